@@ -1,0 +1,277 @@
+package rules
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Account is all that the engine holds of one member. It belongs to one goroutine. After a transaction that was not
+// committed it must be thrown away and opened anew.
+type Account struct {
+	ledger *Ledger
+	member string
+	rows   Rows
+
+	head   *standing // after all facts, and after what fell due up to asOf
+	base   *standing // after all facts that are folded away; nil: not read yet
+	asOf   int64     // the latest instant up to which dues were decided, and the newest fact at least
+	newest int64     // occurred_at of the newest fact, folded ones among them
+	any    bool      // whether there ever was a fact
+	count  int       // facts in the window
+	ids    series[idAt]
+	sealed series[sealedAt]
+
+	idIndex map[uint32]int32 // hashes of ids, counted; made when ids are many
+
+	// facts are all facts of the window, ascending, once whole is true; before that those that were read one by one.
+	facts     []*fact
+	whole     bool
+	orders    map[string][]*fact // the facts of an order, ascending; only while whole
+	snapshots []snapshot         // ascending; only while whole
+
+	changed map[*fact]struct{} // to be written by the next Save
+	dropped []factKey          // to be deleted by the next Save
+	touched bool               // whether Save has anything to do
+	rebased bool               // whether Save has to write the base
+}
+
+// snapshot is the standing before facts[next].
+type snapshot struct {
+	next     int
+	standing *standing
+}
+
+// Open reads the account of a member; one that has no rows yet is a new member's. The account keeps rows for later reads.
+func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
+	a := &Account{ledger: l, member: member, rows: rows, changed: map[*fact]struct{}{}}
+	row, err := rows.Get([]byte(headRow))
+	if err != nil {
+		return nil, fmt.Errorf("open account of member %q: %w", member, err)
+	}
+	if row == nil {
+		a.head, a.base, a.whole, a.orders = &standing{}, &standing{}, true, map[string][]*fact{}
+		return a, nil
+	}
+	r := &reader{rest: slices.Clone(row)}
+	r.version()
+	r.uint64() // the due time, for HeadDue
+	if scale := int(r.byte()); r.err == nil && scale != l.scale {
+		return nil, &Broken{member, fmt.Errorf("its amounts have %d decimals, the programme counts with %d: give the programme the currencies it had", scale, l.scale)}
+	}
+	a.asOf, a.newest, a.any = r.varint(), r.varint(), true
+	a.count = int(r.uvarint())
+	a.ids = loadSeries(r, "ai", rows, getIDAt)
+	a.sealed = loadSeries(r, "as", rows, getSealedAt)
+	a.head = loadStanding(r, "h", rows)
+	if err := r.end(); err != nil {
+		return nil, &Broken{member, fmt.Errorf("read head: %w", err)}
+	}
+	return a, nil
+}
+
+// Due is the next instant, UTC, at which Advance would do something.
+func (a *Account) Due() (time.Time, bool) {
+	at, ok := a.head.next()
+	return time.UnixMilli(at).UTC(), ok
+}
+
+// HeadDue reads the next due time out of a head row; false for a head without one, and for every other row.
+func HeadDue(key, value []byte) (time.Time, bool) {
+	if string(key) != headRow || len(value) < 9 || value[0] != formatVersion {
+		return time.Time{}, false
+	}
+	at := int64(binary.BigEndian.Uint64(value[1:]))
+	return time.UnixMilli(at).UTC(), at != 0
+}
+
+// Size is about how many bytes the account takes in memory.
+func (a *Account) Size() int {
+	size := 600 + 40*len(a.ids.items) + 16*len(a.sealed.items) + 600*len(a.facts) + 100*a.head.held.len() + 16*a.head.metric.rolling.len()
+	for i := range a.head.rules {
+		u := &a.head.rules[i]
+		size += 150 + 16*u.orders.len() + 16*u.spend.len()
+	}
+	return size + len(a.snapshots)*700
+}
+
+// Save hands over the rows that changed since the last Save; a nil value deletes. The caller owns key and value.
+func (a *Account) Save(put func(key, value []byte)) {
+	if !a.touched {
+		return
+	}
+	rows := &rowWriter{emit: put}
+	w := &writer{bytes: make([]byte, 0, 512)}
+	w.byte(formatVersion)
+	due, _ := a.head.next()
+	w.uint64(uint64(due))
+	w.byte(byte(a.ledger.scale))
+	w.varint(a.asOf)
+	w.varint(a.newest)
+	w.uvarint(uint64(a.count))
+	a.ids.save(w, "ai", rows)
+	a.sealed.save(w, "as", rows)
+	a.head.save(w, "h", rows)
+	for _, f := range a.changedFacts() {
+		rows.put(f.key.row(), f.encode())
+	}
+	for _, key := range a.dropped {
+		rows.delete(key.row())
+	}
+	if a.rebased {
+		b := &writer{}
+		b.byte(formatVersion)
+		a.base.save(b, "b", rows)
+		rows.put([]byte(baseRow), b.bytes)
+	}
+	rows.put([]byte(headRow), w.bytes)
+	clear(a.changed)
+	a.dropped, a.touched, a.rebased = nil, false, false
+}
+
+// changedFacts are the facts to write, in their order.
+func (a *Account) changedFacts() []*fact {
+	list := make([]*fact, 0, len(a.changed))
+	for f := range a.changed {
+		list = append(list, f)
+	}
+	slices.SortFunc(list, func(x, y *fact) int { return x.key.compare(y.key) })
+	return list
+}
+
+func (a *Account) change(f *fact) {
+	a.changed[f] = struct{}{}
+	a.touched = true
+}
+
+// load makes all facts of the window and the base available.
+func (a *Account) load() error {
+	if a.whole {
+		return nil
+	}
+	known := make(map[factKey]*fact, len(a.facts))
+	for _, f := range a.facts {
+		known[f.key] = f
+	}
+	facts := make([]*fact, 0, a.count)
+	var failed error
+	err := a.rows.Scan([]byte(factRows), func(key, value []byte) bool {
+		f, err := a.stored(key, value, known)
+		if err != nil {
+			failed = err
+			return false
+		}
+		delete(known, f.key)
+		facts = append(facts, f)
+		return true
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return fmt.Errorf("read facts of member %q: %w", a.member, err)
+	}
+	for _, f := range a.facts { // those that are not saved yet
+		if known[f.key] != nil {
+			facts = append(facts, f)
+		}
+	}
+	slices.SortFunc(facts, func(x, y *fact) int { return x.key.compare(y.key) })
+	if len(facts) != a.count {
+		return &Broken{a.member, fmt.Errorf("there are %d facts, the head counts %d", len(facts), a.count)}
+	}
+	if err := a.loadBase(); err != nil {
+		return err
+	}
+	a.facts, a.whole, a.snapshots = facts, true, nil
+	a.orders = make(map[string][]*fact)
+	for _, f := range facts {
+		a.index(f)
+	}
+	return nil
+}
+
+func (a *Account) stored(key, value []byte, known map[factKey]*fact) (*fact, error) {
+	place, err := factKeyOf(key)
+	if err != nil {
+		return nil, err
+	}
+	if f := known[place]; f != nil {
+		return f, nil
+	}
+	return decodeFact(place, slices.Clone(value))
+}
+
+func (a *Account) loadBase() error {
+	if a.base != nil {
+		return nil
+	}
+	row, err := a.rows.Get([]byte(baseRow))
+	if err != nil {
+		return fmt.Errorf("read base of member %q: %w", a.member, err)
+	}
+	if row == nil {
+		a.base = &standing{}
+		return nil
+	}
+	r := &reader{rest: slices.Clone(row)}
+	r.version()
+	a.base = loadStanding(r, "b", a.rows)
+	if err := r.end(); err != nil {
+		return &Broken{a.member, fmt.Errorf("read base: %w", err)}
+	}
+	return nil
+}
+
+// factAt finds a fact by its place; nil where it is folded away.
+func (a *Account) factAt(key factKey) (*fact, error) {
+	i, found := slices.BinarySearchFunc(a.facts, key, func(f *fact, k factKey) int { return f.key.compare(k) })
+	if found {
+		return a.facts[i], nil
+	}
+	if a.whole {
+		return nil, nil
+	}
+	row, err := a.rows.Get(key.row())
+	if err != nil || row == nil {
+		return nil, err
+	}
+	f, err := decodeFact(key, slices.Clone(row))
+	if err != nil {
+		return nil, &Broken{a.member, err}
+	}
+	a.facts = slices.Insert(a.facts, i, f)
+	return f, nil
+}
+
+// index enters a fact of an order among those of the same order.
+func (a *Account) index(f *fact) {
+	if f.order == nil {
+		return
+	}
+	list := a.orders[f.order.id]
+	i, _ := slices.BinarySearchFunc(list, f.key, func(x *fact, k factKey) int { return x.key.compare(k) })
+	a.orders[f.order.id] = slices.Insert(list, i, f)
+}
+
+// insert puts a new fact in its place.
+func (a *Account) insert(f *fact) {
+	i, _ := slices.BinarySearchFunc(a.facts, f.key, func(x *fact, k factKey) int { return x.key.compare(k) })
+	a.facts = slices.Insert(a.facts, i, f)
+	a.count++
+	if a.whole {
+		a.index(f)
+		a.forgetSnapshots(i + 1)
+	}
+	a.change(f)
+}
+
+// forgetSnapshots drops those that stand behind facts[from-1].
+func (a *Account) forgetSnapshots(from int) {
+	n := len(a.snapshots)
+	for n > 0 && a.snapshots[n-1].next >= from {
+		n--
+	}
+	a.snapshots = a.snapshots[:n]
+}

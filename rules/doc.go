@@ -1,0 +1,39 @@
+// Package rules is the ledger: what a member has been granted, as a pure function of the member's facts, the programme
+// versions and the time. It decides, and never acts: values in, values out.
+//
+// It must never import a Kafka client, a store, the network, the file system or a clock, starts no goroutine, and holds
+// nothing that depends on the order of a map. An Account belongs to one goroutine; a Ledger may be shared.
+//
+// # One idea
+//
+//	entries written = f(facts, programmes, as of) − what has been written
+//
+// A fact is an accepted event. Facts have a total order that is not arrival: (occurred_at, kind, event_id). A new fact at
+// the head is applied to the standing (the fast path). A fact in the past, or a refund of an order in the past, is put in
+// its place and everything from there on is decided again, from the nearest snapshot before it. Both are the same
+// function, (*run).through; only the standing that it starts from differs. What the grants should be then is compared
+// with what was written for them, and the difference is the entries.
+//
+// # What an account holds
+//
+//	head      the standing after all facts, what was written of the tier, the next due time      row "h"
+//	facts     the accepted events of the window, each with the grants written for it               rows "f…"
+//	base      the standing after all facts that were folded away                                  row "b"
+//	pages     the full pages of lists that grow: ids, instants of the metric, uses, held grants    rows "p…"
+//	snapshots standings between base and head; in memory only, made while deciding again
+//
+// # Invariants
+//
+//	R1  A standing depends on the facts up to its place alone, never on the order in which they arrived.
+//	R2  base + facts of the window, decided again, give the head.
+//	R3  For every grant 0 <= available + pending, and after an account is decided what was written is what is wanted.
+//	R4  A fact is folded only when nothing of it is pending and no refund that would be honoured can still come.
+//	R5  The head never names a fact that is neither stored nor folded.
+//	R6  All amounts of money are whole numbers of 10^-scale of the programme's currency; points are whole; sums are checked.
+//
+// # The path of an event
+//
+//	Account.Handle   validate.go (is it well formed) → place (seen before? late? where?) → run.through → diff → decision
+//	run.through      for each fact: advance (what falls due before it) → pass (what the rules say) → tiers
+//	pass             apply.go: condition → amount → group → limits → hold, in file order
+package rules

@@ -1,0 +1,232 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	"accrue/rules/programme"
+	"accrue/schemas"
+)
+
+// deciding is one call of Handle or Advance, on its way to records.
+type deciding struct {
+	account *Account
+	event   *Event // nil: time is the cause
+	fact    *fact  // nil: the event is none
+	now     time.Time
+}
+
+// finish turns what a run wants into records: the entries are the difference to what was written.
+func (d *deciding) finish(out *Outcome, r *run, before tierStanding, atHead bool) {
+	first := len(out.Entries)
+	for _, f := range r.touched {
+		d.difference(out, r, f)
+		f.decided, f.want = false, f.want[:0]
+	}
+	if atHead {
+		d.tierSteps(out, r)
+	} else {
+		d.tierCorrection(out, r, before)
+	}
+	if d.fact != nil {
+		d.decide(out, r, out.Entries[first:])
+	}
+}
+
+// difference writes what is missing between what the grants of a fact should be and what was written for them.
+func (d *deciding) difference(out *Outcome, r *run, f *fact) {
+	p := d.account.ledger.at(f.key.at).programme
+	for i := range f.want {
+		w := &f.want[i]
+		g := f.grantOf(w.rule, w.part)
+		if g == nil {
+			if w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0 {
+				continue
+			}
+			f.grants = append(f.grants, grant{rule: w.rule, part: w.part})
+			g = &f.grants[len(f.grants)-1]
+		}
+		d.write(out, r, f, p, g, w)
+	}
+	for i := range f.grants {
+		g := &f.grants[i]
+		if !wants(f, g) {
+			d.write(out, r, f, p, g, &wanted{rule: g.rule, part: g.part})
+		}
+	}
+}
+
+func wants(f *fact, g *grant) bool {
+	for i := range f.want {
+		if f.want[i].rule == g.rule && f.want[i].part == g.part {
+			return true
+		}
+	}
+	return false
+}
+
+// write makes the entry that brings a grant from what was written to what is wanted, if the two differ.
+func (d *deciding) write(out *Outcome, r *run, f *fact, p *programme.Programme, g *grant, w *wanted) {
+	available, pending, tier := w.available-g.available, w.pending-g.pending, w.tier-g.tier
+	if available == 0 && pending == 0 && tier == 0 && w.due == g.due {
+		return
+	}
+	kind := entryKind(g, w)
+	released := g.due
+	was := grantPoints(g.available, g.pending, g.tier)
+	*g = grant{rule: w.rule, part: w.part, available: w.available, pending: w.pending, tier: w.tier, due: w.due, revision: g.revision + 1}
+	d.account.change(f)
+	rule := ruleOf(p, w.rule)
+	id := grantID(d.account.member, w.rule, f.topic, f.key.event, w.part)
+	e := schemas.PointGrant{
+		EntryID: entryID(id, g.revision), GrantID: id, MemberID: d.account.member, Entry: kind,
+		AvailableDelta: available, PendingDelta: pending, TierDelta: tier,
+		AvailableAt: time.UnixMilli(f.key.at).UTC(), RuleID: w.rule, RuleTitle: rule.Title, ProgrammeVersion: p.Version,
+		Source:    schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event},
+		DecidedAt: d.now,
+	}
+	if f.order != nil {
+		e.Source.OrderID = f.order.id
+	}
+	if !rule.Hold.IsZero() {
+		e.AvailableAt = rule.Hold.AddTo(inZone(f.key.at, p), p.Zone)
+	}
+	at := f.key.at
+	if d.fact != nil {
+		e.Cause = d.fact.key.event
+		at = max(at, d.fact.key.at)
+	}
+	if kind == schemas.EntryReleased {
+		at = max(at, released)
+		e.Cause = ""
+	}
+	e.OccurredAt = time.UnixMilli(at).UTC()
+	e.Reason = d.entryReason(r, f, kind, rule, was, grantPoints(w.available, w.pending, w.tier))
+	out.Entries = append(out.Entries, e)
+}
+
+func entryKind(g *grant, w *wanted) schemas.EntryKind {
+	switch {
+	case g.revision == 0 && w.due != 0:
+		return schemas.EntryHeld
+	case g.revision == 0:
+		return schemas.EntryGranted
+	case w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0:
+		return schemas.EntryReversed
+	case g.due != 0 && w.due == 0:
+		return schemas.EntryReleased
+	default:
+		return schemas.EntryAdjusted
+	}
+}
+
+// grantPoints is the size of a grant: a grant that counts for the tier alone has no other sums.
+func grantPoints(available, pending, tier int64) int64 {
+	if available+pending != 0 {
+		return available + pending
+	}
+	return tier
+}
+
+// noRule stands for a rule that the version in force at the source no longer has.
+var noRule = programme.Rule{}
+
+func ruleOf(p *programme.Programme, id string) *programme.Rule {
+	for _, rule := range p.Rules {
+		if rule.ID == id {
+			return rule
+		}
+	}
+	return &noRule
+}
+
+func (d *deciding) entryReason(r *run, f *fact, kind schemas.EntryKind, rule *programme.Rule, was, is int64) string {
+	switch {
+	case kind == schemas.EntryReleased:
+		return fmt.Sprintf("the hold of %s is over", rule.Hold)
+	case f == d.fact && f == r.explain:
+		for i := range r.passed.verdicts {
+			if r.passed.verdicts[i].RuleID == rule.ID {
+				return r.passed.verdicts[i].Reason
+			}
+		}
+	}
+	return fmt.Sprintf("%s: %s instead of %d", d.causeText(), pointsText(is), was)
+}
+
+// causeText says in words what made the past be decided again.
+func (d *deciding) causeText() string {
+	f := d.fact
+	switch {
+	case f == nil:
+		return "time"
+	case f.order != nil && f.order.status == schemas.Cancelled:
+		return fmt.Sprintf("order %s was cancelled", f.order.id)
+	case f.order != nil && f.order.status == schemas.Refunded:
+		return fmt.Sprintf("order %s was refunded", f.order.id)
+	default:
+		return fmt.Sprintf("event %s of %s came in", f.key.event, time.UnixMilli(f.key.at).UTC().Format(time.RFC3339))
+	}
+}
+
+func pointsText(n int64) string {
+	if n == 1 {
+		return "1 point"
+	}
+	return fmt.Sprintf("%d points", n)
+}
+
+// tierSteps writes each change of the tier as it happened.
+func (d *deciding) tierSteps(out *Outcome, r *run) {
+	for _, step := range r.tiers {
+		out.TierChanges = append(out.TierChanges, d.tierChange(step))
+	}
+}
+
+func (d *deciding) tierChange(step tierStep) schemas.TierChange {
+	p := d.account.ledger.at(step.at).programme
+	c := schemas.TierChange{
+		MemberID: d.account.member, From: step.from, To: step.to, Direction: step.direction, Reason: step.reason,
+		Metric: metricName(p.Tiers.By), MetricValue: metricText(p, step.value), EffectiveAt: time.UnixMilli(step.at).UTC(),
+		ProgrammeVersion: p.Version, DecidedAt: d.now,
+	}
+	if step.until != 0 {
+		c.ValidUntil = time.UnixMilli(step.until).UTC()
+	}
+	if d.fact != nil && d.fact.key.at == step.at {
+		c.Cause = d.fact.key.event
+	}
+	return c
+}
+
+// tierCorrection writes one record where deciding the past again has left another tier, or another end of it, than was
+// written: the last record's `to` is the tier that stands. A late event that raises is a rise, all else a correction.
+func (d *deciding) tierCorrection(out *Outcome, r *run, before tierStanding) {
+	a := d.account
+	p := a.ledger.at(a.asOf).programme
+	if p.Tiers == nil {
+		return
+	}
+	old, now := before.level(p.Tiers), a.head.tier.level(p.Tiers)
+	if old == now && before.validUntil == a.head.tier.validUntil {
+		return
+	}
+	at := max(a.asOf, d.fact.key.at)
+	step := tierStep{
+		at: at, from: p.Tiers.Levels[old].ID, to: p.Tiers.Levels[now].ID, direction: schemas.DirectionCorrected,
+		value: a.head.value(p, at), until: a.head.tier.validUntil,
+	}
+	why := ""
+	for _, s := range r.tiers {
+		if s.to == step.to {
+			step.at, step.value, why = s.at, s.value, ": "+s.reason
+		}
+	}
+	if now > old && !d.fact.refunds() {
+		step.direction = schemas.DirectionUp
+	}
+	step.reason = d.causeText() + why
+	c := d.tierChange(step)
+	c.Cause = d.fact.key.event
+	out.TierChanges = append(out.TierChanges, c)
+}

@@ -1,0 +1,282 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"accrue/schemas"
+)
+
+// semantics numbers the meaning of this package's decisions. A fact keeps the number with which it was first decided.
+const semantics = 1
+
+// factKind is the second part of the order of facts. The numbers are stored.
+type factKind byte
+
+const (
+	orderFact   factKind = 10
+	checkInFact factKind = 20
+)
+
+// factKey is the place of a fact: facts are ordered by (occurred_at, kind, event_id).
+type factKey struct {
+	at    int64 // ms since 1970 UTC
+	kind  factKind
+	event string
+}
+
+func (k factKey) compare(o factKey) int {
+	if c := cmp.Compare(k.at, o.at); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(k.kind, o.kind); c != 0 {
+		return c
+	}
+	return cmp.Compare(k.event, o.event)
+}
+
+// fact is an accepted event together with the grants that were written for it. The event never changes; the grants do.
+type fact struct {
+	key       factKey
+	semantics uint64
+	topic     string
+	partition int32
+	offset    int64
+	order     *orderEvent   // with orderFact
+	checkIn   *checkInEvent // with checkInFact
+	grants    []grant       // as written, in the order in which they were first written
+
+	want    []wanted // what the run in progress wants the grants to be
+	decided bool     // the run in progress has decided it (want is whole), or touched it
+}
+
+// orderEvent is what decisions need of an Order.
+type orderEvent struct {
+	id         string
+	status     schemas.OrderStatus
+	currency   string
+	channel    string
+	store      string
+	coupons    []string
+	lines      []schemas.Line
+	refunded   []schemas.RefundedLine
+	attributes []attribute // ascending by name
+}
+
+type attribute struct{ name, value string }
+
+// checkInEvent is what decisions need of a CheckIn.
+type checkInEvent struct {
+	activity   string
+	channel    string
+	store      string
+	attributes []attribute
+}
+
+// grant is what was written for one grant: the sums of its entries, and how many there were.
+type grant struct {
+	rule      string
+	part      int32
+	available int64
+	pending   int64
+	tier      int64
+	revision  int32 // number of entries written
+	due       int64 // when its points are released; 0: they are not held, or no more
+}
+
+// wanted is what a grant should be.
+type wanted struct {
+	rule      string
+	part      int32
+	available int64
+	pending   int64
+	tier      int64
+	due       int64
+}
+
+func attributesOf(m map[string]string) []attribute {
+	if len(m) == 0 {
+		return nil
+	}
+	list := make([]attribute, 0, len(m))
+	for name, value := range m {
+		list = append(list, attribute{name, value})
+	}
+	slices.SortFunc(list, func(a, b attribute) int { return cmp.Compare(a.name, b.name) })
+	return list
+}
+
+func attributeMap(list []attribute) map[string]string {
+	if len(list) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(list))
+	for _, a := range list {
+		m[a.name] = a.value
+	}
+	return m
+}
+
+// grantOf finds what was written for a grant.
+func (f *fact) grantOf(rule string, part int32) *grant {
+	for i := range f.grants {
+		if f.grants[i].rule == rule && f.grants[i].part == part {
+			return &f.grants[i]
+		}
+	}
+	return nil
+}
+
+// pending says whether anything written for the fact still waits for its release.
+func (f *fact) pending() bool {
+	return slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 })
+}
+
+func (f *fact) encode() []byte {
+	w := &writer{bytes: make([]byte, 0, 128)}
+	w.byte(formatVersion)
+	w.uvarint(f.semantics)
+	if f.topic == defaultTopic(f.key.kind) {
+		w.string("")
+	} else {
+		w.string(f.topic)
+	}
+	w.varint(int64(f.partition))
+	w.varint(f.offset)
+	switch f.key.kind {
+	case orderFact:
+		f.order.encode(w)
+	case checkInFact:
+		w.string(f.checkIn.activity)
+		w.string(f.checkIn.channel)
+		w.string(f.checkIn.store)
+		encodeAttributes(w, f.checkIn.attributes)
+	}
+	w.uvarint(uint64(len(f.grants)))
+	for i := range f.grants {
+		g := &f.grants[i]
+		w.string(g.rule)
+		w.varint(int64(g.part))
+		w.varint(g.available)
+		w.varint(g.pending)
+		w.varint(g.tier)
+		w.varint(int64(g.revision))
+		w.varint(g.due)
+	}
+	return w.bytes
+}
+
+func decodeFact(key factKey, row []byte) (*fact, error) {
+	r := &reader{rest: row}
+	r.version()
+	f := &fact{key: key, semantics: r.uvarint(), topic: r.string(), partition: int32(r.varint()), offset: r.varint()}
+	if f.topic == "" {
+		f.topic = defaultTopic(key.kind)
+	}
+	switch key.kind {
+	case orderFact:
+		f.order = decodeOrder(r)
+	case checkInFact:
+		f.checkIn = &checkInEvent{activity: r.string(), channel: r.string(), store: r.string(), attributes: decodeAttributes(r)}
+	default:
+		return nil, fmt.Errorf("decode fact: kind %d is not known to this version", key.kind)
+	}
+	if n := r.count(); n > 0 {
+		f.grants = make([]grant, n)
+	}
+	for i := range f.grants {
+		f.grants[i] = grant{
+			rule: r.string(), part: int32(r.varint()), available: r.varint(), pending: r.varint(), tier: r.varint(),
+			revision: int32(r.varint()), due: r.varint(),
+		}
+	}
+	if err := r.end(); err != nil {
+		return nil, fmt.Errorf("decode fact of event %q: %w", key.event, err)
+	}
+	return f, nil
+}
+
+func defaultTopic(kind factKind) string {
+	if kind == checkInFact {
+		return schemas.TopicCheckIns
+	}
+	return schemas.TopicOrders
+}
+
+// statuses are the stored numbers of the order statuses.
+var statuses = [...]schemas.OrderStatus{schemas.Placed, schemas.Paid, schemas.Completed, schemas.Cancelled, schemas.Refunded}
+
+func (o *orderEvent) encode(w *writer) {
+	w.string(o.id)
+	w.byte(byte(slices.Index(statuses[:], o.status)))
+	w.string(o.currency)
+	w.string(o.channel)
+	w.string(o.store)
+	w.strings(o.coupons)
+	w.uvarint(uint64(len(o.lines)))
+	for i := range o.lines {
+		l := &o.lines[i]
+		w.string(l.LineID)
+		w.string(l.SKU)
+		w.string(l.Category)
+		w.string(l.Brand)
+		w.varint(l.Quantity)
+		w.varint(l.Amount)
+		w.strings(l.Tags)
+	}
+	w.uvarint(uint64(len(o.refunded)))
+	for _, l := range o.refunded {
+		w.string(l.LineID)
+		w.varint(l.Quantity)
+		w.varint(l.Amount)
+	}
+	encodeAttributes(w, o.attributes)
+}
+
+func decodeOrder(r *reader) *orderEvent {
+	o := &orderEvent{id: r.string()}
+	if status := int(r.byte()); status < len(statuses) {
+		o.status = statuses[status]
+	} else {
+		r.fail("order status")
+	}
+	o.currency, o.channel, o.store, o.coupons = r.string(), r.string(), r.string(), r.strings()
+	if n := r.count(); n > 0 {
+		o.lines = make([]schemas.Line, n)
+	}
+	for i := range o.lines {
+		o.lines[i] = schemas.Line{
+			LineID: r.string(), SKU: r.string(), Category: r.string(), Brand: r.string(),
+			Quantity: r.varint(), Amount: r.varint(), Tags: r.strings(),
+		}
+	}
+	if n := r.count(); n > 0 {
+		o.refunded = make([]schemas.RefundedLine, n)
+	}
+	for i := range o.refunded {
+		o.refunded[i] = schemas.RefundedLine{LineID: r.string(), Quantity: r.varint(), Amount: r.varint()}
+	}
+	o.attributes = decodeAttributes(r)
+	return o
+}
+
+func encodeAttributes(w *writer, list []attribute) {
+	w.uvarint(uint64(len(list)))
+	for _, a := range list {
+		w.string(a.name)
+		w.string(a.value)
+	}
+}
+
+func decodeAttributes(r *reader) []attribute {
+	n := r.count()
+	if n == 0 {
+		return nil
+	}
+	list := make([]attribute, n)
+	for i := range list {
+		list[i] = attribute{r.string(), r.string()}
+	}
+	return list
+}

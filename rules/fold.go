@@ -1,0 +1,105 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"accrue/rules/programme"
+)
+
+// foldEvery is after how many facts it is looked whether old ones can be folded away: folding reads all facts, so it is
+// not done for each.
+const foldEvery = 16
+
+// windowStart is the instant up to which facts may be folded: a refund that is not late may be of an order return_window
+// before itself, and what spans orders or holds points may reach further.
+func windowStart(v *version, newest int64) int64 {
+	p := v.programme
+	at := p.ReturnWindow.SubFrom(inZone(newest, p), p.Zone)
+	return min(v.longest.SubFrom(at, p.Zone).UnixMilli(), p.ReturnWindow.SubFrom(at, p.Zone).UnixMilli())
+}
+
+// fold moves the facts that lie before the window into the base. It changes nothing that anybody can see.
+func (a *Account) fold() error {
+	if a.count < foldEvery || a.count%foldEvery != 0 {
+		return nil
+	}
+	v := a.ledger.at(a.newest)
+	start := windowStart(v, a.newest)
+	if a.whole && a.facts[0].key.at > start || !a.whole && a.ids.items[0].instant > start {
+		return nil
+	}
+	if err := a.load(); err != nil {
+		return err
+	}
+	n := 0
+	for n < len(a.facts) && a.facts[n].key.at <= start && !a.facts[n].pending() {
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	r := &run{account: a, s: a.base, silent: true}
+	for _, f := range a.facts[:n] {
+		if err := r.through([]*fact{f}, f.key.at); err != nil {
+			return &Broken{a.member, fmt.Errorf("fold event %s: %w", f.key.event, err)}
+		}
+		f.decided, f.want = false, f.want[:0]
+	}
+	for _, f := range r.touched {
+		f.decided, f.want = false, f.want[:0]
+	}
+	a.forget(n, v.programme)
+	return nil
+}
+
+// forget takes the first n facts out of the window; of orders the ids stay known for remember_orders longer.
+func (a *Account) forget(n int, p *programme.Programme) {
+	last := a.facts[n-1].key.at
+	for _, f := range a.facts[:n] {
+		delete(a.changed, f)
+		a.dropped = append(a.dropped, f.key)
+		a.forgetID(eventHash(f.key.kind, f.key.event), f.key.at)
+		if f.order == nil {
+			continue
+		}
+		a.forgetID(orderHash(f.order.status, f.order.id), f.key.at)
+		if a.earns(f) && !a.isSealed(f.order.id) {
+			a.sealed.add(sealedAt{f.key.at, sealedHash(f.order.id)})
+		}
+		if list := a.orders[f.order.id]; len(list) > 1 {
+			a.orders[f.order.id] = list[1:] // facts leave in their order, so it is the first
+		} else {
+			delete(a.orders, f.order.id)
+		}
+	}
+	until := p.RememberOrders.SubFrom(time.UnixMilli(last), p.Zone).UnixMilli()
+	a.sealed.takeFront(a.sealed.notAfter(until))
+	a.facts = append([]*fact(nil), a.facts[n:]...)
+	a.count -= n
+	kept := a.snapshots[:0]
+	for _, s := range a.snapshots {
+		if s.next > n {
+			kept = append(kept, snapshot{s.next - n, s.standing})
+		}
+	}
+	a.snapshots = kept
+	a.rebased, a.touched = true, true
+}
+
+// forgetID takes one id out. Ids lie in the order of their facts' instants.
+func (a *Account) forgetID(hash uint32, at int64) {
+	i, _ := slices.BinarySearchFunc(a.ids.items, at, func(e idAt, at int64) int { return cmp.Compare(e.instant, at) })
+	for ; i < len(a.ids.items) && a.ids.items[i].instant == at; i++ {
+		if a.ids.items[i].hash != hash {
+			continue
+		}
+		a.ids.removeAt(i)
+		if a.idIndex != nil {
+			a.idIndex[hash]--
+		}
+		return
+	}
+}

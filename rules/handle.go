@@ -1,0 +1,211 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"accrue/schemas"
+)
+
+// Handle decides one event: exactly one decision, whatever the event, and the entries and tier changes that follow. An
+// error means that rows could not be read, or that the account contradicts itself (*Broken); nothing was decided then.
+func (a *Account) Handle(e Event) (Outcome, error) {
+	_, _, occurredAt := e.head()
+	d := &deciding{account: a, event: &e, now: e.Now}
+	if d.now.IsZero() {
+		d.now = occurredAt
+	}
+	if why := a.invalid(&e); why != "" {
+		return d.only(schemas.OutcomeInvalid, why), nil
+	}
+	f := newFact(&e)
+	if f == nil {
+		return d.only(schemas.OutcomeNothing, "no rule of this programme listens to such events"), nil
+	}
+	d.fact = f
+	answered, err := a.seen(d, f)
+	if err != nil || answered != nil {
+		return valueOf(answered), err
+	}
+	if a.count >= MaxFacts {
+		return d.only(schemas.OutcomeInvalid, fmt.Sprintf("the member has %d events within the window, the most that are kept", a.count)), nil
+	}
+	return a.accept(d, f)
+}
+
+func valueOf(o *Outcome) Outcome {
+	if o == nil {
+		return Outcome{}
+	}
+	return *o
+}
+
+// newFact turns an event into a fact; nil where no rule of this version can listen to it.
+func newFact(e *Event) *fact {
+	f := &fact{semantics: semantics, topic: e.Source.Topic, partition: e.Source.Partition, offset: e.Source.Offset}
+	switch {
+	case e.Order != nil:
+		o := e.Order
+		f.key = factKey{o.OccurredAt.UnixMilli(), orderFact, o.EventID}
+		f.order = &orderEvent{
+			id: o.OrderID, status: o.Status, currency: o.Currency, channel: o.Channel, store: o.Store, coupons: o.Coupons,
+			lines: o.Lines, refunded: o.RefundedLines, attributes: attributesOf(o.Attributes),
+		}
+	case e.CheckIn != nil:
+		c := e.CheckIn
+		f.key = factKey{c.OccurredAt.UnixMilli(), checkInFact, c.EventID}
+		f.checkIn = &checkInEvent{c.Activity, c.Channel, c.Store, attributesOf(c.Attributes)}
+	default:
+		return nil
+	}
+	return f
+}
+
+// seen answers events that were there before, and those that come too late. Duplicates come first: what was decided once
+// is answered so for as long as it is remembered.
+func (a *Account) seen(d *deciding, f *fact) (*Outcome, error) {
+	if a.knows(eventHash(f.key.kind, f.key.event)) {
+		known, err := a.hasEvent(f)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			return d.answer(schemas.OutcomeDuplicate, fmt.Sprintf("event %s was decided before", f.key.event)), nil
+		}
+	}
+	if a.any && f.key.at < a.newest {
+		p := a.ledger.at(a.newest).programme
+		if f.key.at <= p.ReturnWindow.SubFrom(inZone(a.newest, p), p.Zone).UnixMilli() {
+			return d.answer(schemas.OutcomeLate, fmt.Sprintf("it happened more than %s before the member's newest event, of %s",
+				p.ReturnWindow, time.UnixMilli(a.newest).UTC().Format(time.RFC3339))), nil
+		}
+	}
+	if f.order == nil {
+		return nil, nil
+	}
+	if a.isSealed(f.order.id) {
+		p := a.ledger.at(f.key.at).programme
+		switch {
+		case f.refunds():
+			return d.answer(schemas.OutcomeNothing, fmt.Sprintf("order %s is older than the %s for which refunds are honoured", f.order.id, p.ReturnWindow)), nil
+		case f.order.status == p.EarnOn:
+			return d.answer(schemas.OutcomeDuplicate, fmt.Sprintf("order %s was decided before", f.order.id)), nil
+		}
+	}
+	if f.order.status != schemas.Refunded && a.knows(orderHash(f.order.status, f.order.id)) {
+		if err := a.load(); err != nil {
+			return nil, err
+		}
+		// Of two events of one status the earlier stands, whichever arrives first; only the later one is the duplicate.
+		for _, other := range a.orders[f.order.id] {
+			if other.order.status == f.order.status && (len(other.order.lines) > 0 || len(f.order.lines) == 0) && other.key.compare(f.key) < 0 {
+				return d.answer(schemas.OutcomeDuplicate, fmt.Sprintf("order %s is %s since event %s", f.order.id, f.order.status, other.key.event)), nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// hasEvent confirms a hit among the short hashes: by the place that a redelivered event has, else in all facts.
+func (a *Account) hasEvent(f *fact) (bool, error) {
+	known, err := a.factAt(f.key)
+	if err != nil {
+		return false, fmt.Errorf("look up event %q of member %q: %w", f.key.event, a.member, err)
+	}
+	if known != nil {
+		return true, nil
+	}
+	if err := a.load(); err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(a.facts, func(x *fact) bool { return x.key.kind == f.key.kind && x.key.event == f.key.event }), nil
+}
+
+// accept puts a new fact in its place and decides what changes by it.
+func (a *Account) accept(d *deciding, f *fact) (Outcome, error) {
+	// What falls due up to the event comes before it, and is not the event's doing.
+	out, err := a.fallDue(f.key.at, d.now)
+	if err != nil {
+		return out, err
+	}
+	from, err := a.changesFrom(f)
+	if err != nil {
+		return out, err
+	}
+	a.insert(f)
+	r := a.newRun()
+	defer r.free()
+	r.explain = f
+	before := a.head.tier
+	if from == atHead {
+		r.s = a.head
+		err = r.through([]*fact{f}, max(a.asOf, f.key.at))
+	} else {
+		err = a.decideAgain(r, from, max(a.asOf, f.key.at))
+	}
+	if err != nil {
+		return a.refuse(d, f, from == atHead, out, err)
+	}
+	a.settled(f)
+	d.finish(&out, r, before, from == atHead)
+	return out, a.fold()
+}
+
+// settled enters an accepted fact in what is remembered.
+func (a *Account) settled(f *fact) {
+	a.newest = max(a.newest, f.key.at)
+	a.asOf = max(a.asOf, f.key.at)
+	a.any = true
+	a.remember(eventHash(f.key.kind, f.key.event), f.key.at)
+	if f.order != nil {
+		a.remember(orderHash(f.order.status, f.order.id), f.key.at)
+	}
+	a.touched = true
+}
+
+// refuse takes a fact back that cannot be decided because an amount passes 64 bits. The account is as it was.
+func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, out Outcome, cause error) (Outcome, error) {
+	a.remove(f)
+	a.snapshots = nil
+	for _, x := range a.facts {
+		x.decided, x.want = false, nil
+	}
+	if !errors.Is(cause, errOverflow) {
+		return out, cause
+	}
+	if headSpoiled {
+		if err := a.rebuild(); err != nil {
+			return out, err
+		}
+	}
+	refused := d.only(schemas.OutcomeInvalid, cause.Error())
+	out.Decision = refused.Decision
+	return out, nil
+}
+
+// Advance lets happen what falls due up to an instant, which is included. There is no decision in its outcome.
+func (a *Account) Advance(to, now time.Time) (Outcome, error) {
+	return a.fallDue(to.UnixMilli(), now)
+}
+
+func (a *Account) fallDue(to int64, now time.Time) (Outcome, error) {
+	var out Outcome
+	due, ok := a.head.next()
+	if !ok || due > to {
+		return out, nil
+	}
+	r := a.newRun()
+	defer r.free()
+	r.s = a.head
+	before := a.head.tier
+	if err := r.advance(to); err != nil {
+		return out, &Broken{a.member, fmt.Errorf("let happen what fell due up to %s: %w", time.UnixMilli(to).UTC().Format(time.RFC3339), err)}
+	}
+	a.asOf = max(a.asOf, a.head.due)
+	a.touched = true
+	d := &deciding{account: a, now: now}
+	d.finish(&out, r, before, true)
+	return out, nil
+}

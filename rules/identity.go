@@ -1,0 +1,91 @@
+package rules
+
+import (
+	"accrue/schemas"
+)
+
+// What the hashes of ids are made of; the number keeps an event id and an order id of the same text apart.
+const (
+	eventID = 1 // + kind of fact
+	orderID = 2 // + number of the status
+)
+
+// hashID is FNV-1a over the class and the id, finished with a mix so that its low half is as good as its high half. It is
+// stored, so it must never change.
+func hashID(class, detail byte, id string) uint64 {
+	const prime = 1099511628211
+	h := uint64(14695981039346656037)
+	h = (h ^ uint64(class)) * prime
+	h = (h ^ uint64(detail)) * prime
+	for i := range len(id) {
+		h = (h ^ uint64(id[i])) * prime
+	}
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	return h
+}
+
+func eventHash(kind factKind, event string) uint32 {
+	return uint32(hashID(eventID, byte(kind), event))
+}
+
+func orderHash(status schemas.OrderStatus, order string) uint32 {
+	return uint32(hashID(orderID, statusNumber(status), order))
+}
+
+// sealedHash is the identity of an order whose facts are folded away.
+func sealedHash(order string) uint64 { return hashID(orderID, 0xff, order) }
+
+func statusNumber(status schemas.OrderStatus) byte {
+	for i, s := range statuses {
+		if s == status {
+			return byte(i)
+		}
+	}
+	return byte(len(statuses))
+}
+
+// scanned is up to how many ids a member's list is searched from end to end; beyond it an index is made.
+const scanned = 256
+
+// knows says whether a fact of the window may carry the id: a false yes is possible, a false no is not.
+func (a *Account) knows(hash uint32) bool {
+	items := a.ids.items
+	if len(items) <= scanned {
+		for i := range items {
+			if items[i].hash == hash {
+				return true
+			}
+		}
+		return false
+	}
+	if a.idIndex == nil {
+		a.idIndex = make(map[uint32]int32, 2*len(items))
+		for i := range items {
+			a.idIndex[items[i].hash]++
+		}
+	}
+	return a.idIndex[hash] > 0
+}
+
+func (a *Account) remember(hash uint32, at int64) {
+	a.ids.add(idAt{at, hash})
+	if a.idIndex != nil {
+		a.idIndex[hash]++
+	}
+}
+
+// sealed says whether the order was decided and its facts are folded away.
+func (a *Account) isSealed(order string) bool {
+	if a.sealed.len() == 0 {
+		return false
+	}
+	hash := sealedHash(order)
+	for i := range a.sealed.items {
+		if a.sealed.items[i].hash == hash {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,200 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"accrue/rules/programme"
+	"accrue/schemas"
+)
+
+// MaxFacts bounds how many facts of one member are kept one by one. An event beyond it is decided INVALID with the reason.
+const MaxFacts = 50_000
+
+// Rows reads the stored rows of one member, with keys as Account.Save wrote them.
+type Rows interface {
+	// Get returns nil where there is no such row. The bytes hold until the next call and are not changed.
+	Get(key []byte) ([]byte, error)
+	// Scan yields all rows whose key begins with prefix, ascending, until yield says false. The bytes hold during the call.
+	Scan(prefix []byte, yield func(key, value []byte) bool) error
+}
+
+// Ledger is the function: the versions of a programme, made ready to decide. It never changes and may be shared.
+type Ledger struct {
+	versions []version
+	scale    int
+	runs     sync.Pool // of *run, for their buffers
+}
+
+// version is one programme version with what is worked out once.
+type version struct {
+	from      int64
+	programme *programme.Programme
+	orders    []int // indices of the rules that listen to orders, in file order
+	checkIns  []int
+	longest   programme.Duration // the longest hold or `within` that spans orders, or return_window
+}
+
+// NewLedger makes the function for these versions, ascending. All must count money alike (Programme.Scale).
+func NewLedger(versions programme.Versions) (*Ledger, error) {
+	if len(versions) == 0 {
+		return nil, errors.New("make ledger: there is no programme version")
+	}
+	l := &Ledger{scale: versions[0].Programme.Scale}
+	for _, v := range versions {
+		p := v.Programme
+		if p.Scale != l.scale {
+			return nil, fmt.Errorf("make ledger: version %s counts money with %d decimals, version %s with %d; give both the same currencies",
+				versions[0].Programme.Version, l.scale, p.Version, p.Scale)
+		}
+		made := version{from: v.From.UnixMilli(), programme: p, longest: p.ReturnWindow}
+		for i, rule := range p.Rules {
+			if rule.Mode == programme.Off {
+				continue
+			}
+			switch rule.On {
+			case programme.OnOrder:
+				made.orders = append(made.orders, i)
+			case programme.OnCheckIn:
+				made.checkIns = append(made.checkIns, i)
+			}
+			made.longest = longer(made.longest, rule.Hold)
+			if rule.Each != nil {
+				made.longest = longer(made.longest, rule.Each.Within)
+			}
+		}
+		l.versions = append(l.versions, made)
+	}
+	return l, nil
+}
+
+// longer compares durations by their shortest possible length; the window may be longer than needed, never shorter, since
+// the longer of two is taken with its longest possible length in mind: months count 31 days on one side, 28 on the other.
+func longer(a, b programme.Duration) programme.Duration {
+	hours := func(d programme.Duration, month int64) int64 {
+		return int64(d.Months)*month*24 + int64(d.Days)*24 + int64(d.Elapsed/time.Hour)
+	}
+	if hours(b, 31) > hours(a, 28) {
+		return b
+	}
+	return a
+}
+
+// at returns the version in force at an instant in ms.
+func (l *Ledger) at(instant int64) *version {
+	for i := len(l.versions) - 1; i > 0; i-- {
+		if instant >= l.versions[i].from {
+			return &l.versions[i]
+		}
+	}
+	return &l.versions[0]
+}
+
+// Event is one input record. Exactly one of the records is set.
+type Event struct {
+	Order      *schemas.Order
+	CheckIn    *schemas.CheckIn
+	Referral   *schemas.Referral
+	Profile    *schemas.Member
+	Command    *schemas.Command
+	Redemption *schemas.Redemption
+
+	Source schemas.Source // topic, partition and offset
+	// Now is the engine's clock when it first saw the record, UTC: decided_at, and what "in the future" is measured by.
+	// The zero time (simulate) means that nothing is in the future and that decided_at is the event's own time.
+	Now time.Time
+}
+
+// NewEvent puts a decoded record into an event. It fails for a type that is not an input.
+func NewEvent(record any, source schemas.Source, now time.Time) (Event, error) {
+	e := Event{Source: source, Now: now}
+	switch v := record.(type) {
+	case *schemas.Order:
+		e.Order = v
+	case *schemas.CheckIn:
+		e.CheckIn = v
+	case *schemas.Referral:
+		e.Referral = v
+	case *schemas.Member:
+		e.Profile = v
+	case *schemas.Command:
+		e.Command = v
+	case *schemas.Redemption:
+		e.Redemption = v
+	default:
+		return e, fmt.Errorf("take record of %s: a %T is written by the engine, not read", source.Topic, record)
+	}
+	return e, nil
+}
+
+// head is what every input has.
+func (e *Event) head() (member, event string, occurredAt time.Time) {
+	switch {
+	case e.Order != nil:
+		return e.Order.MemberID, e.Order.EventID, e.Order.OccurredAt
+	case e.CheckIn != nil:
+		return e.CheckIn.MemberID, e.CheckIn.EventID, e.CheckIn.OccurredAt
+	case e.Referral != nil:
+		return e.Referral.RefereeID, e.Referral.EventID, e.Referral.OccurredAt
+	case e.Profile != nil:
+		return e.Profile.MemberID, e.Profile.EventID, e.Profile.OccurredAt
+	case e.Command != nil:
+		return e.Command.MemberID, e.Command.EventID, e.Command.OccurredAt
+	case e.Redemption != nil:
+		return e.Redemption.MemberID, e.Redemption.EventID, e.Redemption.OccurredAt
+	}
+	return "", "", time.Time{}
+}
+
+// Member is the member whose account decides the event; for a referral the referee.
+func (e *Event) Member() string {
+	member, _, _ := e.head()
+	return member
+}
+
+// Outcome is what an account answers: records to write, in this order. Decision is nil where no event was decided.
+type Outcome struct {
+	Decision    *schemas.Decision
+	Entries     []schemas.PointGrant
+	TierChanges []schemas.TierChange
+	Alerts      []schemas.FraudAlert
+	Notices     []schemas.Notice
+}
+
+// Broken is the error of an account whose own state contradicts itself. That account cannot go on; others can.
+type Broken struct {
+	Member string
+	Err    error
+}
+
+func (b *Broken) Error() string {
+	return fmt.Sprintf("account of member %q cannot go on: %v", b.Member, b.Err)
+}
+
+func (b *Broken) Unwrap() error { return b.Err }
+
+// grantID follows from content: member, rule, source event and part. 128 bits, as text that sorts and reads well.
+func grantID(member, rule, topic, event string, part int32) string {
+	var buffer [256]byte
+	b := buffer[:0]
+	for _, s := range [...]string{member, rule, topic, event} {
+		b = strconv.AppendInt(b, int64(len(s)), 10)
+		b = append(b, ':')
+		b = append(b, s...)
+	}
+	b = strconv.AppendInt(b, int64(part), 10)
+	sum := sha256.Sum256(b)
+	return grantIDText.EncodeToString(sum[:16])
+}
+
+var grantIDText = base32.HexEncoding.WithPadding(base32.NoPadding)
+
+// entryID adds the revision to the grant id.
+func entryID(grant string, revision int32) string {
+	return grant + "-" + strconv.Itoa(int(revision))
+}

@@ -1,0 +1,186 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	"accrue/rules/programme"
+)
+
+// grant takes a candidate through its own limits, the programme's limits and the hold, and enters what is granted in the
+// standing and in what the fact wants.
+func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time) error {
+	if !c.met || c.amount.isZero() || c.parts == 0 {
+		return nil
+	}
+	whole, err := c.amount.round(p.Rounding)
+	if err != nil {
+		return err
+	}
+	if whole == 0 {
+		c.why = fmt.Sprintf("%s points are rounded to 0", c.amount.text())
+		return nil
+	}
+	shadow := c.rule.Mode == programme.Shadow
+	for part := range c.parts {
+		points := whole
+		if len(c.rule.Limits) > 0 {
+			points = r.s.use(c.rule.ID).limit(c, points, p, now)
+		}
+		if !shadow {
+			points = r.limitAll(c, points, p, now)
+		}
+		if points == 0 {
+			continue
+		}
+		if len(c.rule.Limits) > 0 {
+			use := r.s.use(c.rule.ID)
+			if use.counters, err = countGrant(use.counters, c.rule.Limits, points, p, now); err != nil {
+				return err
+			}
+		}
+		if c.points, err = addInt(c.points, points); err != nil {
+			return err
+		}
+		if shadow {
+			continue
+		}
+		if r.s.limits, err = countGrant(r.s.limits, p.Limits, points, p, now); err != nil {
+			return err
+		}
+		if err := r.book(c, f, p, now, int32(part), points); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// limit cuts points to what the rule's own limits leave.
+func (u *ruleUse) limit(c *candidate, points int64, p *programme.Programme, now time.Time) int64 {
+	for _, l := range c.rule.Limits {
+		points = c.bind(l, u.counters, points, p, now, "its limit")
+	}
+	return points
+}
+
+// limitAll cuts points to what the limits over all rules leave.
+func (r *run) limitAll(c *candidate, points int64, p *programme.Programme, now time.Time) int64 {
+	for _, l := range p.Limits {
+		points = c.bind(l, r.s.limits, points, p, now, "the programme's limit")
+	}
+	return points
+}
+
+// bind applies one limit to a grant by its edge.
+func (c *candidate) bind(l programme.Limit, counters []counter, points int64, p *programme.Programme, now time.Time, whose string) int64 {
+	if points == 0 {
+		return 0
+	}
+	var used counter
+	number := l.Per.Number(now, p.Zone)
+	for _, k := range counters {
+		if k.per == l.Per && k.number == number {
+			used = k
+		}
+	}
+	granted := points
+	switch {
+	case l.Times > 0 && used.times >= l.Times:
+		granted = 0
+		c.cut = fmt.Sprintf("%s of %d times %s is used up", whose, l.Times, periodText(l.Per))
+	case l.Points > 0 && used.points+points > l.Points:
+		left := max(l.Points-used.points, 0)
+		switch l.Edge {
+		case programme.Cut:
+			granted = left
+		case programme.Drop:
+			granted = 0
+		case programme.Finish:
+			if left == 0 {
+				granted = 0
+			}
+		}
+		if granted != points {
+			c.cut = fmt.Sprintf("%s of %d points %s leaves %d of them, %d given", whose, l.Points, periodText(l.Per), left, granted)
+		}
+	}
+	return granted
+}
+
+// countGrant counts a grant in the periods of all limits of a list.
+func countGrant(counters []counter, limits []programme.Limit, points int64, p *programme.Programme, now time.Time) ([]counter, error) {
+	var counted [programme.PerEver + 1]bool
+	for _, l := range limits {
+		if counted[l.Per] {
+			continue
+		}
+		counted[l.Per] = true
+		number := l.Per.Number(now, p.Zone)
+		i := 0
+		for i < len(counters) && counters[i].per != l.Per {
+			i++
+		}
+		if i == len(counters) {
+			counters = append(counters, counter{per: l.Per, number: number})
+		}
+		k := &counters[i]
+		if k.number != number {
+			*k = counter{per: l.Per, number: number}
+		}
+		k.times++
+		var err error
+		if k.points, err = addInt(k.points, points); err != nil {
+			return counters, err
+		}
+	}
+	return counters, nil
+}
+
+// book enters a grant: its points are held or can be spent at once, and count for the tier when they can be.
+func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time, part int32, points int64) error {
+	w := wanted{rule: c.rule.ID, part: part}
+	available, tier := points, points
+	switch c.rule.Counts {
+	case programme.CountsBalance:
+		tier = 0
+	case programme.CountsTier:
+		available = 0
+	}
+	if p.Tiers == nil || p.Tiers.By != programme.ByPoints {
+		tier = 0
+	}
+	if c.rule.Hold.IsZero() {
+		w.available, w.tier = available, tier
+		var err error
+		if r.s.points, err = addInt(r.s.points, available); err != nil {
+			return err
+		}
+		if err := r.s.count(p, f.key.at, programme.ByPoints, tier); err != nil {
+			return err
+		}
+	} else {
+		w.pending, w.due = available, c.rule.Hold.AddTo(now, p.Zone).UnixMilli()
+		var err error
+		if r.s.pending, err = addInt(r.s.pending, available); err != nil {
+			return err
+		}
+		r.s.held.add(heldAt{w.due, f.key, c.rule.ID, part, available, tier})
+	}
+	f.want = append(f.want, w)
+	return nil
+}
+
+func periodText(per programme.Period) string {
+	switch per {
+	case programme.PerDay:
+		return "a day"
+	case programme.PerWeek:
+		return "a week"
+	case programme.PerMonth:
+		return "a month"
+	case programme.PerYear:
+		return "a year"
+	default:
+		return "in all"
+	}
+}

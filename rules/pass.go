@@ -1,0 +1,239 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	"accrue/rules/programme"
+)
+
+// candidate is one rule that listens to the event of a pass, with what it has come to so far.
+type candidate struct {
+	rule    *programme.Rule
+	index   int    // in Programme.Rules
+	met     bool   // it is in force and its condition holds
+	why     string // why it gives nothing, or less; in words
+	amount  exact  // exact points of one part, before rounding and limits
+	parts   int64  // how many grants of that amount; 1 but for `each`
+	counted programme.Money
+	points  int64 // granted in the end, over all parts
+	cut     string
+}
+
+// pass decides one fact: what the rules say to it, what that makes of the standing, and the grants that it wants.
+func (r *run) pass(f *fact) error {
+	r.begin(f)
+	switch {
+	case f.checkIn != nil:
+		return r.passCheckIn(f)
+	case r.account.earns(f):
+		return r.passOrder(f)
+	default: // an event of another status; refunds and cancellations act through their order
+		earnOn := r.account.ledger.at(f.key.at).programme.EarnOn
+		if f.order.status == earnOn {
+			r.passed.reasonFor(r, f, "it has no lines, so there is nothing that could earn")
+		} else {
+			r.passed.reasonFor(r, f, fmt.Sprintf("orders earn when they are %s, this one is %s", earnOn, f.order.status))
+		}
+		return nil
+	}
+}
+
+func (p *passResult) reasonFor(r *run, f *fact, reason string) {
+	if r.explain == f {
+		p.reason = reason
+	}
+}
+
+func (r *run) passOrder(f *fact) error {
+	v := r.account.ledger.at(f.key.at)
+	p, s := v.programme, r.s
+	if r.account.isSealed(f.order.id) {
+		return nil // it stood at an earlier event, which is folded away
+	}
+	if stands := r.account.standsFor(f.order.id); stands != nil && stands != f {
+		r.passed.reasonFor(r, f, fmt.Sprintf("order %s stands at its earlier event %s", f.order.id, stands.key.event))
+		return nil
+	}
+	rest, err := r.account.left(f, p, r.lines)
+	r.lines = rest.lines
+	if err != nil {
+		return err
+	}
+	if rest.gone != "" {
+		r.passed.reasonFor(r, f, "nothing is left: "+rest.gone)
+		return nil
+	}
+	now := inZone(f.key.at, p)
+	r.see(p, now)
+	r.scope.Order = &programme.OrderView{
+		Total: rest.total, Number: s.orders + 1, Channel: f.order.channel, Store: f.order.store, Coupons: f.order.coupons,
+		Currency: f.order.currency, Lines: rest.lines, Attributes: attributeMap(f.order.attributes),
+	}
+	if err := r.ask(v, v.orders, f, now, rest); err != nil {
+		return err
+	}
+	s.orders++
+	spend, err := addInt(int64(s.spend), int64(rest.total))
+	if err != nil {
+		return err
+	}
+	s.spend = programme.Money(spend)
+	if err := s.count(p, f.key.at, programme.BySpend, int64(rest.total)); err != nil {
+		return err
+	}
+	if err := s.count(p, f.key.at, programme.ByOrders, 1); err != nil {
+		return err
+	}
+	return r.look(p, f.key.at)
+}
+
+func (r *run) passCheckIn(f *fact) error {
+	v := r.account.ledger.at(f.key.at)
+	p, s := v.programme, r.s
+	now := inZone(f.key.at, p)
+	r.see(p, now)
+	r.scope.CheckIn = &programme.CheckInView{
+		Activity: f.checkIn.activity, Channel: f.checkIn.channel, Store: f.checkIn.store, Attributes: attributeMap(f.checkIn.attributes),
+	}
+	if err := r.ask(v, v.checkIns, f, now, remains{}); err != nil {
+		return err
+	}
+	switch day := programme.DayNumber(now, p.Zone); {
+	case s.checkInStreak > 0 && day == s.checkInDay:
+	case s.checkInStreak > 0 && day == s.checkInDay+1:
+		s.checkInDay, s.checkInStreak = day, s.checkInStreak+1
+	default:
+		s.checkInDay, s.checkInStreak = day, 1
+	}
+	return r.look(p, f.key.at)
+}
+
+// see sets what conditions see of the member: the state before the event.
+func (r *run) see(p *programme.Programme, now time.Time) {
+	s := r.s
+	streak := int64(0)
+	if s.checkInStreak > 0 && programme.DayNumber(now, p.Zone)-s.checkInDay <= 1 {
+		streak = int64(s.checkInStreak)
+	}
+	r.scope = programme.Scope{Now: now, Member: programme.MemberView{
+		Tier: s.tierID(p), Points: s.points, Pending: s.pending, Orders: s.orders, Spend: s.spend, Streak: streak,
+	}}
+}
+
+// ask takes the rules in file order: condition and amount; then, where all amounts are known, groups and boosts; then
+// limits and hold of each.
+func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest remains) error {
+	p := v.programme
+	cands := r.cands[:0]
+	for _, index := range listening {
+		c := candidate{rule: p.Rules[index], index: index, parts: 1}
+		r.meet(&c, f, p, rest)
+		if c.met && c.rule.Earn != nil {
+			if err := r.amount(&c, f, p, now); err != nil {
+				return err
+			}
+		}
+		cands = append(cands, c)
+	}
+	r.cands = cands
+	bestOfGroups(cands, false)
+	boost(cands, p)
+	for i := range cands {
+		if err := r.grant(&cands[i], f, p, now); err != nil {
+			return err
+		}
+	}
+	if r.explain == f {
+		r.passed.verdicts = verdicts(cands, p)
+	}
+	return nil
+}
+
+// meet decides whether the rule is in force and its condition holds.
+func (r *run) meet(c *candidate, f *fact, p *programme.Programme, rest remains) {
+	rule, at := c.rule, time.UnixMilli(f.key.at)
+	if !rule.From.IsZero() && at.Before(rule.From) || !rule.To.IsZero() && !at.Before(rule.To) {
+		if r.explain == f {
+			c.why = "it is in force " + forceText(rule, p)
+		}
+		return
+	}
+	if rule.When != nil {
+		ok, err := rule.When.Met(&r.scope)
+		switch {
+		case err != nil:
+			c.why = "its condition could not be worked out: " + err.Error()
+			return
+		case !ok:
+			c.why = "its condition is not met"
+			if r.explain == f {
+				c.why = fmt.Sprintf("its condition is not met: %s", rule.When.Source)
+			}
+			return
+		}
+	}
+	if f.order != nil && !r.countLines(c, rest) {
+		return
+	}
+	c.met = true
+}
+
+// countLines sums the lines that count for the rule; false where there is none.
+func (r *run) countLines(c *candidate, rest remains) bool {
+	if c.rule.Lines == nil {
+		c.counted = rest.total
+		return true
+	}
+	some := false
+	defer func() { r.scope.Line = nil }()
+	for i := range rest.lines {
+		r.scope.Line = &rest.lines[i]
+		ok, err := c.rule.Lines.Met(&r.scope)
+		if err != nil {
+			c.why = "its condition on lines could not be worked out: " + err.Error()
+			continue
+		}
+		if ok {
+			some = true
+			c.counted += rest.lines[i].Amount
+		}
+	}
+	if !some && c.why == "" {
+		c.why = "no line of the order counts for it"
+	}
+	return some
+}
+
+// amount works out the exact points of an earning rule whose condition is met.
+func (r *run) amount(c *candidate, f *fact, p *programme.Programme, now time.Time) error {
+	earn := c.rule.Earn
+	switch {
+	case c.rule.Each != nil:
+		return r.each(c, f, p, now)
+	case earn.Rate.Den != 0:
+		c.amount = exactInt(int64(c.counted)).times(earn.Rate.Num, earn.Rate.Den).times(1, majorUnit(p))
+	case earn.Per != 0:
+		steps := int64(c.counted) / int64(earn.Per)
+		points, err := mulInt(steps, earn.Points)
+		if err != nil {
+			return err
+		}
+		c.amount = exactInt(points)
+		if steps == 0 && r.explain == f {
+			c.why = fmt.Sprintf("%s is short of %s", moneyText(c.counted, p), moneyText(earn.Per, p))
+		}
+	default:
+		c.amount = exactInt(earn.Points)
+	}
+	return nil
+}
+
+// majorUnit is how many units of money one major unit is.
+func majorUnit(p *programme.Programme) int64 {
+	unit := int64(1)
+	for range p.Scale {
+		unit *= 10
+	}
+	return unit
+}

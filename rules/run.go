@@ -1,0 +1,151 @@
+package rules
+
+import (
+	"slices"
+	"time"
+
+	"accrue/rules/programme"
+	"accrue/schemas"
+)
+
+// run decides facts one after the other, from a standing on. It is the one function of the ledger: a new fact at the head
+// is a run of one fact from the head; a change of the past is a run from a snapshot.
+type run struct {
+	account *Account
+	s       *standing
+	explain *fact                // whose verdicts are wanted; nil: nobody's
+	silent  bool                 // folding: only the standing is of interest
+	touched []*fact              // whose grants may differ from what was written, in the order in which that came up
+	tiers   []tierStep           // the tier changes of this run, in order
+	passed  passResult           // of the explained fact
+	lines   []programme.LineView // reused by each pass
+	cands   []candidate          // reused by each pass
+	scope   programme.Scope      // reused by each condition
+}
+
+// passResult is what the rules said to the explained fact.
+type passResult struct {
+	verdicts []schemas.Verdict
+	reason   string // why nothing was asked of the rules; empty: they were asked
+}
+
+// newRun takes a run out of the pool, whose buffers it reuses.
+func (a *Account) newRun() *run {
+	r, _ := a.ledger.runs.Get().(*run)
+	if r == nil {
+		r = &run{}
+	}
+	r.account = a
+	return r
+}
+
+// free gives the buffers back. Nothing of the run may be used after it.
+func (r *run) free() {
+	clear(r.touched)
+	clear(r.cands)
+	clear(r.lines)
+	pool := &r.account.ledger.runs
+	*r = run{lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], tiers: r.tiers[:0]}
+	pool.Put(r)
+}
+
+// through decides the facts in order, and then what falls due up to asOf.
+func (r *run) through(facts []*fact, asOf int64) error {
+	for _, f := range facts {
+		if err := r.advance(f.key.at); err != nil {
+			return err
+		}
+		if err := r.pass(f); err != nil {
+			return err
+		}
+		r.s.last = f.key
+	}
+	return r.advance(asOf)
+}
+
+// advance lets happen what falls due up to the instant `to`, which is included: releases, then ends of tiers. All of one
+// kind at one instant are one pass.
+func (r *run) advance(to int64) error {
+	for {
+		at, ok := r.s.next()
+		if !ok || at > to {
+			return nil
+		}
+		r.s.due = max(r.s.due, at)
+		v := r.account.ledger.at(at)
+		if r.s.firstRelease() == at {
+			if err := r.release(at); err != nil {
+				return err
+			}
+			if err := r.look(v.programme, at); err != nil {
+				return err
+			}
+		}
+		if r.s.tier.fallsDue() == at {
+			if err := r.endTier(v.programme, at); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// release frees all grants that are held until the instant at.
+func (r *run) release(at int64) error {
+	n := r.s.held.notAfter(at)
+	for _, h := range r.s.held.items[:n] {
+		var err error
+		if r.s.points, err = addInt(r.s.points, h.available); err != nil {
+			return err
+		}
+		r.s.pending -= h.available
+		if err := r.s.count(r.account.ledger.at(at).programme, at, programme.ByPoints, h.tier); err != nil {
+			return err
+		}
+		if r.silent {
+			continue
+		}
+		f, err := r.account.factAt(h.fact)
+		if err != nil {
+			return err
+		}
+		if f == nil {
+			continue // folded away: it was released before that (R4)
+		}
+		r.touch(f)
+		i := slices.IndexFunc(f.want, func(w wanted) bool { return w.rule == h.rule && w.part == h.part })
+		if i < 0 {
+			continue
+		}
+		f.want[i].available, f.want[i].pending, f.want[i].tier, f.want[i].due = h.available, 0, h.tier, 0
+	}
+	r.s.held.takeFront(n)
+	return nil
+}
+
+// touch begins to collect what the grants of a fact should be, with what was written where the run does not decide the
+// fact itself.
+func (r *run) touch(f *fact) {
+	if f.decided {
+		return
+	}
+	f.decided = true
+	f.want = f.want[:0]
+	for i := range f.grants {
+		g := &f.grants[i]
+		f.want = append(f.want, wanted{
+			rule: g.rule, part: g.part, available: g.available, pending: g.pending, tier: g.tier, due: g.due,
+		})
+	}
+	r.touched = append(r.touched, f)
+}
+
+// begin empties what the grants of a fact should be, for a pass to fill.
+func (r *run) begin(f *fact) {
+	if !f.decided {
+		f.decided = true
+		r.touched = append(r.touched, f)
+	}
+	f.want = f.want[:0]
+}
+
+func inZone(at int64, p *programme.Programme) time.Time { return time.UnixMilli(at).In(p.Zone) }

@@ -1,0 +1,277 @@
+package rules
+
+import (
+	"cmp"
+	"slices"
+)
+
+// pageSize is the number of elements of a stored page. The last, unfilled page of a series lies in the head, so it bounds
+// how much of a series an event rewrites; a full page is written once.
+const pageSize = 64
+
+// element is one entry of a series.
+type element interface {
+	comparable
+	at() int64                     // ms since 1970 UTC; the order of the series
+	put(w *writer, previous int64) // previous: at() of the element before it in the page, 0 for the first
+}
+
+// series is a list of elements ascending by their instant, taken from at the front and mostly added to at the back. Each
+// element has an absolute number, which it keeps while others are taken from the front; page k holds the elements
+// 64k to 64k+63. A series is a value: a copy made by clone stays as it is whatever is done to the original.
+type series[T element] struct {
+	items []T
+	first int64 // absolute number of items[0]
+	dirty int64 // the elements below this number are as stored
+	disk  *stored
+}
+
+// stored is what the rows of a series hold, shared by all standings that are versions of the same head or base.
+type stored struct {
+	low, high int64 // pages low..high-1 exist as rows
+}
+
+func (s *series[T]) len() int { return len(s.items) }
+
+func (s *series[T]) end() int64 { return s.first + int64(len(s.items)) }
+
+// clone returns a copy that shares the elements but never writes where the original might.
+func (s *series[T]) clone() series[T] {
+	c := *s
+	c.items = slices.Clip(s.items)
+	return c
+}
+
+// adopt takes over the rows of another version of the same series, all of whose pages the next save then writes.
+func (s *series[T]) adopt(from *series[T]) {
+	if from.disk == nil {
+		from.disk = &stored{}
+	}
+	s.disk, s.dirty = from.disk, s.first
+}
+
+func (s *series[T]) hasPages() bool { return s.disk != nil && s.disk.high > s.disk.low }
+
+// add puts v behind all elements that are not later than it.
+func (s *series[T]) add(v T) {
+	n := len(s.items)
+	if n == 0 || s.items[n-1].at() <= v.at() {
+		s.dirty = min(s.dirty, s.end())
+		s.items = append(s.items, v)
+		return
+	}
+	i, _ := slices.BinarySearchFunc(s.items, v.at(), func(e T, at int64) int {
+		if e.at() <= at {
+			return -1
+		}
+		return 1
+	})
+	s.dirty = min(s.dirty, s.first+int64(i))
+	s.items = slices.Insert(slices.Clip(s.items), i, v)
+}
+
+// takeFront removes the first n elements.
+func (s *series[T]) takeFront(n int) {
+	s.items = s.items[n:]
+	s.first += int64(n)
+	s.dirty = max(s.dirty, s.first)
+}
+
+// notAfter says how many elements have an instant that is not after at.
+func (s *series[T]) notAfter(at int64) int {
+	n := 0
+	for n < len(s.items) && s.items[n].at() <= at {
+		n++
+	}
+	return n
+}
+
+// removeAt takes one element out, keeping the order. At the front it costs no page.
+func (s *series[T]) removeAt(i int) {
+	if i == 0 {
+		s.takeFront(1)
+		return
+	}
+	s.dirty = min(s.dirty, s.first+int64(i))
+	s.items = slices.Delete(slices.Clone(s.items), i, i+1)
+}
+
+// save writes the full pages that changed as rows, deletes those that are no more, and appends the rest to w.
+func (s *series[T]) save(w *writer, name string, rows *rowWriter) {
+	if s.disk == nil {
+		s.disk = &stored{}
+	}
+	low, high := s.first/pageSize, s.end()/pageSize
+	if len(s.items) == 0 { // nothing to keep: start anew at a page border, so that no row is needed
+		low, high = 0, 0
+		s.first, s.dirty = 0, 0
+	}
+	for page := s.disk.low; page < s.disk.high; page++ {
+		if page < low || page >= high {
+			rows.delete(pageKey(name, page))
+		}
+	}
+	for page := max(low, s.dirty/pageSize); page < high; page++ {
+		rows.put(pageKey(name, page), s.page(page*pageSize, (page+1)*pageSize))
+	}
+	*s.disk = stored{low, max(high, low)}
+	s.dirty = s.end()
+	w.uvarint(uint64(s.first))
+	w.uvarint(uint64(len(s.items)))
+	if from := max(s.first, high*pageSize); from < s.end() {
+		s.putItems(w, from, s.end())
+	}
+}
+
+// page encodes the elements from..to-1; those already taken from the front are not in it.
+func (s *series[T]) page(from, to int64) []byte {
+	w := &writer{}
+	w.byte(formatVersion)
+	from = max(from, s.first)
+	w.uvarint(uint64(from))
+	s.putItems(w, from, to)
+	return w.bytes
+}
+
+func (s *series[T]) putItems(w *writer, from, to int64) {
+	previous := int64(0)
+	for n := from; n < to; n++ {
+		item := s.items[n-s.first]
+		item.put(w, previous)
+		previous = item.at()
+	}
+}
+
+// loadSeries reads what save wrote. It reads all pages: a page is small, and a standing is used as a whole.
+func loadSeries[T element](r *reader, name string, rows Rows, get func(r *reader, previous int64) T) series[T] {
+	s := series[T]{first: int64(r.uvarint()), disk: &stored{}}
+	count := int64(r.uvarint())
+	if r.err != nil || count < 0 || s.first < 0 || s.first+count < s.first {
+		r.fail("length of series " + name)
+		return s
+	}
+	end := s.first + count
+	if count == 0 {
+		return s
+	}
+	*s.disk = stored{s.first / pageSize, max(end/pageSize, s.first/pageSize)}
+	s.items = make([]T, 0, min(count, 1<<16)+1)
+	for page := s.disk.low; page < s.disk.high; page++ {
+		value, err := rows.Get(pageKey(name, page))
+		if err != nil || value == nil {
+			r.missing(pageKey(name, page), err)
+			return s
+		}
+		p := reader{rest: value}
+		p.version()
+		from := int64(p.uvarint())
+		previous := int64(0)
+		for n := from; n < (page+1)*pageSize && p.err == nil; n++ {
+			v := get(&p, previous)
+			previous = v.at()
+			if n >= s.first {
+				s.items = append(s.items, v)
+			}
+		}
+		if p.err != nil {
+			r.err = p.err
+			return s
+		}
+	}
+	previous := int64(0)
+	for int64(len(s.items)) < count && r.err == nil {
+		v := get(r, previous)
+		previous = v.at()
+		s.items = append(s.items, v)
+	}
+	s.dirty = s.end()
+	return s
+}
+
+// amountAt is an amount (points, units of money, or 1 for an order) at an instant.
+type amountAt struct{ instant, amount int64 }
+
+func (e amountAt) at() int64 { return e.instant }
+
+func (e amountAt) put(w *writer, previous int64) {
+	w.varint(e.instant - previous)
+	w.varint(e.amount)
+}
+
+func getAmountAt(r *reader, previous int64) amountAt {
+	return amountAt{previous + r.varint(), r.varint()}
+}
+
+// idAt is the short hash of an id that a fact of the window carries. A hit is confirmed in the facts.
+type idAt struct {
+	instant int64
+	hash    uint32
+}
+
+func (e idAt) at() int64 { return e.instant }
+
+func (e idAt) put(w *writer, previous int64) {
+	w.varint(e.instant - previous)
+	w.uint32(e.hash)
+}
+
+func getIDAt(r *reader, previous int64) idAt {
+	return idAt{previous + r.varint(), r.uint32()}
+}
+
+// sealedAt is the hash of an order id whose facts are folded away. It is 64 bits wide because nothing is left to confirm
+// a hit with.
+type sealedAt struct {
+	instant int64
+	hash    uint64
+}
+
+func (e sealedAt) at() int64 { return e.instant }
+
+func (e sealedAt) put(w *writer, previous int64) {
+	w.varint(e.instant - previous)
+	w.uint64(e.hash)
+}
+
+func getSealedAt(r *reader, previous int64) sealedAt {
+	return sealedAt{previous + r.varint(), r.uint64()}
+}
+
+// heldAt is a grant that is pending until its due time.
+type heldAt struct {
+	due       int64
+	fact      factKey
+	rule      string
+	part      int32
+	available int64 // points that can be spent once released
+	tier      int64 // points that count for the tier once released
+}
+
+func (e heldAt) at() int64 { return e.due }
+
+func (e heldAt) put(w *writer, previous int64) {
+	w.varint(e.due - previous)
+	w.varint(e.fact.at)
+	w.byte(byte(e.fact.kind))
+	w.string(e.fact.event)
+	w.string(e.rule)
+	w.varint(int64(e.part))
+	w.varint(e.available)
+	w.varint(e.tier)
+}
+
+func getHeldAt(r *reader, previous int64) heldAt {
+	return heldAt{
+		due:       previous + r.varint(),
+		fact:      factKey{at: r.varint(), kind: factKind(r.byte()), event: r.string()},
+		rule:      r.string(),
+		part:      int32(r.varint()),
+		available: r.varint(),
+		tier:      r.varint(),
+	}
+}
+
+// byID finds the element of an ascending list of things with a name, or where it would stand.
+func byID[T any](list []T, id string, of func(*T) string) (int, bool) {
+	return slices.BinarySearchFunc(list, id, func(e T, id string) int { return cmp.Compare(of(&e), id) })
+}

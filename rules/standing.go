@@ -1,0 +1,211 @@
+package rules
+
+import (
+	"accrue/rules/programme"
+)
+
+// standing is where a member stands after all facts up to a place: all that later decisions depend on. It is a value;
+// clone makes one that changes on its own.
+type standing struct {
+	last    factKey // the last fact that was decided; the zero key: none yet
+	due     int64   // the last instant at which something fell due
+	points  int64   // what can be spent; below 0 is a debt
+	pending int64   // what is held, in points that can be spent once released
+	orders  int64   // orders that are not gone, over the lifetime
+	spend   programme.Money
+
+	checkInDay    int32 // local day of the last check-in
+	checkInStreak int32 // days in a row up to it
+
+	tier   tierStanding
+	metric metricStanding
+	held   series[heldAt]
+	limits []counter // of the programme's limits
+	rules  []ruleUse // ascending by id; only rules that have something to remember
+}
+
+// tierStanding is the tier that a member holds.
+type tierStanding struct {
+	id         string // empty: the first level
+	validUntil int64  // the end of the validity; 0: none
+	graceUntil int64  // set while the validity has ended and the fall has not come
+	floor      string // the highest level held that never falls; empty: none
+}
+
+// metricStanding is what the tier metric is made of.
+type metricStanding struct {
+	total   int64            // over the lifetime, or of the instants in rolling
+	rolling series[amountAt] // with a rolling span
+	year    int32            // with calendar years: the year of current
+	current int64
+	before  int64 // the sum of the year before
+}
+
+// counter counts what a limit binds in one local period.
+type counter struct {
+	per    programme.Period
+	number int32 // which period; see programme.Period.Number
+	times  int64
+	points int64
+}
+
+// ruleUse is what a rule remembers of a member.
+type ruleUse struct {
+	id       string
+	counters []counter
+	orders   series[amountAt] // each orders: qualifying orders not yet used
+	spend    series[amountAt] // each spend with within: amounts not yet used
+	used     int64            // each spend: how much of the first amount is used
+	total    int64            // each spend: the unused sum
+	day      int32            // each streak: the last local day that counted
+	run      int32            // each streak: days in a row up to it, since the last grant
+}
+
+func (s *standing) clone() *standing {
+	c := *s
+	c.held = s.held.clone()
+	c.metric.rolling = s.metric.rolling.clone()
+	c.limits = append([]counter(nil), s.limits...)
+	c.rules = make([]ruleUse, len(s.rules))
+	for i := range s.rules {
+		u := s.rules[i]
+		u.counters = append([]counter(nil), u.counters...)
+		u.orders, u.spend = u.orders.clone(), u.spend.clone()
+		c.rules[i] = u
+	}
+	return &c
+}
+
+// adopt takes over the rows in which the series of head are stored, for a standing that becomes the head in its place. The
+// next save writes all their pages, as it is not known how the two differ.
+func (s *standing) adopt(head *standing) {
+	s.held.adopt(&head.held)
+	s.metric.rolling.adopt(&head.metric.rolling)
+	for i := range head.rules {
+		if old := &head.rules[i]; old.orders.hasPages() || old.spend.hasPages() {
+			s.use(old.id) // its pages are to be deleted even where it has nothing left to remember
+		}
+	}
+	for i := range s.rules {
+		u := &s.rules[i]
+		old := &ruleUse{}
+		if j, found := byID(head.rules, u.id, func(u *ruleUse) string { return u.id }); found {
+			old = &head.rules[j]
+		}
+		u.orders.adopt(&old.orders)
+		u.spend.adopt(&old.spend)
+	}
+}
+
+// use finds or makes what a rule remembers. The pointer holds until the next call.
+func (s *standing) use(id string) *ruleUse {
+	i, found := byID(s.rules, id, func(u *ruleUse) string { return u.id })
+	if !found {
+		s.rules = append(s.rules, ruleUse{})
+		copy(s.rules[i+1:], s.rules[i:])
+		s.rules[i] = ruleUse{id: id}
+	}
+	return &s.rules[i]
+}
+
+// next is the next instant at which something falls due.
+func (s *standing) next() (int64, bool) {
+	var at int64
+	set := false
+	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease()} {
+		if due != 0 && (!set || due < at) {
+			at, set = due, true
+		}
+	}
+	return at, set
+}
+
+func (s *standing) firstRelease() int64 {
+	if s.held.len() == 0 {
+		return 0
+	}
+	return s.held.items[0].due
+}
+
+func (s *standing) save(w *writer, owner string, rows *rowWriter) {
+	w.varint(s.last.at)
+	w.byte(byte(s.last.kind))
+	w.string(s.last.event)
+	w.varint(s.due)
+	w.varint(s.points)
+	w.varint(s.pending)
+	w.varint(s.orders)
+	w.varint(int64(s.spend))
+	w.varint(int64(s.checkInDay))
+	w.varint(int64(s.checkInStreak))
+	w.string(s.tier.id)
+	w.varint(s.tier.validUntil)
+	w.varint(s.tier.graceUntil)
+	w.string(s.tier.floor)
+	w.varint(s.metric.total)
+	w.varint(int64(s.metric.year))
+	w.varint(s.metric.current)
+	w.varint(s.metric.before)
+	s.metric.rolling.save(w, owner+"m", rows)
+	s.held.save(w, owner+"d", rows)
+	putCounters(w, s.limits)
+	w.uvarint(uint64(len(s.rules)))
+	for i := range s.rules {
+		u := &s.rules[i]
+		w.string(u.id)
+		putCounters(w, u.counters)
+		u.orders.save(w, owner+"o"+u.id, rows)
+		u.spend.save(w, owner+"s"+u.id, rows)
+		w.varint(u.used)
+		w.varint(u.total)
+		w.varint(int64(u.day))
+		w.varint(int64(u.run))
+	}
+}
+
+func loadStanding(r *reader, owner string, rows Rows) *standing {
+	s := &standing{
+		last: factKey{at: r.varint(), kind: factKind(r.byte()), event: r.string()}, due: r.varint(),
+		points: r.varint(), pending: r.varint(), orders: r.varint(), spend: programme.Money(r.varint()),
+		checkInDay: int32(r.varint()), checkInStreak: int32(r.varint()),
+		tier:   tierStanding{id: r.string(), validUntil: r.varint(), graceUntil: r.varint(), floor: r.string()},
+		metric: metricStanding{total: r.varint(), year: int32(r.varint()), current: r.varint(), before: r.varint()},
+	}
+	s.metric.rolling = loadSeries(r, owner+"m", rows, getAmountAt)
+	s.held = loadSeries(r, owner+"d", rows, getHeldAt)
+	s.limits = getCounters(r)
+	if n := r.count(); n > 0 {
+		s.rules = make([]ruleUse, n)
+	}
+	for i := range s.rules {
+		u := &s.rules[i]
+		u.id = r.string()
+		u.counters = getCounters(r)
+		u.orders = loadSeries(r, owner+"o"+u.id, rows, getAmountAt)
+		u.spend = loadSeries(r, owner+"s"+u.id, rows, getAmountAt)
+		u.used, u.total, u.day, u.run = r.varint(), r.varint(), int32(r.varint()), int32(r.varint())
+	}
+	return s
+}
+
+func putCounters(w *writer, list []counter) {
+	w.uvarint(uint64(len(list)))
+	for _, c := range list {
+		w.byte(byte(c.per))
+		w.varint(int64(c.number))
+		w.varint(c.times)
+		w.varint(c.points)
+	}
+}
+
+func getCounters(r *reader) []counter {
+	n := r.count()
+	if n == 0 {
+		return nil
+	}
+	list := make([]counter, n)
+	for i := range list {
+		list[i] = counter{programme.Period(r.byte()), int32(r.varint()), r.varint(), r.varint()}
+	}
+	return list
+}

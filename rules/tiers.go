@@ -1,0 +1,239 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	"accrue/rules/programme"
+	"accrue/schemas"
+)
+
+// tierStep is one change of the tier in a run.
+type tierStep struct {
+	at        int64
+	from, to  string
+	direction schemas.Direction
+	value     int64 // of the metric
+	until     int64 // end of the validity; 0: none
+	reason    string
+}
+
+// fallsDue is the next instant at which the tier is to be judged; 0: never.
+func (t tierStanding) fallsDue() int64 {
+	if t.graceUntil != 0 {
+		return t.graceUntil
+	}
+	return t.validUntil
+}
+
+// level is the index of the tier held; an id that the programme no longer has counts as the first.
+func (t tierStanding) level(tiers *programme.Tiers) int { return levelOf(tiers, t.id) }
+
+func levelOf(tiers *programme.Tiers, id string) int {
+	for i := range tiers.Levels {
+		if tiers.Levels[i].ID == id {
+			return i
+		}
+	}
+	return 0
+}
+
+// tierID is the id of the tier held; empty where the programme has none.
+func (s *standing) tierID(p *programme.Programme) string {
+	if p.Tiers == nil {
+		return ""
+	}
+	return p.Tiers.Levels[s.tier.level(p.Tiers)].ID
+}
+
+// count adds an amount to the metric, if the programme's tiers go by it.
+func (s *standing) count(p *programme.Programme, at int64, by programme.Metric, amount int64) error {
+	if p.Tiers == nil || p.Tiers.By != by || amount == 0 {
+		return nil
+	}
+	var err error
+	if s.metric.total, err = addInt(s.metric.total, amount); err != nil {
+		return err
+	}
+	switch p.Tiers.Span {
+	case programme.Rolling:
+		s.metric.rolling.add(amountAt{at, amount})
+	case programme.CalendarYear:
+		s.metric.turn(programme.PerYear.Number(time.UnixMilli(at), p.Zone))
+		s.metric.current += amount
+	}
+	return nil
+}
+
+// turn makes year the current one.
+func (m *metricStanding) turn(year int32) {
+	switch {
+	case year == m.year+1:
+		m.before, m.current = m.current, 0
+	case year > m.year:
+		m.before, m.current = 0, 0
+	}
+	m.year = max(m.year, year)
+}
+
+// value is the metric at an instant: summed over `over` before it, the instant included.
+func (s *standing) value(p *programme.Programme, at int64) int64 {
+	m := &s.metric
+	switch p.Tiers.Span {
+	case programme.Rolling:
+		if m.rolling.len() == 0 {
+			return m.total
+		}
+		n := m.rolling.notAfter(p.Tiers.Over.SubFrom(time.UnixMilli(at), p.Zone).UnixMilli())
+		for _, e := range m.rolling.items[:n] {
+			m.total -= e.amount
+		}
+		if n > 0 {
+			m.rolling.takeFront(n)
+		}
+		return m.total
+	case programme.CalendarYear:
+		m.turn(programme.PerYear.Number(time.UnixMilli(at), p.Zone))
+		return m.current
+	default:
+		return m.total
+	}
+}
+
+// reached is the highest level that a value of the metric reaches.
+func reached(tiers *programme.Tiers, value int64) int {
+	level := 0
+	for i := range tiers.Levels {
+		if tiers.Levels[i].At <= value {
+			level = i
+		}
+	}
+	return level
+}
+
+// look raises the member to the level that the metric reaches, and renews a tier in its grace.
+func (r *run) look(p *programme.Programme, at int64) error {
+	if p.Tiers == nil {
+		return nil
+	}
+	s, tiers := r.s, p.Tiers
+	value := s.value(p, at)
+	held := s.tier.level(tiers)
+	level := reached(tiers, value)
+	switch {
+	case level > held:
+		r.give(p, level, at, s.validity(p, at, true), schemas.DirectionUp, value, "")
+	case s.tier.graceUntil != 0 && level == held:
+		r.give(p, held, at, s.validity(p, s.tier.validUntil, false), schemas.DirectionRenewed, value, "reached again in the grace period")
+	}
+	return nil
+}
+
+// validity is the end of a validity that begins at an instant; 0: none. A rise in calendar years lasts to the end of the
+// next year, a level given at the end of another validity to the end of the year that begins there.
+func (s *standing) validity(p *programme.Programme, from int64, rise bool) int64 {
+	switch p.Tiers.Span {
+	case programme.Rolling:
+		return p.Tiers.Over.AddTo(time.UnixMilli(from), p.Zone).UnixMilli()
+	case programme.CalendarYear:
+		year := inZone(from, p).Year() + 1
+		if rise {
+			year++
+		}
+		return programme.Instant(year, time.January, 1, 0, 0, 0, 0, p.Zone).UnixMilli()
+	default:
+		return 0
+	}
+}
+
+// endTier judges a tier at the end of its validity, or at the end of the grace after it.
+func (r *run) endTier(p *programme.Programme, at int64) error {
+	s := r.s
+	if p.Tiers == nil {
+		s.tier.validUntil, s.tier.graceUntil = 0, 0
+		return nil
+	}
+	tiers, ended := p.Tiers, s.tier.validUntil
+	held := s.tier.level(tiers)
+	var value int64
+	if tiers.Span == programme.CalendarYear {
+		s.metric.turn(programme.PerYear.Number(time.UnixMilli(ended), p.Zone))
+		value = s.metric.before
+		if s.tier.graceUntil != 0 {
+			value = max(value, s.metric.current)
+		}
+	} else {
+		value = s.value(p, at)
+	}
+	until := s.validity(p, ended, false)
+	level := reached(tiers, value)
+	switch {
+	case level >= held:
+		r.give(p, held, at, until, schemas.DirectionRenewed, value, "still reached")
+		return nil
+	case s.tier.graceUntil == 0 && !tiers.Grace.IsZero():
+		s.tier.graceUntil = tiers.Grace.AddTo(time.UnixMilli(ended), p.Zone).UnixMilli()
+		return nil
+	}
+	switch tiers.Then {
+	case programme.Keep:
+		level = held
+	case programme.OneDown:
+		level = held - 1
+	}
+	if s.tier.floor != "" {
+		level = max(level, min(held, levelOf(tiers, s.tier.floor)))
+	}
+	if level == held {
+		r.give(p, held, at, until, schemas.DirectionRenewed, value, "kept")
+		return nil
+	}
+	r.give(p, level, at, until, schemas.DirectionDown, value, "")
+	return nil
+}
+
+// give sets the tier and notes the step.
+func (r *run) give(p *programme.Programme, level int, at, until int64, direction schemas.Direction, value int64, why string) {
+	s, tiers := r.s, p.Tiers
+	from := s.tierID(p)
+	to := tiers.Levels[level]
+	if level == 0 {
+		until = 0 // the first level has no end
+	}
+	s.tier.id, s.tier.validUntil, s.tier.graceUntil = to.ID, until, 0
+	if to.FallsNever && (s.tier.floor == "" || levelOf(tiers, s.tier.floor) < level) {
+		s.tier.floor = to.ID
+	}
+	if r.silent {
+		return
+	}
+	reason := fmt.Sprintf("%s %s", metricName(tiers.By), metricText(p, value))
+	switch direction {
+	case schemas.DirectionUp:
+		reason = fmt.Sprintf("%s reach %s, %s begins at %s", reason, to.ID, to.ID, metricText(p, to.At))
+	case schemas.DirectionDown:
+		held := levelOf(tiers, from)
+		reason = fmt.Sprintf("%s are short of the %s that %s asks for", reason, metricText(p, tiers.Levels[held].At), from)
+	case schemas.DirectionRenewed:
+		reason = fmt.Sprintf("%s: %s is %s", reason, to.ID, why)
+	}
+	r.tiers = append(r.tiers, tierStep{at, from, to.ID, direction, value, until, reason})
+}
+
+func metricName(by programme.Metric) string {
+	switch by {
+	case programme.BySpend:
+		return "spend"
+	case programme.ByOrders:
+		return "orders"
+	default:
+		return "points"
+	}
+}
+
+func metricText(p *programme.Programme, value int64) string {
+	if p.Tiers.By == programme.BySpend {
+		return moneyText(programme.Money(value), p)
+	}
+	return fmt.Sprint(value)
+}

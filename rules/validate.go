@@ -1,0 +1,98 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	"accrue/schemas"
+)
+
+// Bounds of what an event may hold.
+const (
+	// maxAhead is how far an event may lie ahead of the engine's clock.
+	maxAhead = 5 * time.Minute
+	// maxUnits bounds the total of one order in units of money, so that thousands of them fit into a sum.
+	maxUnits = 1_000_000_000_000_000
+	// maxID bounds the ids that become part of keys, in bytes.
+	maxID = 1000
+)
+
+// invalid says in words why an event cannot be decided; empty: it can.
+func (a *Account) invalid(e *Event) string {
+	_, event, occurredAt := e.head()
+	switch {
+	case event == "":
+		return "event_id is missing: without it the event could not be told from its duplicate"
+	case len(event) > maxID:
+		return fmt.Sprintf("event_id has %d bytes, more than %d", len(event), maxID)
+	case occurredAt.IsZero():
+		return "occurred_at is missing"
+	case occurredAt.UnixMilli() < 0 || occurredAt.Year() > 9999:
+		return fmt.Sprintf("occurred_at is %s, which lies outside of 1970 to 9999", occurredAt.UTC().Format(time.RFC3339))
+	case !e.Now.IsZero() && occurredAt.After(e.Now.Add(maxAhead)):
+		return fmt.Sprintf("occurred_at is %s, more than %d minutes ahead of the engine's clock, %s: check the sender's clock",
+			occurredAt.UTC().Format(time.RFC3339), int(maxAhead.Minutes()), e.Now.UTC().Format(time.RFC3339))
+	}
+	switch {
+	case e.Order != nil:
+		return a.invalidOrder(e.Order)
+	case e.Command != nil:
+		return "commands are not supported by this version"
+	case e.Redemption != nil:
+		return "redemptions are not supported by this version"
+	case e.Profile != nil:
+		return "profiles are not supported by this version"
+	}
+	return ""
+}
+
+func (a *Account) invalidOrder(o *schemas.Order) string {
+	switch {
+	case o.OrderID == "":
+		return "order_id is missing"
+	case len(o.OrderID) > maxID:
+		return fmt.Sprintf("order_id has %d bytes, more than %d", len(o.OrderID), maxID)
+	case statusNumber(o.Status) == byte(len(statuses)):
+		return fmt.Sprintf("status is %q, which is none of PLACED, PAID, COMPLETED, CANCELLED, REFUNDED", o.Status)
+	}
+	if o.Status == schemas.Refunded || o.Status == schemas.Cancelled {
+		for i, l := range o.RefundedLines {
+			if l.Quantity < 0 || l.Amount < 0 {
+				return fmt.Sprintf("refunded line %d (%s) goes below 0: quantity %d, amount %d", i+1, l.LineID, l.Quantity, l.Amount)
+			}
+		}
+		return ""
+	}
+	return a.invalidLines(o)
+}
+
+func (a *Account) invalidLines(o *schemas.Order) string {
+	p := a.ledger.at(o.OccurredAt.UnixMilli()).programme
+	rate, known := p.Rates[o.Currency]
+	if !known {
+		return fmt.Sprintf("currency is %q, which programme %s does not know", o.Currency, p.ID)
+	}
+	total := int64(0)
+	seen := make(map[string]struct{}, len(o.Lines))
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		switch {
+		case l.Amount < 0:
+			return fmt.Sprintf("line %d (%s) has the amount %d, which is below 0; send what goes back as a REFUNDED event", i+1, l.LineID, l.Amount)
+		case l.Quantity < 1:
+			return fmt.Sprintf("line %d (%s) has the quantity %d; it must be at least 1", i+1, l.LineID, l.Quantity)
+		}
+		if _, twice := seen[l.LineID]; twice {
+			return fmt.Sprintf("line_id %q stands twice; refunds could not tell the lines apart", l.LineID)
+		}
+		seen[l.LineID] = struct{}{}
+		units, err := mulInt(l.Amount, rate.UnitsPerMinor)
+		if err == nil {
+			total, err = addInt(total, units)
+		}
+		if err != nil || total > maxUnits {
+			return fmt.Sprintf("the amounts add up to more than the engine counts exactly, which is %s", moneyText(maxUnits, p))
+		}
+	}
+	return ""
+}
