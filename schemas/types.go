@@ -1,27 +1,21 @@
-// Package schemas holds the records that Accrue reads and writes: their Avro schemas (*.avsc), the Go types, the codec
-// with its guards against hostile input, the Confluent wire format, the registry client and the JSON-lines form.
-//
-// All amounts are int64 minor units of the record's currency, all points are int64, all times are UTC with millisecond
-// precision. An optional text that is absent is the empty string, an optional time that is absent is the zero time.
 package schemas
 
 import "time"
 
 // Default topic names (SPEC §2). Each is configurable in the processor; simulate and the scenario tools use these.
 const (
-	TopicOrders           = "commerce.orders"
-	TopicCheckIns         = "engagement.check-ins"
-	TopicReferrals        = "engagement.referrals"
-	TopicProfiles         = "members.profiles"
-	TopicCommands         = "rewards.commands"
-	TopicRedemptions      = "wallet.redemptions"
-	TopicPointGrants      = "rewards.point-grants"
-	TopicTierChanges      = "rewards.tier-changes"
-	TopicDecisions        = "rewards.decisions"
-	TopicFraudAlerts      = "rewards.fraud-alerts"
-	TopicNotices          = "rewards.notices"
-	TopicDeadLetters      = "rewards.dead-letters"
-	MagicByte        byte = 0
+	TopicOrders      = "commerce.orders"
+	TopicCheckIns    = "engagement.check-ins"
+	TopicReferrals   = "engagement.referrals"
+	TopicProfiles    = "members.profiles"
+	TopicCommands    = "rewards.commands"
+	TopicRedemptions = "wallet.redemptions"
+	TopicPointGrants = "rewards.point-grants"
+	TopicTierChanges = "rewards.tier-changes"
+	TopicDecisions   = "rewards.decisions"
+	TopicFraudAlerts = "rewards.fraud-alerts"
+	TopicNotices     = "rewards.notices"
+	TopicDeadLetters = "rewards.dead-letters"
 )
 
 // OrderStatus is the state of an order that an Order event announces.

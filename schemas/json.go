@@ -1,0 +1,276 @@
+package schemas
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// This file is the JSON-lines form of the column types: reading and writing plain JSON.
+
+// parse reads an object into v, which is zero. What is wrong names the field.
+func (l *layout[T]) parse(v *T, s *scanner) {
+	if !s.accept('{') {
+		s.expected("an object (" + l.name + ")")
+		return
+	}
+	l.setDefaults(v)
+	start := s.pos - 1
+	var seen uint64
+	next := 0
+	for first := true; s.more(first, '}'); first = false {
+		s.peek()
+		at := s.pos
+		name := s.key()
+		if s.bad != nil {
+			return
+		}
+		i, known := l.find(name, next)
+		if !known {
+			s.fail(at, "%s has no field %q%s", l.name, name, suggest(string(name), l.names))
+			return
+		}
+		if seen&(1<<i) != 0 {
+			s.fail(at, "the field stands here twice")
+			s.at(l.names[i])
+			return
+		}
+		seen |= 1 << i
+		next = i + 1
+		l.columns[i].parse(v, s)
+		if s.bad != nil {
+			s.at(l.names[i])
+			return
+		}
+	}
+	if missing := l.required &^ seen; missing != 0 && s.bad == nil {
+		for i, name := range l.names {
+			if missing&(1<<i) != 0 {
+				s.fail(start, "the field is missing")
+				s.at(name)
+				return
+			}
+		}
+	}
+}
+
+// print writes a record's fields in the order of the schema. What is absent is left out; numbers are always there.
+func (l *layout[T]) print(p *printer, v *T) {
+	p.buf = append(p.buf, '{')
+	first := true
+	for i, c := range l.columns {
+		if c.absent(v) {
+			continue
+		}
+		if !first {
+			p.buf = append(p.buf, ',')
+		}
+		first = false
+		p.buf = append(p.buf, '"')
+		p.buf = append(p.buf, l.names[i]...)
+		p.buf = append(p.buf, '"', ':')
+		c.print(p, v)
+	}
+	p.buf = append(p.buf, '}')
+}
+
+func (c *textColumn[T]) parse(v *T, s *scanner) {
+	if c.nullable && s.null() {
+		return
+	}
+	*c.at(v) = s.text()
+}
+
+func (c *textColumn[T]) print(p *printer, v *T) { p.text(*c.at(v)) }
+
+func (c *enumColumn[T, E]) parse(v *T, s *scanner) {
+	s.peek()
+	at := s.pos
+	raw := s.raw("one of " + joinSymbols(c.symbols))
+	for _, symbol := range c.symbols {
+		if string(raw) == string(symbol) {
+			*c.at(v) = symbol
+			return
+		}
+	}
+	if c.unknown && string(raw) == symbolUnknown {
+		*c.at(v) = symbolUnknown
+		return
+	}
+	s.fail(at, "%q is not known, expected one of %s", raw, joinSymbols(c.symbols))
+}
+
+func (c *enumColumn[T, E]) print(p *printer, v *T) { p.text(string(*c.at(v))) }
+
+func (c *numberColumn[T, N]) parse(v *T, s *scanner) {
+	bits := 32
+	if _, wide := any(c.def).(int64); wide {
+		bits = 64
+	}
+	*c.at(v) = N(s.number(bits))
+}
+
+func (c *numberColumn[T, N]) print(p *printer, v *T) { p.number(int64(*c.at(v))) }
+
+func (c *instantColumn[T]) parse(v *T, s *scanner) {
+	if c.nullable && s.null() {
+		return
+	}
+	s.peek()
+	at := s.pos
+	raw := s.raw("a time like 2026-06-18T08:30:00Z")
+	if s.bad != nil {
+		return
+	}
+	var t time.Time
+	if err := t.UnmarshalText(raw); err != nil {
+		s.fail(at, "%q is not a time like 2026-06-18T08:30:00Z", raw)
+		return
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	if y := t.Year(); y < 1 || y > 9999 {
+		s.fail(at, "%q is not in the years 1 to 9999", raw)
+		return
+	}
+	*c.at(v) = t
+}
+
+func (c *instantColumn[T]) print(p *printer, v *T) { p.instant(*c.at(v)) }
+
+func (c *dateColumn[T]) parse(v *T, s *scanner) {
+	if s.null() {
+		return
+	}
+	s.peek()
+	at := s.pos
+	day := s.text()
+	if s.bad != nil {
+		return
+	}
+	if t, err := time.Parse(dateForm, day); err != nil || t.Year() < 1 {
+		s.fail(at, "%q is not a day like 1990-12-31", day)
+		return
+	}
+	*c.at(v) = day
+}
+
+func (c *dateColumn[T]) print(p *printer, v *T) { p.text(*c.at(v)) }
+
+func (c *textsColumn[T]) parse(v *T, s *scanner) {
+	if !s.accept('[') {
+		s.expected("a list of texts")
+		return
+	}
+	var all []string
+	for s.more(len(all) == 0, ']') {
+		all = append(all, s.text())
+		if s.bad != nil {
+			s.at(fmt.Sprintf("[%d]", len(all)-1))
+			return
+		}
+	}
+	*c.at(v) = all
+}
+
+func (c *textsColumn[T]) print(p *printer, v *T) {
+	p.buf = append(p.buf, '[')
+	for i, s := range *c.at(v) {
+		if i > 0 {
+			p.buf = append(p.buf, ',')
+		}
+		p.text(s)
+	}
+	p.buf = append(p.buf, ']')
+}
+
+func (c *mapColumn[T]) parse(v *T, s *scanner) {
+	if !s.accept('{') {
+		s.expected("an object of texts")
+		return
+	}
+	var all map[string]string
+	for s.more(all == nil, '}') {
+		s.peek()
+		at := s.pos
+		key := s.texts.add(s.key())
+		if s.bad != nil {
+			return
+		}
+		if _, twice := all[key]; twice {
+			s.fail(at, "%q stands here twice", key)
+			return
+		}
+		if all == nil {
+			all = make(map[string]string)
+		}
+		all[key] = s.text()
+		if s.bad != nil {
+			s.at(key)
+			return
+		}
+	}
+	*c.at(v) = all
+}
+
+func (c *mapColumn[T]) print(p *printer, v *T) {
+	p.buf = append(p.buf, '{')
+	all := *c.at(v)
+	for i, key := range slices.Sorted(maps.Keys(all)) {
+		if i > 0 {
+			p.buf = append(p.buf, ',')
+		}
+		p.text(key)
+		p.buf = append(p.buf, ':')
+		p.text(all[key])
+	}
+	p.buf = append(p.buf, '}')
+}
+
+func (c *groupColumn[T, E]) parse(v *T, s *scanner) { c.layout.parse(c.at(v), s) }
+func (c *groupColumn[T, E]) print(p *printer, v *T) { c.layout.print(p, c.at(v)) }
+
+func (c *listColumn[T, E]) parse(v *T, s *scanner) {
+	if !s.accept('[') {
+		s.expected("a list of " + c.layout.name)
+		return
+	}
+	var all []E
+	for s.more(len(all) == 0, ']') {
+		if all == nil {
+			// A guess that saves most of the growing: a line of an order has about 80 bytes. Bounded, as the text may
+			// be long for other reasons.
+			all = make([]E, 0, min((len(s.src)-s.pos)/80+1, firstItems))
+		}
+		var zero E
+		all = append(all, zero)
+		c.layout.parse(&all[len(all)-1], s)
+		if s.bad != nil {
+			s.at(fmt.Sprintf("[%d]", len(all)-1))
+			return
+		}
+	}
+	*c.at(v) = all
+}
+
+func (c *listColumn[T, E]) print(p *printer, v *T) {
+	p.buf = append(p.buf, '[')
+	all := *c.at(v)
+	for i := range all {
+		if i > 0 {
+			p.buf = append(p.buf, ',')
+		}
+		c.layout.print(p, &all[i])
+	}
+	p.buf = append(p.buf, ']')
+}
+
+// joinSymbols lists symbols for a message.
+func joinSymbols[E ~string](symbols []E) string {
+	all := make([]string, 0, len(symbols))
+	for _, s := range symbols {
+		all = append(all, string(s))
+	}
+	return strings.Join(all, ", ")
+}
