@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"accrue/rules/programme"
@@ -151,6 +152,9 @@ func roundsUp(how programme.Rounding, half int, odd bool) bool {
 
 // text shows the number with at most four decimals, cut, for reasons.
 func (e exact) text() string {
+	if e.big == nil && e.den <= 1 {
+		return strconv.FormatInt(e.num, 10)
+	}
 	r := e.rat()
 	if r.IsInt() {
 		return r.Num().String()
@@ -169,18 +173,32 @@ func gcd(a, b int64) int64 {
 
 // moneyText shows an amount in major units with the currency's decimals, and more only where it has more.
 func moneyText(m programme.Money, p *programme.Programme) string {
-	sign := ""
-	v := magnitude(int64(m))
+	var buffer [40]byte
+	text := buffer[:0]
 	if m < 0 {
-		sign = "-"
+		text = append(text, '-')
 	}
-	digits := fmt.Sprintf("%0*d", p.Scale+1, v)
-	whole, fraction := digits[:len(digits)-p.Scale], digits[len(digits)-p.Scale:]
-	for len(fraction) > p.Currency.Digits && fraction[len(fraction)-1] == '0' {
-		fraction = fraction[:len(fraction)-1]
+	whole, fraction := magnitude(int64(m))/uint64(majorUnit(p)), magnitude(int64(m))%uint64(majorUnit(p))
+	text = strconv.AppendUint(text, whole, 10)
+	decimals := p.Scale
+	for decimals > p.Currency.Digits && fraction%10 == 0 {
+		fraction /= 10
+		decimals--
 	}
-	if fraction == "" {
-		return sign + whole
+	if decimals == 0 {
+		return string(text)
 	}
-	return sign + whole + "." + fraction
+	text = append(text, '.')
+	for place := decimals - 1; place > 0 && fraction < powerOfTen(place); place-- {
+		text = append(text, '0')
+	}
+	return string(strconv.AppendUint(text, fraction, 10))
+}
+
+func powerOfTen(n int) uint64 {
+	power := uint64(1)
+	for range n {
+		power *= 10
+	}
+	return power
 }

@@ -22,10 +22,14 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		return nil
 	}
 	shadow := c.rule.Mode == programme.Shadow
+	var use *ruleUse // what the rule's own limits have counted
+	if len(c.rule.Limits) > 0 {
+		use = r.s.use(c.rule.ID)
+	}
 	for part := range c.parts {
 		points := whole
-		if len(c.rule.Limits) > 0 {
-			points = r.s.use(c.rule.ID).limit(c, points, p, now)
+		if use != nil {
+			points = use.limit(c, points, p, now)
 		}
 		if !shadow {
 			points = r.limitAll(c, points, p, now)
@@ -33,8 +37,7 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		if points == 0 {
 			continue
 		}
-		if len(c.rule.Limits) > 0 {
-			use := r.s.use(c.rule.ID)
+		if use != nil {
 			if use.counters, err = countGrant(use.counters, c.rule.Limits, points, p, now); err != nil {
 				return err
 			}
@@ -145,9 +148,6 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		tier = 0
 	case programme.CountsTier:
 		available = 0
-	}
-	if p.Tiers == nil || p.Tiers.By != programme.ByPoints {
-		tier = 0
 	}
 	if c.rule.Hold.IsZero() {
 		w.available, w.tier = available, tier

@@ -128,7 +128,7 @@ func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest rema
 	cands := r.cands[:0]
 	for _, index := range listening {
 		c := candidate{rule: p.Rules[index], index: index, parts: 1}
-		r.meet(&c, f, p, rest)
+		r.meet(&c, f, v, rest)
 		if c.met && c.rule.Earn != nil {
 			if err := r.amount(&c, f, p, now); err != nil {
 				return err
@@ -151,7 +151,8 @@ func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest rema
 }
 
 // meet decides whether the rule is in force and its condition holds.
-func (r *run) meet(c *candidate, f *fact, p *programme.Programme, rest remains) {
+func (r *run) meet(c *candidate, f *fact, v *version, rest remains) {
+	p := v.programme
 	rule, at := c.rule, time.UnixMilli(f.key.at)
 	if !rule.From.IsZero() && at.Before(rule.From) || !rule.To.IsZero() && !at.Before(rule.To) {
 		if r.explain == f {
@@ -173,18 +174,53 @@ func (r *run) meet(c *candidate, f *fact, p *programme.Programme, rest remains) 
 			return
 		}
 	}
-	if f.order != nil && !r.countLines(c, rest) {
+	if f.order != nil && !r.countLines(c, f, v, rest) {
 		return
 	}
 	c.met = true
 }
 
-// countLines sums the lines that count for the rule; false where there is none.
-func (r *run) countLines(c *candidate, rest remains) bool {
+// countLines sums the lines that count for the rule; false where there is none. What a condition on nothing but the line
+// says is kept with the fact, as deciding again asks it again, until a refund changes the lines.
+func (r *run) countLines(c *candidate, f *fact, v *version, rest remains) bool {
 	if c.rule.Lines == nil {
 		c.counted = rest.total
 		return true
 	}
+	memo := v.lineOnly[c.index]
+	if memo && f.counts != nil && f.counts[c.index] != unknownCount {
+		if f.counts[c.index] == noLine {
+			c.why = noLineCounts
+			return false
+		}
+		c.counted = f.counts[c.index]
+		return true
+	}
+	some := r.sumLines(c, rest)
+	if memo {
+		if f.counts == nil {
+			f.counts = make([]programme.Money, len(v.lineOnly))
+			for i := range f.counts {
+				f.counts[i] = unknownCount
+			}
+		}
+		f.counts[c.index] = c.counted
+		if !some {
+			f.counts[c.index] = noLine
+		}
+	}
+	return some
+}
+
+// What fact.counts holds beside sums, which are never below 0.
+const (
+	unknownCount programme.Money = -1
+	noLine       programme.Money = -2
+)
+
+const noLineCounts = "no line of the order counts for it"
+
+func (r *run) sumLines(c *candidate, rest remains) bool {
 	some := false
 	defer func() { r.scope.Line = nil }()
 	for i := range rest.lines {
@@ -200,7 +236,7 @@ func (r *run) countLines(c *candidate, rest remains) bool {
 		}
 	}
 	if !some && c.why == "" {
-		c.why = "no line of the order counts for it"
+		c.why = noLineCounts
 	}
 	return some
 }

@@ -142,5 +142,8 @@ func (a *Account) remove(f *fact) {
 	if a.whole && f.order != nil {
 		list := a.orders[f.order.id]
 		a.orders[f.order.id] = slices.DeleteFunc(list, func(x *fact) bool { return x == f })
+		for _, other := range a.orders[f.order.id] {
+			other.counts = nil
+		}
 	}
 }
