@@ -1,0 +1,102 @@
+package programme
+
+import (
+	"fmt"
+	"slices"
+)
+
+// check looks at the rules together: ids, boosts, groups. It turns the names of boosts into indices.
+func (p *programmeParser) check() {
+	byID := map[string]int{}
+	for i, read := range p.read {
+		id := read.rule.ID
+		if id == "" {
+			continue
+		}
+		if first, twice := byID[id]; twice {
+			at := p.read[first].fields.found["id"].value.pos
+			where := fmt.Sprintf("line %d", at.Line)
+			n := read.fields.found["id"].value
+			if at.File != n.pos.File {
+				where = fmt.Sprintf("%s:%d", at.File, at.Line)
+			}
+			p.fail(n.pos, "duplicate rule id %q, first in %s", id, where)
+			continue
+		}
+		byID[id] = i
+	}
+	for i, read := range p.read {
+		if read.rule.Boost != nil {
+			p.boostOf(i, read, byID)
+		}
+	}
+	p.groups()
+}
+
+// boostOf resolves what a boost is of.
+func (p *programmeParser) boostOf(self int, read *ruleRead, byID map[string]int) {
+	boost := read.rule.Boost
+	for _, n := range read.named {
+		name, ok := p.scalar(n, "`of`")
+		if !ok {
+			continue
+		}
+		i, ok := byID[name]
+		if !ok {
+			p.suggest(n.pos, nearest(name, p.earningIDs()), "`of` names an unknown rule %q", shorten(name))
+			continue
+		}
+		named := p.read[i]
+		switch {
+		case i == self:
+			p.fail(n.pos, "a boost cannot be of itself")
+		case named.fields.has("boost"):
+			p.fail(n.pos, "a boost is of earning rules; %q is a boost", name)
+		case named.rule.On != read.rule.On && named.rule.On != 0 && read.rule.On != 0:
+			p.fail(n.pos, "%q is a rule `on: %s`, this one is `on: %s`", name, triggerWords[named.rule.On-1],
+				triggerWords[read.rule.On-1])
+		case slices.Contains(boost.Of, i):
+			p.fail(n.pos, "`of` names %q twice", name)
+		case named.rule.Mode != Live && read.rule.Mode == Live:
+			p.warn(n.pos, "", "%q is not live: it takes no part in the boost", name)
+		}
+		boost.Of = append(boost.Of, i)
+	}
+	slices.Sort(boost.Of)
+}
+
+// earningIDs are the ids that a boost may name, in file order.
+func (p *programmeParser) earningIDs() []string {
+	var ids []string
+	for _, read := range p.read {
+		if read.rule.ID != "" && !read.fields.has("boost") {
+			ids = append(ids, read.rule.ID)
+		}
+	}
+	return ids
+}
+
+// groups checks that the rules of a group can be compared.
+func (p *programmeParser) groups() {
+	first := map[string]*ruleRead{}
+	for _, read := range p.read {
+		group := read.rule.Group
+		if group == "" {
+			continue
+		}
+		at := read.fields.at("group")
+		if read.rule.Mode == Shadow {
+			p.warn(at, "", "the rule is `mode: shadow`: it takes no part in the group")
+		}
+		other, ok := first[group]
+		if !ok {
+			first[group] = read
+			continue
+		}
+		boosts, otherBoosts := read.fields.has("boost"), other.fields.has("boost")
+		known := (read.fields.has("earn") || boosts) && (other.fields.has("earn") || otherBoosts)
+		if known && boosts != otherBoosts {
+			p.fail(at, "group %q holds earning rules and boosts; a group holds one kind", group)
+		}
+	}
+}

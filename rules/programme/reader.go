@@ -1,0 +1,227 @@
+package programme
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// reader collects what is wrong while the tree of a programme is turned into types. Its methods report and go on with a
+// value that causes no second message.
+type reader struct {
+	problems Problems
+}
+
+func (r *reader) fail(pos Position, format string, args ...any) {
+	r.suggest(pos, "", format, args...)
+}
+
+func (r *reader) suggest(pos Position, suggestion, format string, args ...any) {
+	r.report(Problem{Pos: pos, Severity: Error, Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
+}
+
+func (r *reader) warn(pos Position, suggestion, format string, args ...any) {
+	r.report(Problem{Pos: pos, Severity: Warning, Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
+}
+
+func (r *reader) report(p Problem) { r.problems = append(r.problems, p) }
+
+func (r *reader) unsupported(pos Position, what string) {
+	r.fail(pos, "`%s` is not supported by this version", what)
+}
+
+// fields are the entries of a mapping by key.
+type fields struct {
+	node  *node
+	found map[string]entry
+}
+
+// get returns the value of a key, nil where it is left out or empty.
+func (f fields) get(key string) *node {
+	e, ok := f.found[key]
+	if !ok || e.value.kind == nullNode || e.value.kind == brokenNode {
+		return nil
+	}
+	return e.value
+}
+
+// has reports whether a key was written, whatever its value.
+func (f fields) has(key string) bool {
+	_, ok := f.found[key]
+	return ok
+}
+
+func (f fields) at(key string) Position {
+	if e, ok := f.found[key]; ok {
+		return e.key.pos
+	}
+	return f.node.pos
+}
+
+// mapping reads a mapping whose keys are the known ones and those of the grammar that this version lacks (later). what
+// names the mapping in messages: "a rule", "`each`".
+func (r *reader) mapping(n *node, what string, known, later []string) (fields, bool) {
+	f := fields{node: n, found: map[string]entry{}}
+	if n == nil || n.kind == brokenNode {
+		return f, false
+	}
+	if n.kind != mapNode {
+		r.fail(n.pos, "%s must be a mapping (%s: ...), not %s", what, known[0], n.describe())
+		return f, false
+	}
+	for _, e := range n.entries {
+		key := e.key.text
+		if first, twice := f.found[key]; twice {
+			r.fail(e.key.pos, "key `%s` twice, first in line %d", shorten(key), first.key.pos.Line)
+			continue
+		}
+		f.found[key] = e
+		switch {
+		case slices.Contains(known, key):
+			if e.value.kind == nullNode {
+				r.fail(e.key.pos, "`%s` has no value", key)
+			}
+		case slices.Contains(later, key):
+			r.unsupported(e.key.pos, key)
+		default:
+			r.suggest(e.key.pos, nearest(key, append(slices.Clone(known), later...)), "unknown key `%s`", shorten(key))
+		}
+	}
+	return f, true
+}
+
+// scalar returns the text of a single value.
+func (r *reader) scalar(n *node, what string) (string, bool) {
+	if n == nil || n.kind == brokenNode {
+		return "", false
+	}
+	if n.kind != scalarNode {
+		r.fail(n.pos, "%s must be a single value, not %s", what, n.describe())
+		return "", false
+	}
+	return n.text, true
+}
+
+// name reads an id: it stands in keys, logs and metrics, so it is letters, digits and -_. of any script.
+func (r *reader) name(n *node, what string) (string, bool) {
+	const longest = 100
+	text, ok := r.scalar(n, what)
+	if !ok {
+		return "", false
+	}
+	switch {
+	case text == "":
+		r.fail(n.pos, "%s is empty", what)
+		return "", false
+	case utf8.RuneCountInString(text) > longest:
+		r.fail(n.pos, "%s has more than %d characters", what, longest)
+		return "", false
+	}
+	odd := strings.IndexFunc(text, func(c rune) bool {
+		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !unicode.Is(unicode.M, c) && !strings.ContainsRune("-_.", c)
+	})
+	if odd >= 0 {
+		c, _ := utf8.DecodeRuneInString(text[odd:])
+		r.fail(n.pos, "%s may hold letters, digits, - _ and . only, not %q", what, c)
+		return "", false
+	}
+	return text, true
+}
+
+// title reads a text for people.
+func (r *reader) title(n *node, what string) (string, bool) {
+	const longest = 500
+	text, ok := r.scalar(n, what)
+	if ok && utf8.RuneCountInString(text) > longest {
+		r.fail(n.pos, "%s has more than %d characters", what, longest)
+		return "", false
+	}
+	return text, ok
+}
+
+// invalid reports a value that its key does not take.
+func (r *reader) invalid(n *node, b *badValue) {
+	r.suggest(n.pos, b.hint, "%s", b.message)
+}
+
+// whole reads an int64 above 0. It must be a number in YAML too: quotes would make it a text.
+func (r *reader) whole(n *node, what string) (int64, bool) {
+	value, ok := r.wholeOrZero(n, what)
+	if ok && value == 0 {
+		r.fail(n.pos, "%s must be above 0", what)
+		return 0, false
+	}
+	return value, ok
+}
+
+func (r *reader) wholeOrZero(n *node, what string) (int64, bool) {
+	text, ok := r.scalar(n, what)
+	if !ok {
+		return 0, false
+	}
+	value, wrong := parseWhole(what, text)
+	if wrong == nil && n.style != plain {
+		wrong = bad(text, "%s must be a number, not a text in quotes", what)
+	}
+	if wrong != nil {
+		r.invalid(n, wrong)
+		return 0, false
+	}
+	return value, true
+}
+
+func (r *reader) duration(n *node, what string) (Duration, bool) {
+	text, ok := r.scalar(n, what)
+	if !ok {
+		return Duration{}, false
+	}
+	d, wrong := parseDuration(text)
+	if wrong != nil {
+		r.suggest(n.pos, wrong.hint, "%s: %s", what, wrong.message)
+		return Duration{}, false
+	}
+	return d, true
+}
+
+// choice reads one of some words; the value is the word's index. later are words of the grammar that this version lacks.
+func (r *reader) choice(n *node, what string, words, later []string) (int, bool) {
+	text, ok := r.scalar(n, what)
+	if !ok {
+		return 0, false
+	}
+	if i := slices.Index(words, text); i >= 0 {
+		return i, true
+	}
+	if slices.Contains(later, text) {
+		r.unsupported(n.pos, strings.Trim(what, "`")+": "+text)
+		return 0, false
+	}
+	all := append(slices.Clone(words), later...)
+	r.suggest(n.pos, nearest(text, all), "%s must be %s, not %q", what, oneOf(words), shorten(text))
+	return 0, false
+}
+
+func oneOf(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// list returns the items of a list, or the one item that stands in its place where one is allowed.
+func (r *reader) list(n *node, what string, single nodeKind) []*node {
+	if n == nil || n.kind == brokenNode {
+		return nil
+	}
+	if n.kind == listNode {
+		return n.items
+	}
+	if n.kind == single {
+		return []*node{n}
+	}
+	r.fail(n.pos, "%s must be a list, not %s", what, n.describe())
+	return nil
+}
