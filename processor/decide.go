@@ -1,0 +1,239 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"accrue/rules"
+	"accrue/schemas"
+)
+
+var (
+	errNoMember  = errors.New("the record names no member")
+	errTombstone = errors.New("the record has no value (a tombstone), which only means something on the profiles topic")
+)
+
+// decideTimeout bounds how long one look into the schema registry may hold the lane up; then it looks after the rest of its
+// duties and tries again.
+const decideTimeout = 2 * time.Second
+
+// decide decides records of the backlog until it is empty or the transaction full.
+func (l *Lane) decide(ctx context.Context, now time.Time) error {
+	unapplied := l.ending != nil && l.ending.stage == committed
+	if l.waiting != nil && !now.Before(l.retryAt) && l.producer == open && !unapplied {
+		l.goOn()
+	}
+	done := 0
+	for done < len(l.backlog) && l.deciding() && done < l.o.PollRecords {
+		err := l.decideRecord(ctx, &l.backlog[done], now)
+		var later *notNow
+		if errors.As(err, &later) {
+			l.wait(later.why, now.Add(l.pause()))
+			break
+		}
+		if err != nil {
+			return err
+		}
+		done++
+	}
+	if done > 0 && l.producer == open {
+		l.attempts = 0
+	}
+	if done == len(l.backlog) {
+		l.backlog = nil // their bytes are the client's: keep none
+	} else {
+		l.backlog = l.backlog[done:]
+	}
+	return nil
+}
+
+// notNow says that a record cannot be decided for now, through no fault of its own.
+type notNow struct{ why error }
+
+func (e *notNow) Error() string { return e.why.Error() }
+
+// decideRecord decides one record: exactly one decision, dead letter or forwarded record comes of it.
+func (l *Lane) decideRecord(ctx context.Context, r *Record, now time.Time) error {
+	p := l.parts[r.Partition]
+	if p == nil || (p.next != NoOffset && r.Offset < p.next) {
+		return nil // polled before the partition was let go, or set back
+	}
+	h := l.shards[p.shard]
+	if h.state != serving {
+		h.seek = true // it will be polled again
+		return nil
+	}
+	if p.first == NoOffset {
+		p.first = r.Offset
+	}
+	if !r.Control {
+		if err := l.decideContent(ctx, h, r, now); err != nil {
+			return err
+		}
+	}
+	t := l.begin(now)
+	p.next = r.Offset + 1
+	t.next[p] = p.next
+	return nil
+}
+
+// decideContent finds out what a record says, and where it belongs.
+func (l *Lane) decideContent(ctx context.Context, h *held, r *Record, now time.Time) error {
+	o, err := l.o.Topics.originOf(r, now)
+	if err != nil {
+		return l.bury(h, r, &o, err, now)
+	}
+	value, err := l.decode(ctx, r, &o)
+	if err != nil {
+		if classify(err) != RemedyDeadLetter && !errors.Is(err, errTombstone) {
+			return &notNow{fmt.Errorf("decode record of %s/%d at offset %d: %w", r.Topic, r.Partition.Partition, r.Offset, err)}
+		}
+		return l.bury(h, r, &o, err, now)
+	}
+	e, err := rules.NewEvent(value, o.source, o.seen)
+	if err != nil {
+		return l.bury(h, r, &o, err, now)
+	}
+	member := e.Member()
+	if member == "" {
+		return l.bury(h, r, &o, errNoMember, now)
+	}
+	if home := Home(member, l.o.Shards); home != h.id {
+		return l.send(h, r, &o, home, now)
+	}
+	t := l.begin(now)
+	t.overlay(h)
+	out, err := h.shard.Handle(e)
+	if broken, ok := asBroken(err); ok {
+		return l.bury(h, r, &o, accountBroken(member, broken), now)
+	}
+	if err != nil {
+		return fmt.Errorf("decide record of %s/%d at offset %d in shard %d: %w", r.Topic, r.Partition.Partition, r.Offset, h.id, err)
+	}
+	l.count(t, r)
+	return l.stageOutcome(t, out)
+}
+
+// decode turns a record into one of the input types.
+func (l *Lane) decode(ctx context.Context, r *Record, o *origin) (any, error) {
+	if r.Value == nil {
+		if o.kind == schemas.KindMember && len(r.Key) > 0 {
+			return endOfProfile(r, o), nil
+		}
+		return nil, errTombstone
+	}
+	ctx, cancel := context.WithTimeout(ctx, decideTimeout)
+	defer cancel()
+	return l.o.Decoder.Decode(ctx, o.kind, r.Value)
+}
+
+// count takes a record into the transaction's account.
+func (l *Lane) count(t *transaction, r *Record) {
+	t.records++
+	t.report.Records++
+	if t.report.Oldest.IsZero() || r.Timestamp.Before(t.report.Oldest) {
+		t.report.Oldest = r.Timestamp
+	}
+}
+
+// bury puts a record among the dead letters.
+func (l *Lane) bury(h *held, r *Record, o *origin, why error, now time.Time) error {
+	t := l.begin(now)
+	t.overlay(h)
+	l.count(t, r)
+	t.report.DeadLetters++
+	t.add(deadLetter(l.o.Topics.DeadLetters, r, o, why, l.o.MaxRecordBytes))
+	return nil
+}
+
+// send forwards a record to the shard where its member is at home, where it is decided.
+func (l *Lane) send(h *held, r *Record, o *origin, home int32, now time.Time) error {
+	if o.forwarded {
+		// The number of shards changed, or the record was forged. Sending it around would never end.
+		return l.bury(h, r, o, fmt.Errorf("it was forwarded to shard %d, its member is at home in %d", h.id, home), now)
+	}
+	out := l.o.Topics.forward(r, o, home)
+	if n := out.bytes(); n > l.o.MaxRecordBytes {
+		return l.bury(h, r, o, fmt.Errorf("it is away from home and too large to be forwarded: %d bytes of %d", n, l.o.MaxRecordBytes), now)
+	}
+	t := l.begin(now)
+	t.overlay(h)
+	l.count(t, r)
+	t.report.Forwarded++
+	t.add(out)
+	return nil
+}
+
+// stageOutcome adds what was decided to the transaction's outputs. All records of a member have its id as their key.
+func (l *Lane) stageOutcome(t *transaction, out rules.Outcome) error {
+	topics := &l.o.Topics
+	for i := range out.Entries {
+		if err := l.stageOutput(t, topics.PointGrants, out.Entries[i].MemberID, &out.Entries[i]); err != nil {
+			return err
+		}
+	}
+	for i := range out.TierChanges {
+		if err := l.stageOutput(t, topics.TierChanges, out.TierChanges[i].MemberID, &out.TierChanges[i]); err != nil {
+			return err
+		}
+	}
+	for i := range out.Alerts {
+		if err := l.stageOutput(t, topics.FraudAlerts, out.Alerts[i].MemberID, &out.Alerts[i]); err != nil {
+			return err
+		}
+	}
+	for i := range out.Notices {
+		if err := l.stageOutput(t, topics.Notices, out.Notices[i].MemberID, &out.Notices[i]); err != nil {
+			return err
+		}
+	}
+	if d := out.Decision; d != nil {
+		value, err := fitDecision(d, l.encode, int(l.o.MaxRecordBytes)-len(d.MemberID)-recordOverhead)
+		if err != nil {
+			return fmt.Errorf("encode decision: %w", err)
+		}
+		t.add(Output{Topic: topics.Decisions, Partition: ByKey, Key: []byte(d.MemberID), Value: value})
+	}
+	t.observe(out)
+	return nil
+}
+
+func (l *Lane) stageOutput(t *transaction, topic, member string, value any) error {
+	bytes, err := l.encode(value)
+	if err != nil {
+		return fmt.Errorf("encode %T: %w", value, err)
+	}
+	t.add(Output{Topic: topic, Partition: ByKey, Key: []byte(member), Value: bytes})
+	return nil
+}
+
+func (l *Lane) encode(value any) ([]byte, error) { return l.o.Encoder.Append(nil, value) }
+
+// trimEvery is how often the records of `<app>-effects` that every reader is past are let go.
+const trimEvery = time.Minute
+
+// trim lets the effects that are committed go. The topic has no retention of its own: a record must stay until it is decided,
+// however long that takes.
+func (l *Lane) trim(now time.Time) {
+	if now.Before(l.trimAt) || l.producer != open {
+		return
+	}
+	first := l.trimAt.IsZero()
+	l.trimAt = now.Add(trimEvery)
+	if first {
+		return
+	}
+	below := make(map[int32]int64)
+	for h := range l.inOrder() {
+		p := l.parts[Partition{l.o.Topics.Effects, h.id}]
+		if h.state == serving && p != nil && p.committed > h.trimmed {
+			below[h.id] = p.committed
+			h.trimmed = p.committed
+		}
+	}
+	if len(below) > 0 {
+		l.kafka.Trim(below)
+	}
+}

@@ -1,0 +1,524 @@
+package processor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"time"
+
+	"accrue/rules"
+	"accrue/schemas"
+	"accrue/state"
+)
+
+// LaneOptions are the surroundings of a lane. All but those marked are required.
+type LaneOptions struct {
+	Number          int
+	TransactionalID string // stable over restarts; no blanks
+	Shards          int32  // N: partitions of the internal topics
+	Topics          Topics
+	Ledger          *rules.Ledger
+	Store           *state.Store
+	Decoder         Decoder
+	Encoder         Encoder
+	Now             func() time.Time // the only clock
+	Log             *slog.Logger
+	Observer        Observer // nil: nobody
+
+	CommitInterval     time.Duration // 0: 100 ms
+	MaxRecords         int           // input records a transaction; 0: 10,000
+	MaxBytes           int64         // produced bytes a transaction; 0: 8 MiB
+	PollRecords        int           // records taken at once, between two looks at the group; 0: 500
+	MaxRecordBytes     int64         // the largest record that is produced; 0: 1,000,000
+	CacheBytes         int64         // accounts in memory, all shards together; 0: 32 MiB
+	TransactionTimeout time.Duration // as the producer has it; 0: 10 s
+	StaleAfter         time.Duration // a store that slept longer is restored from nothing; 0: 84 h, half of delete.retention.ms
+	StopTimeout        time.Duration // how long a graceful stop may take; 0: 10 s
+}
+
+// Decoder turns the bytes of a record of a kind into its type (*schemas.Order and so on). A *schemas.BadRecord says that the
+// record will never do; any other error that it is worth another try.
+type Decoder interface {
+	Decode(ctx context.Context, kind schemas.Kind, data []byte) (any, error)
+}
+
+// Encoder appends the wire form of an output record (*schemas.PointGrant and so on).
+type Encoder interface {
+	Append(dst []byte, value any) ([]byte, error)
+}
+
+func (o LaneOptions) withDefaults() LaneOptions {
+	or := func(d *time.Duration, standard time.Duration) {
+		if *d == 0 {
+			*d = standard
+		}
+	}
+	or(&o.CommitInterval, 100*time.Millisecond)
+	or(&o.TransactionTimeout, 10*time.Second)
+	or(&o.StaleAfter, 84*time.Hour)
+	or(&o.StopTimeout, 10*time.Second)
+	if o.MaxRecords == 0 {
+		o.MaxRecords = 10_000
+	}
+	if o.PollRecords == 0 {
+		o.PollRecords = 500
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 8 << 20
+	}
+	if o.MaxRecordBytes == 0 {
+		o.MaxRecordBytes = 1_000_000
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 32 << 20
+	}
+	if o.Observer == nil {
+		o.Observer = nobody{}
+	}
+	return o
+}
+
+// Lane is one consumer and one transactional producer with the shards that are assigned to it. It is a state machine: Step
+// does one round and returns, Run calls Step until told to stop. It has no goroutine and no clock of its own; all it knows
+// of the world comes from Kafka.Poll, LaneOptions.Now and the store, so that the same orders and answers make the same run.
+type Lane struct {
+	o     LaneOptions
+	kafka Kafka
+	log   *slog.Logger
+
+	// The assignment.
+	epoch   int64
+	parts   map[Partition]*position
+	shards  map[int32]*held
+	letting []letting // to be let go, oldest first
+
+	// The producer, and the two transactions in flight: while one ends, the next is filled, and nothing of it is produced
+	// before the outcome of the first is known.
+	producer producer
+	reopenAt time.Time // when to try Open again; zero: not wanted
+	current  *transaction
+	ending   *transaction
+	number   uint64 // of the last transaction begun
+	limit    int    // records a transaction; halved by aborts, doubled by commits
+	fenced   []time.Time
+
+	backlog      []Record // polled and not decided yet
+	joined       bool
+	assignedOnce bool  // an Assigned was seen, if of nothing
+	token        int64 // numbers requests, so that an answer to an older one is told apart
+
+	locating int64     // token of the last FetchOffsets
+	locateAt time.Time // when to try it again; zero: not wanted
+	attempts int       // of Open or FetchOffsets, failed in a row
+	trimAt   time.Time // when to trim the effects next
+
+	waiting  error     // why nothing can be decided for now
+	retryAt  time.Time // when to try again; valid while waiting
+	stopping bool
+
+	mu     sync.Mutex // guards status, which others read
+	status LaneStatus
+}
+
+// producer is where the transactional producer is in its life.
+type producer int
+
+const (
+	closed producer = iota
+	opening
+	open
+)
+
+// NewLane returns a lane over kafka. Nothing happens before the first Step.
+func NewLane(kafka Kafka, o LaneOptions) *Lane {
+	o = o.withDefaults()
+	return &Lane{
+		o: o, kafka: kafka, log: o.Log.With("lane", o.Number), limit: o.MaxRecords,
+		parts: make(map[Partition]*position), shards: make(map[int32]*held),
+	}
+}
+
+// Run steps until ctx ends, then finishes and commits what was decided (within StopTimeout) and leaves the group. The error
+// says why the lane cannot go on: classify tells whether a new lane on a new store could. Run closes kafka.
+func (l *Lane) Run(ctx context.Context) error {
+	work := context.WithoutCancel(ctx) // what is under way when ctx ends is still to be finished
+	defer func() {
+		closing, cancel := context.WithTimeout(work, l.o.StopTimeout)
+		defer cancel()
+		l.kafka.Close(closing)
+		l.publish()
+	}()
+	for ctx.Err() == nil {
+		if err := l.Step(ctx); err != nil {
+			return fmt.Errorf("lane %d: %w", l.o.Number, err)
+		}
+	}
+	deadline := l.o.Now().Add(l.o.StopTimeout)
+	for l.Stop(); !l.Stopped(); {
+		if l.o.Now().After(deadline) {
+			// What is open is fenced by whoever comes next; it is decided again there.
+			l.log.Warn("stop took too long, left open what was not committed", "timeout", l.o.StopTimeout)
+			return nil
+		}
+		if err := l.Step(work); err != nil {
+			return fmt.Errorf("lane %d: stop: %w", l.o.Number, err)
+		}
+	}
+	l.log.Info("lane stopped", "txn", l.number)
+	return nil
+}
+
+// Step does one round: take what has happened, decide what was read, let time decide, give the outputs to Kafka, end the
+// transaction when it is time to, and let go of shards that are wanted elsewhere. An error is final.
+func (l *Lane) Step(ctx context.Context) error {
+	wait, most := l.appetite(l.o.Now())
+	for _, e := range l.kafka.Poll(ctx, wait, most) {
+		if err := l.take(e); err != nil {
+			return err
+		}
+	}
+	now := l.o.Now()
+	if err := l.decide(ctx, now); err != nil {
+		return err
+	}
+	if err := l.advance(now); err != nil {
+		return err
+	}
+	if err := l.applyAgain(now); err != nil {
+		return err
+	}
+	// C1: it dies here or above. Nothing of the current transaction is committed; what was produced of it is aborted when
+	// the producer is fenced or times out. The next start decides the same records again.
+	l.produce()
+	l.end(now)
+	l.letGo()
+	l.ask(now)
+	l.publish()
+	return nil
+}
+
+// take learns of one event. All of the lane's reactions to the outside begin here.
+func (l *Lane) take(e Event) error {
+	switch e := e.(type) {
+	case Records:
+		l.backlog = append(l.backlog, e...)
+	case Assigned:
+		l.assigned(e.Parts)
+	case Revoked:
+		l.revoked(e.Parts)
+	case Lost:
+		l.lost(e.Parts)
+	case Offsets:
+		return l.located(e)
+	case Changelog:
+		return l.restore(e)
+	case Ends:
+		l.extents(e)
+	case Opened:
+		return l.opened(e.Err)
+	case Flushed:
+		return l.flushed(e)
+	case Ended:
+		return l.ended(e)
+	case Trouble:
+		l.log.Warn("kafka client in trouble, it goes on by itself", "err", e.Err)
+	}
+	return nil
+}
+
+// appetite says how long the next poll may wait, and how many records it may bring.
+func (l *Lane) appetite(now time.Time) (wait time.Duration, records int) {
+	wait = l.o.CommitInterval
+	sooner := func(at time.Time) { wait = max(0, min(wait, at.Sub(now))) }
+	if l.deciding() {
+		switch {
+		case len(l.backlog) > 0:
+			return 0, 0
+		default:
+			records = l.o.PollRecords
+		}
+	}
+	if l.current != nil && l.ending == nil && !l.current.empty() {
+		sooner(l.current.begun.Add(l.o.CommitInterval))
+	}
+	if l.waiting != nil {
+		sooner(l.retryAt)
+	}
+	return wait, records
+}
+
+// deciding says whether records can be decided now.
+func (l *Lane) deciding() bool {
+	return l.producer == open && len(l.letting) == 0 && !l.stopping && l.waiting == nil && !l.full()
+}
+
+// full says that the current transaction takes no more.
+func (l *Lane) full() bool {
+	return l.current != nil && (l.current.records >= l.limit || l.current.size() >= l.o.MaxBytes)
+}
+
+// begin returns the transaction being filled, a new one if there is none.
+func (l *Lane) begin(now time.Time) *transaction {
+	if l.current == nil {
+		l.number++
+		l.current = &transaction{
+			number: l.number, epoch: l.epoch, begun: now,
+			overlays: make(map[int32]*state.Overlay), next: make(map[*position]int64),
+			report: Report{Lane: l.o.Number, Transaction: l.number},
+		}
+	}
+	return l.current
+}
+
+// produce gives outputs to Kafka, unless another transaction is still ending: they would become a part of it.
+func (l *Lane) produce() {
+	t := l.current
+	if t == nil || l.ending != nil || l.producer != open || l.losing() || t.produced == len(t.outputs) {
+		return
+	}
+	l.kafka.Produce(t.outputs[t.produced:])
+	t.produced = len(t.outputs)
+}
+
+// end begins to end the current transaction if it is time to.
+func (l *Lane) end(now time.Time) {
+	t := l.current
+	if t == nil || l.ending != nil || l.producer != open || l.losing() || t.empty() {
+		return
+	}
+	due := l.full() || l.stopping || len(l.letting) > 0 || !now.Before(t.begun.Add(l.o.CommitInterval))
+	if !due {
+		return
+	}
+	l.stageChangelog(t)
+	l.produce()
+	l.current, l.ending = nil, t
+	t.stage = flushing
+	l.kafka.Flush()
+	// C2: it dies here, or anywhere until the commit is sent. All is produced and nothing is committed: as C1.
+}
+
+// stageChangelog adds what the changelog must say about the transaction. Rows changed several times are in it once.
+func (l *Lane) stageChangelog(t *transaction) {
+	for h := range l.inOrder() {
+		o := t.overlays[h.id]
+		if o == nil {
+			continue
+		}
+		for _, r := range o.Records() {
+			t.outputs = append(t.outputs, Output{Topic: l.o.Topics.State, Partition: h.id, Key: r.Key, Value: r.Value})
+		}
+		t.report.Rows += o.Len()
+	}
+	t.report.Bytes = t.size()
+}
+
+// flushed learns that all is acknowledged, and commits: offsets of the inputs, and beside the effects offset of each shard
+// that was worked on the position of its changelog.
+func (l *Lane) flushed(e Flushed) error {
+	t := l.ending
+	if t == nil || t.stage != flushing {
+		return nil // of a producer that was discarded since
+	}
+	if e.Err != nil {
+		return l.failed(fmt.Errorf("produce transaction %d: %w", t.number, e.Err))
+	}
+	if l.losing() {
+		t.stage, t.why = aborting, errMoved
+		l.kafka.Abort()
+		return nil
+	}
+	t.offsets = make(map[int32]int64, len(t.overlays))
+	for id, o := range t.overlays {
+		t.offsets[id] = l.shards[id].position
+		if o.Len() == 0 {
+			continue
+		}
+		last, ok := e.Acked[id]
+		if !ok || last < l.shards[id].position {
+			return l.failed(fmt.Errorf("produce transaction %d: %d changelog records of shard %d were acknowledged without an offset above %d",
+				t.number, o.Len(), id, l.shards[id].position))
+		}
+		t.offsets[id] = last + 1
+	}
+	t.stage = committing
+	l.kafka.Commit(Commit{Epoch: t.epoch, Offsets: l.commitOffsets(t)})
+	// C3: it dies here, or anywhere until the answer is taken. The transaction is open, committed or aborted. The next start
+	// fences its producer, which settles it, and reads offsets and positions of one truth.
+	return nil
+}
+
+// commitOffsets are the offsets that a transaction commits. Each shard that was worked on has its effects offset among them,
+// moved or not, because the position stands beside it.
+func (l *Lane) commitOffsets(t *transaction) map[Partition]Committed {
+	offsets := make(map[Partition]Committed, len(t.next)+len(t.overlays))
+	for p, next := range t.next {
+		offsets[p.Partition] = Committed{Offset: next}
+	}
+	for id := range t.overlays {
+		h := l.shards[id]
+		effects := Partition{l.o.Topics.Effects, id}
+		c, moved := offsets[effects]
+		if !moved {
+			c.Offset = max(0, l.parts[effects].committed)
+		}
+		c.Metadata = metadata{
+			Position: t.offsets[id], Writer: l.o.TransactionalID, ClusterID: h.clusterID, TopicID: h.topicID,
+		}.String()
+		offsets[effects] = c
+	}
+	return offsets
+}
+
+// ended learns the outcome of a transaction.
+func (l *Lane) ended(e Ended) error {
+	t := l.ending
+	if t == nil || (t.stage != committing && t.stage != aborting) {
+		return nil // of a producer that was discarded since
+	}
+	switch {
+	case e.Outcome == OutcomeCommitted:
+		// C4: it dies here, before the store has it. The changelog is ahead of the store, which catches up.
+		t.stage = committed
+		if err := l.apply(t, l.o.Now()); err != nil {
+			return err
+		}
+		if e.Discard {
+			return l.recover(e.Outcome, e.Err)
+		}
+		return nil
+	case e.Outcome == OutcomeAborted && !e.Discard:
+		if err := l.counted(e.Err, t); err != nil {
+			return err
+		}
+		l.rewind(cmp.Or(t.why, e.Err))
+		return nil
+	}
+	if err := l.counted(e.Err, t); err != nil {
+		return err
+	}
+	return l.recover(e.Outcome, cmp.Or(t.why, e.Err))
+}
+
+// apply takes a committed transaction into the store, one batch a shard, and learns that its inputs are done with. A disk
+// that is full or slow is waited for: the transaction is committed, and its overlays go on being read.
+func (l *Lane) apply(t *transaction, now time.Time) error {
+	for h := range l.inOrder() {
+		id, o := h.id, t.overlays[h.id]
+		if o == nil {
+			continue
+		}
+		p := state.Position{ClusterID: h.clusterID, TopicID: h.topicID, Offset: t.offsets[id], AppliedAt: now}
+		if err := h.store.Apply(o, p); err != nil {
+			err = fmt.Errorf("apply transaction %d to shard %d at changelog offset %d: %w", t.number, id, p.Offset, err)
+			if classify(err) == RemedyReopen || errors.Is(err, state.ErrPosition) {
+				return err
+			}
+			l.wait(err, now.Add(time.Second))
+			return nil
+		}
+		h.position = p.Offset
+		h.shard.Applied(o)
+		delete(t.overlays, id)
+	}
+	// C5: it dies here. The store may lose what it did not flush: it falls back to a batch boundary, and catches up.
+	for p, next := range t.next {
+		p.committed = next
+	}
+	l.ending = nil
+	l.limit = min(2*l.limit, l.o.MaxRecords)
+	t.report.Took = now.Sub(t.begun)
+	l.o.Observer.Committed(t.report)
+	return nil
+}
+
+// applyAgain tries once more to apply what is committed.
+func (l *Lane) applyAgain(now time.Time) error {
+	if l.ending == nil || l.ending.stage != committed || now.Before(l.retryAt) {
+		return nil
+	}
+	l.goOn()
+	return l.apply(l.ending, now)
+}
+
+// failed drops the transaction that is ending, in the way that the error asks for.
+func (l *Lane) failed(err error) error {
+	t := l.ending
+	if err := l.counted(err, t); err != nil {
+		return err
+	}
+	switch classify(err) {
+	case RemedyStop:
+		return err
+	case RemedyRetry, RemedyAbort, RemedyDeadLetter:
+		// The client has tried again already: a record of it has failed for good.
+		l.log.Warn("transaction is aborted", "txn", t.number, "err", err)
+		t.stage, t.why = aborting, err
+		l.kafka.Abort()
+		return nil
+	case RemedyDiscard, RemedyReopen:
+	}
+	return l.recover(OutcomeAborted, err)
+}
+
+// counted stops a lane whose transactional id is taken away again and again: two processes have it. That the coordinator
+// gives the epoch away when a transaction times out looks the same and is not counted.
+func (l *Lane) counted(err error, t *transaction) error {
+	now := l.o.Now()
+	if !isFenced(err) || now.Sub(t.begun) >= l.o.TransactionTimeout {
+		return nil
+	}
+	recent := l.fenced[:0]
+	for _, at := range l.fenced {
+		if now.Sub(at) < time.Minute {
+			recent = append(recent, at)
+		}
+	}
+	l.fenced = append(recent, now)
+	if len(l.fenced) < 2 {
+		return nil
+	}
+	return fmt.Errorf("%w: transactional id %s was fenced %d times within a minute: another process runs with the same app and instance id, give each its own: %w",
+		errUsedTwice, l.o.TransactionalID, len(l.fenced), err)
+}
+
+// wait stops deciding until at. Membership, heartbeats and what is ending go on.
+func (l *Lane) wait(why error, at time.Time) {
+	if l.waiting == nil {
+		l.log.Warn("waiting, nothing is decided", "err", why)
+		l.o.Observer.Waiting(l.o.Number, why)
+	}
+	l.waiting, l.retryAt = why, at
+}
+
+// goOn ends wait.
+func (l *Lane) goOn() {
+	if l.waiting != nil {
+		l.log.Info("going on")
+		l.o.Observer.Waiting(l.o.Number, nil)
+	}
+	l.waiting, l.retryAt = nil, time.Time{}
+}
+
+// inOrder yields the shards by number, so that what is done with each is done in the same order in every run.
+func (l *Lane) inOrder() iter.Seq[*held] {
+	return func(yield func(*held) bool) {
+		for id := range l.o.Shards {
+			if h := l.shards[id]; h != nil && !yield(h) {
+				return
+			}
+		}
+	}
+}
+
+// Stop makes the following steps decide nothing more and end what is open.
+func (l *Lane) Stop() { l.stopping = true }
+
+// Stopped says that after Stop nothing is open any more. What cannot be committed for want of a producer is not waited for.
+func (l *Lane) Stopped() bool {
+	return l.stopping && l.ending == nil && (l.current == nil || l.current.empty() || l.producer != open)
+}

@@ -1,0 +1,123 @@
+package processor
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics is what one process counts. It has a registry of its own, so several engines may live in one process. All
+// fields may be used from any goroutine. What each metric means to an operator stands in deploy/docs/metrics.md, which a
+// test compares with this file.
+//
+// On the hot path a lane takes a labelled counter once (WithLabelValues) and keeps it, or adds once per transaction.
+type Metrics struct {
+	Records          *prometheus.CounterVec // by topic: input records of committed transactions
+	ForwardedRecords *prometheus.CounterVec // by topic: input records sent on to their home shard
+	Decisions        *prometheus.CounterVec // by outcome
+	Entries          *prometheus.CounterVec // by entry: ledger entries by kind
+	PointsGranted    *prometheus.CounterVec // by rule: sum of the positive available and pending deltas of new grants
+	PointsTakenBack  *prometheus.CounterVec // by rule: sum of what later entries took from grants, as a positive number
+	DeadLetters      *prometheus.CounterVec // by why: a short fixed word, not the error's text
+	TimersFired      prometheus.Counter     // accounts advanced because something fell due
+
+	TransactionsCommitted prometheus.Counter
+	TransactionsAborted   *prometheus.CounterVec // by reason: a short fixed word
+	TransactionDuration   prometheus.Histogram   // seconds from begin to the known end
+	ProducerErrors        *prometheus.CounterVec // by code: the broker's error code as Kafka names it, or "client"
+
+	Shards         *prometheus.GaugeVec   // by state: active, restoring, standby
+	RestoreRecords *prometheus.CounterVec // by why: changelog records read before a shard could serve
+	LagSeconds     *prometheus.GaugeVec   // by lane: age of the last record handled while others waited behind it; 0: caught up
+
+	StoreBytes      prometheus.Gauge
+	StoreFlushes    prometheus.Counter
+	CacheHits       prometheus.Counter // accounts found in memory
+	CacheMisses     prometheus.Counter // accounts read from the store
+	StoppedAccounts prometheus.Gauge   // accounts that go no further because an invariant of theirs broke
+
+	registry *prometheus.Registry
+	names    []string
+}
+
+// NewMetrics returns metrics that all stand at zero.
+func NewMetrics() *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	m.Records = m.counters("accrue_records_total", "Input records of committed transactions.", "topic")
+	m.ForwardedRecords = m.counters("accrue_forwarded_records_total", "Input records sent on to their home shard.", "topic")
+	m.Decisions = m.counters("accrue_decisions_total", "Decisions written, one per input record.", "outcome")
+	m.Entries = m.counters("accrue_entries_total", "Ledger entries written.", "entry")
+	m.PointsGranted = m.counters("accrue_granted_points_total", "Points granted, held ones included.", "rule")
+	m.PointsTakenBack = m.counters("accrue_taken_back_points_total", "Points of grants that later entries took back.", "rule")
+	m.DeadLetters = m.counters("accrue_dead_letters_total", "Records that could not be processed and went to the dead letters.", "why")
+	m.TimersFired = m.counter("accrue_timers_fired_total", "Accounts advanced because something fell due.")
+
+	m.TransactionsCommitted = m.counter("accrue_committed_transactions_total", "Kafka transactions known to be committed.")
+	m.TransactionsAborted = m.counters("accrue_aborted_transactions_total", "Kafka transactions aborted, fenced or of unknown outcome.", "reason")
+	m.TransactionDuration = m.histogram("accrue_transaction_duration_seconds", "From the begin of a transaction to its known end.",
+		[]float64{.005, .01, .025, .05, .1, .15, .25, .5, 1, 2.5, 5, 10, 30})
+	m.ProducerErrors = m.counters("accrue_producer_errors_total", "Records that a broker did not take.", "code")
+
+	m.Shards = m.gauges("accrue_shards", "Shards of this process.", "state")
+	m.RestoreRecords = m.counters("accrue_restore_records_total", "Changelog records read to bring shards up to date.", "why")
+	m.LagSeconds = m.gauges("accrue_lag_seconds", "Age of the last handled record while others waited behind it; 0 when caught up.", "lane")
+
+	m.StoreBytes = m.gauge("accrue_store_bytes", "Bytes of the local store on disk.")
+	m.StoreFlushes = m.counter("accrue_store_flushes_total", "Flushes of the local store.")
+	m.CacheHits = m.counter("accrue_account_cache_hits_total", "Accounts found in memory.")
+	m.CacheMisses = m.counter("accrue_account_cache_misses_total", "Accounts read from the local store.")
+	m.StoppedAccounts = m.gauge("accrue_stopped_accounts", "Accounts that go no further because an invariant of theirs broke.")
+	return m
+}
+
+// Handler serves the metrics in Prometheus' text format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// Gatherer gives the metrics to whoever prints or tests them.
+func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
+
+// Register adds a collector of another part, such as the Kafka client's own metrics.
+func (m *Metrics) Register(c prometheus.Collector) error { return m.registry.Register(c) }
+
+// A name that is taken or malformed is a mistake in this file alone and shows in the first test: hence MustRegister.
+
+func (m *Metrics) counters(name, help, label string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	m.add(name, c)
+	return c
+}
+
+func (m *Metrics) counter(name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	m.add(name, c)
+	return c
+}
+
+func (m *Metrics) gauges(name, help, label string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{label})
+	m.add(name, g)
+	return g
+}
+
+func (m *Metrics) gauge(name, help string) prometheus.Gauge {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	m.add(name, g)
+	return g
+}
+
+func (m *Metrics) histogram(name, help string, buckets []float64) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+	m.add(name, h)
+	return h
+}
+
+func (m *Metrics) add(name string, c prometheus.Collector) {
+	m.names = append(m.names, name)
+	m.registry.MustRegister(c)
+}

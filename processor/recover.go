@@ -1,0 +1,189 @@
+package processor
+
+import (
+	"fmt"
+	"time"
+)
+
+// This file is about what did not go well: a transaction that is aborted, and a producer that is of no use any more.
+
+// Pauses between attempts at what must succeed in the end.
+const (
+	retryPause    = 250 * time.Millisecond
+	retryPauseMax = 5 * time.Second
+)
+
+// drop forgets both transactions in flight, and all that was read and not committed.
+func (l *Lane) drop() {
+	first := l.number + 1
+	for _, t := range []*transaction{l.current, l.ending} {
+		if t != nil {
+			first = min(first, t.number)
+		}
+	}
+	for _, h := range l.shards {
+		if h.shard != nil {
+			h.shard.Drop(first)
+		}
+	}
+	l.current, l.ending, l.backlog = nil, nil, nil
+}
+
+// halve makes the next transactions smaller: the records that made one fail may be fewer than all, and a batch that never
+// gets through comes down to one of them.
+func (l *Lane) halve() { l.limit = max(1, l.limit/2) }
+
+// rewind drops what is in flight after an abort and reads it again. The transaction's end is known and the shards are still
+// ours, so memory is as true as the broker.
+func (l *Lane) rewind(why error) {
+	l.log.Warn("transaction aborted, deciding again", "txn", l.ending.number, "records", l.ending.records, "err", why)
+	l.o.Observer.Aborted(l.o.Number, OutcomeAborted, why)
+	l.halve()
+	l.drop()
+	l.seekServed()
+}
+
+// seekServed reads on from what is committed in all shards that are served.
+func (l *Lane) seekServed() {
+	var served []*position
+	for h := range l.inOrder() {
+		if h.state == serving {
+			served = append(served, h.parts...)
+		}
+	}
+	l.seek(served)
+}
+
+// seek sets what is polled next to what is committed.
+func (l *Lane) seek(parts []*position) {
+	next := make(map[Partition]int64, len(parts))
+	for _, p := range parts {
+		p.next = p.committed
+		if p.next == NoOffset {
+			p.next = p.first // nothing is committed yet: where the group began
+		}
+		if p.next != NoOffset {
+			next[p.Partition] = p.next
+		}
+	}
+	if len(next) > 0 {
+		l.kafka.Seek(next)
+	}
+}
+
+// recover takes a new producer, which settles whatever the old one had open, and then believes nothing but the broker: the
+// committed offsets and positions are fetched, and every shard catches up to its position as after a takeover. Whatever the
+// outcome was, it is then true here.
+func (l *Lane) recover(outcome Outcome, why error) error {
+	number := l.number
+	if l.ending != nil {
+		number = l.ending.number
+	}
+	l.log.Warn("producer is discarded, catching up with what is committed", "txn", number, "outcome", outcome.String(), "err", why)
+	if outcome != OutcomeCommitted {
+		l.o.Observer.Aborted(l.o.Number, outcome, why)
+	}
+	if classify(why) == RemedyStop && why != nil {
+		return why
+	}
+	l.halve()
+	l.drop()
+	var parts []Partition
+	for h := range l.inOrder() {
+		if h.state == refused {
+			continue
+		}
+		if h.state == serving {
+			for _, p := range h.parts {
+				parts = append(parts, p.Partition)
+			}
+		}
+		if h.shard != nil {
+			h.shard.accounts.clear()
+		}
+		h.state, h.token, h.seek = awaiting, 0, true
+	}
+	if len(parts) > 0 {
+		l.kafka.Pause(parts)
+	}
+	l.producer, l.reopenAt = opening, time.Time{}
+	l.kafka.Open()
+	return nil
+}
+
+// opened learns that there is a producer, or why not.
+func (l *Lane) opened(err error) error {
+	if l.producer != opening {
+		return nil
+	}
+	if err != nil {
+		if classify(err) == RemedyStop {
+			return fmt.Errorf("open producer %s: %w", l.o.TransactionalID, err)
+		}
+		l.producer = closed
+		l.reopenAt = l.o.Now().Add(l.pause())
+		l.wait(fmt.Errorf("open producer %s: %w", l.o.TransactionalID, err), l.reopenAt)
+		return nil
+	}
+	l.producer, l.attempts = open, 0
+	l.goOn()
+	if !l.joined {
+		// Not before there is a producer: opening it settled what the process before this one left open.
+		l.joined = true
+		l.kafka.Join()
+	}
+	l.locate()
+	return nil
+}
+
+// pause grows with each attempt.
+func (l *Lane) pause() time.Duration {
+	p := min(retryPause<<min(l.attempts, 10), retryPauseMax)
+	l.attempts++
+	return p
+}
+
+// locate asks where the shards stand whose positions were forgotten. Those just assigned are answered without asking.
+func (l *Lane) locate() {
+	var parts []Partition
+	for h := range l.inOrder() {
+		if h.state == awaiting && h.seek {
+			for _, p := range h.parts {
+				parts = append(parts, p.Partition)
+			}
+		}
+	}
+	if len(parts) == 0 {
+		return
+	}
+	l.token++
+	l.locating = l.token
+	l.kafka.FetchOffsets(l.token, parts)
+}
+
+// ask repeats what has no answer yet and is due to be asked again.
+func (l *Lane) ask(now time.Time) {
+	if l.producer == closed && !now.Before(l.reopenAt) {
+		l.producer = opening
+		l.kafka.Open()
+	}
+	if l.producer == open && !l.locateAt.IsZero() && !now.Before(l.locateAt) {
+		l.locateAt = time.Time{}
+		l.locate()
+	}
+	var foreign []int32
+	for h := range l.inOrder() {
+		switch {
+		case h.state == awaiting && !now.Before(h.fenceAt):
+			h.fenceAt = now.Add(time.Second)
+			foreign = append(foreign, h.id)
+		case h.state == restoring && !h.retryAt.IsZero() && !now.Before(h.retryAt):
+			h.retryAt = time.Time{}
+			l.kafka.ReadChangelog(h.token, h.id, h.at)
+		}
+	}
+	if len(foreign) > 0 {
+		l.kafka.FenceGone(foreign)
+	}
+	l.trim(now)
+}

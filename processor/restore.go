@@ -1,0 +1,276 @@
+package processor
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"accrue/state"
+)
+
+// catchUp is a shard's way to the position that its committed offsets name.
+type catchUp struct {
+	token   int64
+	at      int64     // next changelog offset to read
+	target  int64     // serve it once at is here; NoOffset: the high watermark of the first answer
+	bounded bool      // the first answer was looked at
+	retryAt time.Time // when to ask again after an error; zero: an answer is on its way
+
+	// What the offset's metadata and the store say of the changelog, to be compared with what is found.
+	committed *metadata
+	stored    *state.Position
+
+	did Restoration
+}
+
+// located learns where shards stand. Offsets and metadata of a shard come in one answer: taken apart, the offsets could be
+// those after a transaction and the position the one before it.
+func (l *Lane) located(e Offsets) error {
+	if e.Token != 0 && e.Token != l.locating {
+		return nil
+	}
+	if e.Err != nil {
+		if classify(e.Err) == RemedyStop {
+			return fmt.Errorf("fetch committed offsets: %w", e.Err)
+		}
+		l.log.Warn("committed offsets cannot be told yet, asking again", "err", e.Err)
+		if e.Token != 0 {
+			l.locateAt = l.o.Now().Add(l.pause())
+		}
+		return nil
+	}
+	if e.Token != 0 {
+		l.attempts = 0
+	}
+	for h := range l.inOrder() {
+		if err := l.locatedShard(h, e.Parts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// locatedShard takes the offsets of one shard, where they are among the answer.
+func (l *Lane) locatedShard(h *held, parts map[Partition]Committed) error {
+	if h.state != awaiting {
+		// Served already: partitions that an input topic got on top need no catching up.
+		var more []Partition
+		for _, p := range h.parts {
+			if c, ok := parts[p.Partition]; ok && h.state == serving && p.committed == NoOffset && p.next == NoOffset {
+				p.committed, p.next = c.Offset, c.Offset
+				more = append(more, p.Partition)
+			}
+		}
+		if len(more) > 0 {
+			l.kafka.Resume(more)
+		}
+		return nil
+	}
+	effects, ok := parts[Partition{l.o.Topics.Effects, h.id}]
+	if !ok {
+		return nil
+	}
+	for _, p := range h.parts {
+		if c, ok := parts[p.Partition]; ok {
+			p.committed, p.next = c.Offset, c.Offset
+		}
+	}
+	return l.startRestore(h, effects.Metadata)
+}
+
+// startRestore asks for the changelog from where the store stands.
+func (l *Lane) startRestore(h *held, text string) error {
+	m, there, err := parseMetadata(text)
+	if err != nil {
+		l.refuse(h, &ShardRefused{
+			Shard: h.id, Topic: l.o.Topics.Effects, Found: err.Error(), Expected: "what this version writes",
+			Hint: "run the version that wrote it, or reset the metadata by committing the same offset with a tool",
+		})
+		return nil
+	}
+	stored, have, err := h.store.Position()
+	if err != nil {
+		return fmt.Errorf("restore shard %d: read its position: %w", h.id, err)
+	}
+	why := "intact disk: since the last flush"
+	switch {
+	case h.shard != nil:
+		why = "memory dropped: what was committed meanwhile"
+	case !have:
+		why = "empty disk: all"
+	}
+	h.catchUp = catchUp{target: NoOffset, did: Restoration{Lane: l.o.Number, Shard: h.id, Why: why}}
+	if there {
+		h.committed, h.target = &m, m.Position
+	}
+	if have {
+		h.stored, h.at = &stored, stored.Offset
+	}
+	h.did.From = h.at
+	h.state = restoring
+	l.read(h)
+	return nil
+}
+
+// read asks for the next piece.
+func (l *Lane) read(h *held) {
+	l.token++
+	h.token = l.token
+	l.kafka.ReadChangelog(h.token, h.id, h.at)
+}
+
+// restore takes a piece of a changelog in, and serves the shard once it is at its position. C6: it dies between two pieces.
+// The store holds a prefix with its position in the same batch, and goes on from there.
+func (l *Lane) restore(e Changelog) error {
+	h := l.shards[e.Shard]
+	if h == nil || h.state != restoring || h.token != e.Token {
+		return nil
+	}
+	now := l.o.Now()
+	if e.Err != nil {
+		l.log.Warn("changelog cannot be read, trying again", "shard", h.id, "offset", h.at, "err", e.Err)
+		h.retryAt = now.Add(retryPause)
+		return nil
+	}
+	if !h.bounded {
+		h.bounded = true
+		if again, err := l.checkChangelog(h, &e, now); again || err != nil {
+			return err
+		}
+	}
+	if err := l.replay(h, &e, now); err != nil || h.state != restoring || !h.retryAt.IsZero() {
+		return err
+	}
+	if h.at < h.target {
+		l.read(h)
+		return nil
+	}
+	l.serve(h, now)
+	return nil
+}
+
+// checkChangelog compares what is expected of the changelog with what is found, once, before anything of it is taken in.
+// again says that this answer is of no use: the shard is refused, or starts anew from nothing.
+func (l *Lane) checkChangelog(h *held, e *Changelog, now time.Time) (again bool, err error) {
+	h.did.Took = time.Duration(now.UnixNano()) // the start, until serve
+	h.clusterID, h.topicID = e.ClusterID, e.TopicID
+	if h.target == NoOffset {
+		// The offsets were reset by a tool, or never committed: all that is there now is what to catch up to.
+		h.target = e.HighWatermark
+	}
+	if why := l.mismatch(h, e); why != nil {
+		l.refuse(h, why)
+		return true, nil
+	}
+	if slept := l.slept(h, now); slept > l.o.StaleAfter && h.at < h.target {
+		// Tombstones of what was deleted meanwhile may be gone from the changelog by now.
+		if err := h.store.Drop(); err != nil {
+			return true, fmt.Errorf("restore shard %d: drop a store that slept: %w", h.id, err)
+		}
+		h.stored, h.at, h.did.From = nil, 0, 0
+		h.did.Why = fmt.Sprintf("store slept for %s, longer than %s: all", slept.Round(time.Minute), l.o.StaleAfter)
+		h.bounded = false
+		l.read(h)
+		return true, nil
+	}
+	return false, nil
+}
+
+// slept is how long ago the store took something in.
+func (l *Lane) slept(h *held, now time.Time) time.Duration {
+	if h.stored == nil {
+		return 0
+	}
+	return now.Sub(h.stored.AppliedAt)
+}
+
+// mismatch says why the changelog that is found is not the one that the shard was built from or committed with.
+func (l *Lane) mismatch(h *held, e *Changelog) *ShardRefused {
+	no := func(found, expected, hint string, args ...any) *ShardRefused {
+		return &ShardRefused{Shard: h.id, Topic: l.o.Topics.State, Found: found, Expected: expected, Hint: fmt.Sprintf(hint, args...)}
+	}
+	const recreated = "the topic was deleted and created again, or this is another cluster: point the engine at the cluster it belongs to; to start over from nothing, reset the group's offsets"
+	found := fmt.Sprintf("it is topic id %s of cluster %s with offsets %d to %d", e.TopicID, e.ClusterID, e.LogStart, e.HighWatermark)
+	if m := h.committed; m != nil && (m.ClusterID != e.ClusterID || m.TopicID != e.TopicID) {
+		return no(found, fmt.Sprintf("topic id %s of cluster %s, of which position %d was committed", m.TopicID, m.ClusterID, m.Position), recreated)
+	}
+	if s := h.stored; s != nil && (s.ClusterID != e.ClusterID || s.TopicID != e.TopicID) {
+		return no(found, fmt.Sprintf("topic id %s of cluster %s, which the local store was built from", s.TopicID, s.ClusterID),
+			"the local store is of another changelog: move its folder away and start again, it is then restored from this one")
+	}
+	switch {
+	case h.target > e.HighWatermark:
+		return no(found, fmt.Sprintf("at least position %d, which was committed", h.target),
+			"the changelog was cut off: restore the topic from a backup, or load one with `accrue state load` into an app of a new name")
+	case h.at > e.HighWatermark:
+		return no(found, fmt.Sprintf("at least position %d, up to which the local store holds it", h.at),
+			"the changelog was cut off: restore the topic from a backup, or move the store's folder away to go on with what the changelog holds")
+	case h.at < e.LogStart && h.stored != nil:
+		return no(found, fmt.Sprintf("it to begin at or before position %d, up to which the local store holds it", h.at),
+			"records were deleted from the changelog: set its cleanup.policy to compact, and copy the store's folder from an instance that holds the shard")
+	case h.at < e.LogStart:
+		return no(found, "it to begin at 0, since the local store holds nothing",
+			"records were deleted from the changelog: set its cleanup.policy to compact, and copy the store's folder from an instance that holds the shard")
+	}
+	return nil
+}
+
+// replay takes a piece into the store.
+func (l *Lane) replay(h *held, e *Changelog, now time.Time) error {
+	if e.Next <= h.at {
+		return nil // nothing yet: an open transaction of somebody's is in the way
+	}
+	records := make([]state.Record, len(e.Records))
+	for i, r := range e.Records {
+		records[i] = state.Record{Key: r.Key, Value: r.Value}
+		h.did.Bytes += int64(len(r.Key) + len(r.Value))
+	}
+	p := state.Position{ClusterID: e.ClusterID, TopicID: e.TopicID, Offset: e.Next, AppliedAt: now}
+	if err := h.store.Replay(records, p); err != nil {
+		err = fmt.Errorf("restore shard %d to changelog offset %d: %w", h.id, e.Next, err)
+		switch {
+		case errors.Is(err, state.ErrKey):
+			l.refuse(h, err)
+			return nil
+		case classify(err) == RemedyReopen, errors.Is(err, state.ErrPosition):
+			return err
+		}
+		l.log.Warn("store takes nothing in, trying again", "shard", h.id, "err", err)
+		h.retryAt = now.Add(time.Second)
+		return nil
+	}
+	h.did.Records += len(records)
+	h.at = e.Next
+	return nil
+}
+
+// serve begins to decide the records of a shard.
+func (l *Lane) serve(h *held, now time.Time) {
+	h.state, h.position = serving, h.at
+	h.timers = timers{}
+	if h.shard == nil {
+		h.shard = NewShard(l.o.Ledger, h.store, l.o.CacheBytes)
+		l.share()
+	}
+	h.did.To = h.at
+	h.did.Took = time.Duration(now.UnixNano()) - h.did.Took
+	l.log.Info("shard restored", "shard", h.id, "why", h.did.Why, "changelog_records", h.did.Records, "bytes", h.did.Bytes,
+		"from_offset", h.did.From, "offset", h.did.To, "took", h.did.Took)
+	l.o.Observer.Restored(h.did)
+	if h.seek {
+		h.seek = false
+		l.seek(h.parts)
+	}
+	parts := make([]Partition, len(h.parts))
+	for i, p := range h.parts {
+		parts[i] = p.Partition
+	}
+	l.kafka.Resume(parts)
+}
+
+// refuse leaves a shard unserved, and says so. Others go on.
+func (l *Lane) refuse(h *held, why error) {
+	h.state, h.why = refused, why
+	l.log.Error("shard is not served", "shard", h.id, "err", why)
+	l.o.Observer.Refused(l.o.Number, h.id, why)
+}

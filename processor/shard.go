@@ -1,0 +1,162 @@
+package processor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"accrue/rules"
+	"accrue/state"
+)
+
+// Shard turns events of its members into outcomes: one decoded record in, outputs out. There is no Kafka in it and no
+// clock; the engine and `accrue simulate` run the same one. It belongs to one goroutine.
+//
+// With a store, the changes of accounts go to the overlay of the transaction that is open (Begin), and reads go through
+// the overlays that are not applied yet. Without one (NewMemoryShard) all accounts stay in memory for good.
+type Shard struct {
+	ledger   *rules.Ledger
+	accounts *accounts
+
+	store    *state.Shard     // nil: memory only
+	overlays []*state.Overlay // of transactions that are not applied yet, newest first
+	number   uint64           // of the transaction that is open
+}
+
+// NewShard returns a shard over its part of the store. Accounts in memory take about cacheBytes; 0: no bound.
+func NewShard(ledger *rules.Ledger, store *state.Shard, cacheBytes int64) *Shard {
+	return &Shard{ledger: ledger, store: store, accounts: newAccounts(cacheBytes)}
+}
+
+// NewMemoryShard returns a shard that keeps everything in memory and nothing else.
+func NewMemoryShard(ledger *rules.Ledger) *Shard {
+	return &Shard{ledger: ledger, accounts: newAccounts(0)}
+}
+
+// Begin makes o the overlay of the transaction with that number; numbers rise. Not for a memory shard.
+func (s *Shard) Begin(o *state.Overlay, number uint64) {
+	s.overlays = slices.Insert(s.overlays, 0, o)
+	s.number = number
+}
+
+// Applied says that o has been applied to the store and need not be read any more.
+func (s *Shard) Applied(o *state.Overlay) {
+	s.overlays = slices.DeleteFunc(s.overlays, func(have *state.Overlay) bool { return have == o })
+}
+
+// Drop forgets all that happened in the transaction with that number and in later ones: they are not committed.
+func (s *Shard) Drop(number uint64) {
+	s.overlays = nil
+	s.accounts.forgetSince(number)
+}
+
+// Handle decides an event. The outcome holds exactly one decision. The error is a *rules.Broken, after which the member's
+// account is as it was before the event and others can go on, or says that the store could not be read.
+func (s *Shard) Handle(e rules.Event) (rules.Outcome, error) {
+	c, err := s.open(e.Member())
+	if err != nil {
+		return rules.Outcome{}, err
+	}
+	out, err := c.account.Handle(e)
+	return out, s.done(c, err)
+}
+
+// Advance decides what falls due for a member up to a time. There is no decision in the outcome. Errors are as Handle's.
+func (s *Shard) Advance(member string, to, now time.Time) (rules.Outcome, error) {
+	c, err := s.open(member)
+	if err != nil {
+		return rules.Outcome{}, err
+	}
+	out, err := c.account.Advance(to, now)
+	return out, s.done(c, err)
+}
+
+// Due returns the next instant at which Advance would do something for the member.
+func (s *Shard) Due(member string) (time.Time, bool, error) {
+	c, err := s.open(member)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	at, ok := c.account.Due()
+	return at, ok, nil
+}
+
+// Members lists the accounts in memory in alphabetical order: all members of a memory shard.
+func (s *Shard) Members() []string {
+	members := make([]string, 0, len(s.accounts.byMember))
+	for m := range s.accounts.byMember {
+		members = append(members, m)
+	}
+	slices.Sort(members)
+	return members
+}
+
+// dropDue takes back a due time that stands in the store but is not the account's any more.
+func (s *Shard) dropDue(d state.DueMember) { s.overlays[0].DropDue(d.Member, d.At) }
+
+func (s *Shard) open(member string) (*cached, error) {
+	if c := s.accounts.get(member); c != nil {
+		return c, nil
+	}
+	var rows rules.Rows = noRows{}
+	if s.store != nil {
+		rows = s.store.View(member, func() []*state.Overlay { return s.overlays })
+	}
+	a, err := s.ledger.Open(member, rows)
+	if err != nil {
+		return nil, err
+	}
+	c := s.accounts.add(member, a)
+	c.due()
+	return c, nil
+}
+
+// done saves what became of an account, or throws it away where it failed: half a change must not be built upon. Nothing
+// of it was saved, so that it will be opened as it was before.
+func (s *Shard) done(c *cached, err error) error {
+	if err != nil {
+		s.accounts.remove(c)
+		return err
+	}
+	c.changedIn = s.number
+	if s.store != nil {
+		o := s.overlays[0]
+		c.account.Save(func(key, value []byte) { o.Put(c.member, key, value) })
+		before, had := c.dueAt, c.hasDue
+		if c.due(); had != c.hasDue || before != c.dueAt {
+			if had {
+				o.DropDue(c.member, time.UnixMilli(before).UTC())
+			}
+			if c.hasDue {
+				o.SetDue(c.member, time.UnixMilli(c.dueAt).UTC())
+			}
+		}
+	}
+	s.accounts.weigh(c)
+	return nil
+}
+
+// due takes note of the account's next due time.
+func (c *cached) due() {
+	at, ok := c.account.Due()
+	c.dueAt, c.hasDue = at.UnixMilli(), ok
+}
+
+// noRows are the stored rows of an account that is not stored.
+type noRows struct{}
+
+func (noRows) Get([]byte) ([]byte, error)                      { return nil, nil }
+func (noRows) Scan([]byte, func(key, value []byte) bool) error { return nil }
+
+// asBroken says whether an error is about one account only, which its events go around.
+func asBroken(err error) (*rules.Broken, bool) {
+	var broken *rules.Broken
+	ok := errors.As(err, &broken)
+	return broken, ok
+}
+
+// accountBroken is why a record is among the dead letters when the account of its member cannot go on.
+func accountBroken(member string, broken *rules.Broken) error {
+	return fmt.Errorf("the account of member %q cannot go on: %w", member, broken)
+}

@@ -1,0 +1,66 @@
+package processor
+
+import (
+	"fmt"
+	"slices"
+)
+
+// LaneStatus is what a lane is doing, for readiness and for people.
+type LaneStatus struct {
+	Lane    int
+	Joined  bool
+	Waiting error         // nil: it decides
+	Shards  []ShardStatus // by number
+}
+
+// ShardStatus is one shard of a lane.
+type ShardStatus struct {
+	Shard    int32
+	State    string // awaiting, restoring, serving, refused
+	Position int64  // in its changelog
+	Why      error  // of a refused one
+}
+
+// NotReady returns why the lane is not ready, a reason each; none: all its shards are served and nothing is waited for.
+func (s *LaneStatus) NotReady() []string {
+	var why []string
+	if s.Waiting != nil {
+		why = append(why, s.Waiting.Error())
+	}
+	if !s.Joined {
+		why = append(why, fmt.Sprintf("lane %d has not joined the group yet", s.Lane))
+	}
+	for _, shard := range s.Shards {
+		switch {
+		case shard.Why != nil:
+			why = append(why, shard.Why.Error())
+		case shard.State != serving.String():
+			why = append(why, fmt.Sprintf("shard %d is %s", shard.Shard, shard.State))
+		}
+	}
+	return why
+}
+
+// Status returns what the lane was doing after its last step. Safe for any goroutine.
+func (l *Lane) Status() LaneStatus {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.status
+	s.Shards = slices.Clone(s.Shards)
+	return s
+}
+
+// publish makes the status of now the one that others see.
+func (l *Lane) publish() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status.Lane, l.status.Joined, l.status.Waiting = l.o.Number, l.assignedOnce, l.waiting
+	l.status.Shards = l.status.Shards[:0]
+	for h := range l.inOrder() {
+		position := h.position
+		if h.state == restoring {
+			position = h.at
+		}
+		l.status.Shards = append(l.status.Shards, ShardStatus{Shard: h.id, State: h.state.String(), Position: position, Why: h.why})
+	}
+}
