@@ -332,7 +332,8 @@ func (p *programmeParser) limits(n *node, what string) []Limit {
 		case twice && first == limit:
 			p.warn(item.pos, "", "the same limit twice")
 		case twice:
-			p.fail(item.pos, "two limits of the same kind for one %s contradict each other", periodWords[limit.Per-1])
+			// With an edge of its own each may bind before the other, so this is no error.
+			p.warn(item.pos, "", "a second limit of the same kind per %s: of the two the smaller binds", periodWords[limit.Per-1])
 		}
 		seen[k] = limit
 		limits = append(limits, limit)

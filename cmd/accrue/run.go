@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+// newRunCmd is `accrue run`.
+func newRunCmd() *cobra.Command {
+	var config string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the engine against a cluster",
+		Long: "Runs one instance of the engine: reads orders and check-ins, applies the programme, and writes grants, tier changes\n" +
+			"and decisions exactly once. Start as many as there is work for, each with a data folder of its own; they share the\n" +
+			"shards. SIGTERM or Ctrl-C stops it within 10 seconds: what was decided is committed, the shards go to the others.\n" +
+			"An outage of the brokers or of the registry is waited for; /readyz and the log say so. The log goes to stderr.",
+		Example: "  accrue topics apply --config accrue.yaml\n  accrue run --config accrue.yaml",
+		Args:    usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(config)
+			if err != nil {
+				return err
+			}
+			s, err := newService(c, newLog(cmd.ErrOrStderr(), c.LogLevel))
+			if err != nil {
+				return err
+			}
+			if s.server != nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "accrue %s runs programme %s; metrics at %s/metrics, readiness at %s/readyz\n",
+					c.App, s.programme.Version, s.server.URL(), s.server.URL())
+			}
+			return s.run(cmd.Context())
+		},
+	}
+	configFlag(cmd, &config)
+	return cmd
+}
+
+// newLog writes lines of text from a level on, which LoadConfig has checked.
+func newLog(w io.Writer, level string) *slog.Logger {
+	var from slog.Level
+	_ = from.UnmarshalText([]byte(level)) // checked; else info
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: from}))
+}

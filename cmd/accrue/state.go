@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"accrue/processor"
+	"accrue/rules"
+	"accrue/state"
+)
+
+// stateMemory is what a store takes that is only looked at.
+const stateMemory = 64 << 20
+
+// newStateCmd is `accrue state`.
+func newStateCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "state",
+		Short: "Look at what the engine holds",
+		Long: "Shows what the engine holds, from its changelog on Kafka: what is committed, whichever instance wrote it, while the\n" +
+			"engine runs or not.",
+		Example: "  accrue state get m1 --config accrue.yaml\n  accrue state dump --config accrue.yaml > state.jsonl",
+		Args:    usageArgs(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newStateGetCmd(), newStateDumpCmd())
+	return cmd
+}
+
+func newStateGetCmd() *cobra.Command {
+	var config string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "get MEMBER",
+		Short: "Show a member: balance, tier, events, and why each point was given",
+		Long: "Shows what the engine holds of a member: balance, what is held, tier, what limits have counted, and each event within\n" +
+			"the window with its grants. The reasons are those that the programme of the configuration gives; what was said at\n" +
+			"the time is in the decisions (accrue tail).",
+		Example: "  accrue state get m1 --config accrue.yaml\n  accrue state get m1 --json | jq .balance",
+		Args:    usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := loadConfig(config)
+			if err != nil {
+				return err
+			}
+			d, err := describeMember(cmd, c, args[0])
+			if err != nil {
+				return err
+			}
+			if !asJSON {
+				printMember(cmd.OutOrStdout(), d)
+				return nil
+			}
+			lines := json.NewEncoder(cmd.OutOrStdout())
+			lines.SetEscapeHTML(false)
+			lines.SetIndent("", "  ")
+			return lines.Encode(d)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	configFlag(cmd, &config)
+	return cmd
+}
+
+func newStateDumpCmd() *cobra.Command {
+	var config, data string
+	cmd := &cobra.Command{
+		Use:   "dump",
+		Short: "Print the whole state as JSON lines",
+		Long: "Prints every row of the state as JSON lines, ascending by shard, member and key: the same state gives the same text.\n" +
+			"By default it is folded from the changelog on Kafka. With --data it is read from the local store of an instance that\n" +
+			"is stopped; one that stopped in order holds the same as the changelog.",
+		Example: "  accrue state dump --config accrue.yaml > state.jsonl\n  accrue state dump --config accrue.yaml --data /var/lib/accrue > local.jsonl",
+		Args:    usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(config)
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("data") {
+				return dumpLocal(c.App, data, cmd.OutOrStdout())
+			}
+			return dumpChangelog(cmd, c)
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", "", "a local store, of an instance that is stopped (its key `data`), instead of the changelog")
+	configFlag(cmd, &config)
+	return cmd
+}
+
+// describeMember reads the member's shard into memory and lets the account describe itself.
+func describeMember(cmd *cobra.Command, c processor.Config, member string) (d rules.Description, err error) {
+	if c.Programme == "" {
+		return d, invalidf("the configuration names no programme: set the key programme, amounts and tiers are shown in its words")
+	}
+	_, ledger, err := loadLedger(c.Programme)
+	if err != nil {
+		return d, err
+	}
+	err = withChangelog(cmd, c, func(ctx context.Context, kafka *kgo.Client, store *state.Store, shards int32) error {
+		home := processor.Home(member, shards)
+		if err := foldShard(cmd, ctx, kafka, c.App, store.Shard(home)); err != nil {
+			return err
+		}
+		account, err := ledger.Open(member, store.Shard(home).View(member, nil))
+		if err != nil {
+			return err
+		}
+		d, err = account.Describe()
+		return err
+	})
+	if err == nil && d.NewestEvent.IsZero() {
+		return d, fmt.Errorf("nothing is held of member %q: no event of theirs was accepted yet; members are told apart by every letter", member)
+	}
+	return d, err
+}
+
+func dumpChangelog(cmd *cobra.Command, c processor.Config) error {
+	return withChangelog(cmd, c, func(ctx context.Context, kafka *kgo.Client, store *state.Store, shards int32) error {
+		for shard := range shards {
+			if err := foldShard(cmd, ctx, kafka, c.App, store.Shard(shard)); err != nil {
+				return err
+			}
+		}
+		return store.Dump(cmd.OutOrStdout(), state.DumpOptions{})
+	})
+}
+
+// withChangelog connects, and opens an empty store in memory for the changelog to be folded into.
+func withChangelog(
+	cmd *cobra.Command, c processor.Config, use func(ctx context.Context, kafka *kgo.Client, store *state.Store, shards int32) error,
+) (err error) {
+	ctx := cmd.Context()
+	kafka, err := connect(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer kafka.Close()
+	topic := processor.InternalTopic(c.App, "state")
+	topics, err := kadm.NewClient(kafka).ListTopics(ctx, topic)
+	if err != nil {
+		return fmt.Errorf("looking for the changelog: %w", err)
+	}
+	shards := len(topics[topic].Partitions)
+	if shards == 0 {
+		return fmt.Errorf("there is no changelog %s: run accrue topics apply, or correct the key app", topic)
+	}
+	store, err := state.Open("state", state.Identity{App: c.App}, state.Options{FS: vfs.NewMem(), MemoryBytes: stateMemory})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return use(ctx, kafka, store, int32(shards))
+}
+
+func foldShard(cmd *cobra.Command, ctx context.Context, kafka *kgo.Client, app string, shard *state.Shard) error { //nolint:revive // cmd comes first, as everywhere here
+	progress := newProgress(cmd.ErrOrStderr(), "changelog records")
+	defer progress.done()
+	return processor.FoldChangelog(ctx, kafka, app, shard.Number(), func(records []state.Record, at state.Position) error {
+		progress.add(int64(len(records)))
+		return shard.Replay(records, at)
+	})
+}
+
+func dumpLocal(app, data string, out io.Writer) (err error) {
+	dir := filepath.Join(data, "state")
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return invalidf("%s holds no store: name the folder of the key data", data)
+	}
+	store, err := state.Open(dir, state.Identity{App: app}, state.Options{MemoryBytes: stateMemory})
+	if errors.Is(err, state.ErrLocked) {
+		return fmt.Errorf("%w; stop the instance, or leave --data out to read its changelog", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return store.Dump(out, state.DumpOptions{})
+}
+
+// printMember prints a description for people.
+func printMember(out io.Writer, d rules.Description) {
+	fmt.Fprintf(out, "%s\n", d.Member)
+	fmt.Fprintf(out, "  balance   %d points", d.Balance)
+	if d.Pending != 0 {
+		fmt.Fprintf(out, ", %d held", d.Pending)
+	}
+	fmt.Fprintln(out)
+	if d.Tier != "" {
+		fmt.Fprintf(out, "  tier      %s%s, with %s %s", d.Tier, until(d.TierUntil), d.TierMetric, d.TierValue)
+		if d.NextTier != "" {
+			fmt.Fprintf(out, "; %s begins at %s", d.NextTier, d.NextTierFrom)
+		}
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintf(out, "  orders    %d of %s %s\n", d.Orders, d.Spend, d.Currency)
+	fmt.Fprintf(out, "  newest    %s\n", moment(d.NewestEvent))
+	if !d.NextDue.IsZero() {
+		fmt.Fprintf(out, "  next due  %s\n", moment(d.NextDue))
+	}
+	for _, h := range d.Held {
+		fmt.Fprintf(out, "  held      %d points of %s until %s (event %s)\n", h.Points, h.Rule, moment(h.Until), h.EventID)
+	}
+	printCounts(out, "all rules", d.Limits)
+	for _, r := range d.Rules {
+		printCounts(out, r.Rule, r.Limits)
+		if r.Orders+int(r.Days) > 0 || r.Spend != "" {
+			fmt.Fprintf(out, "  towards   %s: %d orders, %s spent, %d days\n", r.Rule, r.Orders, orNothing(r.Spend), r.Days)
+		}
+	}
+	printEvents(out, d.Events)
+}
+
+func printCounts(out io.Writer, whose string, counts []rules.Count) {
+	for _, c := range counts {
+		fmt.Fprintf(out, "  counted   %s: %d grants of %d points in the %s\n", whose, c.Times, c.Points, c.Per)
+	}
+}
+
+func printEvents(out io.Writer, events []rules.FactDescription) {
+	fmt.Fprintf(out, "\n%d events within the window\n", len(events))
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, e := range events {
+		what := e.EventID
+		if e.OrderID != "" {
+			what += " of " + e.OrderID
+		}
+		if e.Left != "" {
+			what += ", " + e.Left + " left"
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", moment(e.OccurredAt), e.Kind, what, e.Note)
+		for _, g := range e.Grants {
+			amount := fmt.Sprintf("%+d", g.Available)
+			if g.Pending != 0 {
+				amount = fmt.Sprintf("%+d held until %s", g.Pending, moment(g.HeldUntil))
+			}
+			fmt.Fprintf(table, "  \t\t%s %s\t%s\n", amount, g.Rule, g.Why)
+		}
+	}
+	table.Flush() //nolint:errcheck // a table that cannot be shown is no reason to fail
+}
+
+func moment(t time.Time) string { return t.Format("2006-01-02 15:04:05Z") }
+
+func until(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " until " + moment(t)
+}
+
+func orNothing(amount string) string {
+	if amount == "" {
+		return "nothing"
+	}
+	return amount
+}
