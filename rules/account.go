@@ -253,7 +253,7 @@ func (a *Account) index(f *fact) {
 	list := a.orders[f.order.id]
 	i, _ := slices.BinarySearchFunc(list, f.key, func(x *fact, k factKey) int { return x.key.compare(k) })
 	for _, other := range list { // what is left of them may be another now
-		other.counts = nil
+		other.memo = nil
 	}
 	a.orders[f.order.id] = slices.Insert(list, i, f)
 }

@@ -32,7 +32,10 @@ func bestOfGroups(cands []candidate, boosts bool) {
 	for i := range cands { // only now, so that each was compared with what the others give
 		c := &cands[i]
 		if c.why == lostTo && (c.rule.Boost != nil) == boosts {
-			c.amount, c.parts = exact{}, 0
+			c.amount, c.parts, c.why = exact{}, 0, ""
+			if !c.explained {
+				continue
+			}
 			c.why = fmt.Sprintf("another rule of group %s gives at least as much", c.rule.Group)
 		}
 	}
@@ -131,6 +134,9 @@ func onlyBest(cands []candidate) {
 		c := &cands[i]
 		if i != best && c.rule.Boost != nil && c.takesPart() && !c.amount.isZero() {
 			c.amount = exact{}
+			if !c.explained {
+				continue
+			}
 			c.why = fmt.Sprintf("only the largest boost counts, which is %s", cands[best].rule.ID)
 		}
 	}

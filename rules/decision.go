@@ -66,25 +66,38 @@ func (d *deciding) reason(r *run, decision *schemas.Decision) string {
 	if r.passed.reason != "" {
 		return r.passed.reason
 	}
-	given, nothing := make([]string, 0, 4), make([]string, 0, 4)
+	return summary(decision.Verdicts)
+}
+
+// summary is what the rules gave and why others gave nothing, each in the order of the file.
+func summary(verdicts []schemas.Verdict) string {
+	var buffer [512]byte
+	text := buffer[:0]
 	total := int64(0)
-	for i := range decision.Verdicts {
-		v := &decision.Verdicts[i]
-		switch v.Verdict {
-		case schemas.VerdictGranted, schemas.VerdictHeld:
+	for i := range verdicts {
+		if v := &verdicts[i]; v.Points > 0 && v.Verdict != schemas.VerdictShadow {
+			if total > 0 {
+				text = append(text, ", "...)
+			}
+			text = append(append(text, v.RuleID...), ' ')
+			text = strconv.AppendInt(text, v.Points, 10)
 			total += v.Points
-			given = append(given, v.RuleID+" "+strconv.FormatInt(v.Points, 10))
-		case schemas.VerdictNothing:
-			nothing = append(nothing, v.RuleID+" gave nothing: "+v.Reason)
+		}
+	}
+	given := len(text)
+	for i := range verdicts {
+		if v := &verdicts[i]; v.Verdict == schemas.VerdictNothing {
+			if len(text) > 0 {
+				text = append(text, "; "...)
+			}
+			text = append(append(append(text, v.RuleID...), " gave nothing: "...), v.Reason...)
 		}
 	}
 	switch {
-	case len(given) > 0 && len(nothing) > 0:
-		return pointsText(total) + ": " + strings.Join(given, ", ") + "; " + strings.Join(nothing, "; ")
-	case len(given) > 0:
-		return pointsText(total) + ": " + strings.Join(given, ", ")
-	case len(nothing) > 0:
-		return strings.Join(nothing, "; ")
+	case given > 0:
+		return pointsText(total) + ": " + string(text)
+	case len(text) > 0:
+		return string(text)
 	default:
 		return "no rule of this programme listens to it"
 	}

@@ -17,7 +17,9 @@ func (r *run) each(c *candidate, f *fact, p *programme.Programme, now time.Time)
 		use.expireOrders(each.Within, now, p)
 		use.orders.add(amountAt{f.key.at, 1})
 		if n := int64(use.orders.len()); n < each.Orders {
-			c.why = fmt.Sprintf("this is order %d of the %d that it takes%s", n, each.Orders, withinText(each.Within))
+			if c.explained {
+				c.why = fmt.Sprintf("this is order %d of the %d that it takes%s", n, each.Orders, withinText(each.Within))
+			}
 			break
 		}
 		use.orders.takeFront(use.orders.len())
@@ -37,7 +39,9 @@ func (r *run) each(c *candidate, f *fact, p *programme.Programme, now time.Time)
 		}
 		use.day = day
 		if int64(use.run) < each.Streak {
-			c.why = fmt.Sprintf("this is day %d of the %d in a row that it takes", use.run, each.Streak)
+			if c.explained {
+				c.why = fmt.Sprintf("this is day %d of the %d in a row that it takes", use.run, each.Streak)
+			}
 			break
 		}
 		use.run = 0
@@ -79,7 +83,7 @@ func (r *run) eachSpend(c *candidate, use *ruleUse, f *fact, p *programme.Progra
 		use.used = 0
 		use.spend.takeFront(1)
 	}
-	if c.parts == 0 {
+	if c.parts == 0 && c.explained {
 		c.why = fmt.Sprintf("the unused spend is %s of the %s that it takes%s",
 			moneyText(programme.Money(use.total), p), moneyText(each.Spend, p), withinText(each.Within))
 	}

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"accrue/rules/programme"
@@ -36,6 +37,10 @@ func (d *deciding) finish(out *Outcome, r *run, before tierStanding, atHead bool
 // difference writes what is missing between what the grants of a fact should be and what was written for them.
 func (d *deciding) difference(out *Outcome, r *run, f *fact) {
 	p := d.account.ledger.at(f.key.at).programme
+	out.Entries = slices.Grow(out.Entries, max(len(f.want), len(f.grants)))
+	if f.grants == nil {
+		f.grants = make([]grant, 0, len(f.want))
+	}
 	for i := range f.want {
 		w := &f.want[i]
 		g := f.grantOf(w.rule, w.part)

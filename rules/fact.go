@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
@@ -48,9 +47,9 @@ type fact struct {
 	checkIn   *checkInEvent // with checkInFact
 	grants    []grant       // as written, in the order in which they were first written
 
-	counts  []programme.Money // by rule that listens to orders: the lines that count, once worked out; see countLines
-	want    []wanted          // what the run in progress wants the grants to be
-	decided bool              // the run in progress has decided it (want is whole), or touched it
+	memo    *memo    // answers about the fact on its own; nil: none are kept
+	want    []wanted // what the run in progress wants the grants to be
+	decided bool     // the run in progress has decided it (want is whole), or touched it
 }
 
 // orderEvent is what decisions need of an Order.

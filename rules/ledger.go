@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,7 +37,7 @@ type version struct {
 	programme *programme.Programme
 	orders    []int // indices of the rules that listen to orders, in file order
 	checkIns  []int
-	lineOnly  []bool // by rule: its `lines` asks nothing but the line, so the answer never changes
+	asks      []asks             // by rule: what its conditions depend on
 	longest   programme.Duration // the longest hold or `within` that spans orders, or return_window
 }
 
@@ -55,9 +54,9 @@ func NewLedger(versions programme.Versions) (*Ledger, error) {
 				versions[0].Programme.Version, l.scale, p.Version, p.Scale)
 		}
 		made := version{from: v.From.UnixMilli(), programme: p, longest: p.ReturnWindow}
-		made.lineOnly = make([]bool, len(p.Rules))
+		made.asks = make([]asks, len(p.Rules))
 		for i, rule := range p.Rules {
-			made.lineOnly[i] = rule.Lines != nil && asksOnlyLine(rule.Lines)
+			made.asks[i] = asksOf(rule)
 			if rule.Mode == programme.Off {
 				continue
 			}
@@ -75,15 +74,6 @@ func NewLedger(versions programme.Versions) (*Ledger, error) {
 		l.versions = append(l.versions, made)
 	}
 	return l, nil
-}
-
-func asksOnlyLine(c *programme.Condition) bool {
-	for _, name := range c.References() {
-		if !strings.HasPrefix(name, "line.") {
-			return false
-		}
-	}
-	return true
 }
 
 // longer compares durations by their shortest possible length; the window may be longer than needed, never shorter, since

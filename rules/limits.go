@@ -18,7 +18,9 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		return err
 	}
 	if whole == 0 {
-		c.why = fmt.Sprintf("%s points are rounded to 0", c.amount.text())
+		if c.explained {
+			c.why = c.amount.text() + " points are rounded to 0"
+		}
 		return nil
 	}
 	shadow := c.rule.Mode == programme.Shadow
@@ -79,8 +81,7 @@ func (c *candidate) bind(l programme.Limit, counters []counter, points int64, p 
 	if points == 0 {
 		return 0
 	}
-	var used counter
-	number := l.Per.Number(now, p.Zone)
+	used, number := counter{}, l.Per.Number(now, p.Zone)
 	for _, k := range counters {
 		if k.per == l.Per && k.number == number {
 			used = k
@@ -90,6 +91,9 @@ func (c *candidate) bind(l programme.Limit, counters []counter, points int64, p 
 	switch {
 	case l.Times > 0 && used.times >= l.Times:
 		granted = 0
+		if !c.explained {
+			break
+		}
 		c.cut = fmt.Sprintf("%s of %d times %s is used up", whose, l.Times, periodText(l.Per))
 	case l.Points > 0 && used.points+points > l.Points:
 		left := max(l.Points-used.points, 0)
@@ -103,7 +107,7 @@ func (c *candidate) bind(l programme.Limit, counters []counter, points int64, p 
 				granted = 0
 			}
 		}
-		if granted != points {
+		if granted != points && c.explained {
 			c.cut = fmt.Sprintf("%s of %d points %s leaves %d of them, %d given", whose, l.Points, periodText(l.Per), left, granted)
 		}
 	}

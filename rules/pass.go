@@ -18,6 +18,8 @@ type candidate struct {
 	counted programme.Money
 	points  int64 // granted in the end, over all parts
 	cut     string
+
+	explained bool // whether anybody will read why and cut; texts are not made for nobody
 }
 
 // pass decides one fact: what the rules say to it, what that makes of the standing, and the grants that it wants.
@@ -127,7 +129,7 @@ func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest rema
 	p := v.programme
 	cands := r.cands[:0]
 	for _, index := range listening {
-		c := candidate{rule: p.Rules[index], index: index, parts: 1}
+		c := candidate{rule: p.Rules[index], index: index, parts: 1, explained: r.explain == f}
 		r.meet(&c, f, v, rest)
 		if c.met && c.rule.Earn != nil {
 			if err := r.amount(&c, f, p, now); err != nil {
@@ -155,20 +157,20 @@ func (r *run) meet(c *candidate, f *fact, v *version, rest remains) {
 	p := v.programme
 	rule, at := c.rule, time.UnixMilli(f.key.at)
 	if !rule.From.IsZero() && at.Before(rule.From) || !rule.To.IsZero() && !at.Before(rule.To) {
-		if r.explain == f {
+		if c.explained {
 			c.why = "it is in force " + forceText(rule, p)
 		}
 		return
 	}
 	if rule.When != nil {
-		ok, err := rule.When.Met(&r.scope)
+		ok, err := r.holds(c, f, v)
 		switch {
 		case err != nil:
 			c.why = "its condition could not be worked out: " + err.Error()
 			return
 		case !ok:
 			c.why = "its condition is not met"
-			if r.explain == f {
+			if c.explained {
 				c.why = fmt.Sprintf("its condition is not met: %s", rule.When.Source)
 			}
 			return
@@ -178,67 +180,6 @@ func (r *run) meet(c *candidate, f *fact, v *version, rest remains) {
 		return
 	}
 	c.met = true
-}
-
-// countLines sums the lines that count for the rule; false where there is none. What a condition on nothing but the line
-// says is kept with the fact, as deciding again asks it again, until a refund changes the lines.
-func (r *run) countLines(c *candidate, f *fact, v *version, rest remains) bool {
-	if c.rule.Lines == nil {
-		c.counted = rest.total
-		return true
-	}
-	memo := v.lineOnly[c.index]
-	if memo && f.counts != nil && f.counts[c.index] != unknownCount {
-		if f.counts[c.index] == noLine {
-			c.why = noLineCounts
-			return false
-		}
-		c.counted = f.counts[c.index]
-		return true
-	}
-	some := r.sumLines(c, rest)
-	if memo {
-		if f.counts == nil {
-			f.counts = make([]programme.Money, len(v.lineOnly))
-			for i := range f.counts {
-				f.counts[i] = unknownCount
-			}
-		}
-		f.counts[c.index] = c.counted
-		if !some {
-			f.counts[c.index] = noLine
-		}
-	}
-	return some
-}
-
-// What fact.counts holds beside sums, which are never below 0.
-const (
-	unknownCount programme.Money = -1
-	noLine       programme.Money = -2
-)
-
-const noLineCounts = "no line of the order counts for it"
-
-func (r *run) sumLines(c *candidate, rest remains) bool {
-	some := false
-	defer func() { r.scope.Line = nil }()
-	for i := range rest.lines {
-		r.scope.Line = &rest.lines[i]
-		ok, err := c.rule.Lines.Met(&r.scope)
-		if err != nil {
-			c.why = "its condition on lines could not be worked out: " + err.Error()
-			continue
-		}
-		if ok {
-			some = true
-			c.counted += rest.lines[i].Amount
-		}
-	}
-	if !some && c.why == "" {
-		c.why = noLineCounts
-	}
-	return some
 }
 
 // amount works out the exact points of an earning rule whose condition is met.
@@ -256,7 +197,7 @@ func (r *run) amount(c *candidate, f *fact, p *programme.Programme, now time.Tim
 			return err
 		}
 		c.amount = exactInt(points)
-		if steps == 0 && r.explain == f {
+		if steps == 0 && c.explained {
 			c.why = fmt.Sprintf("%s is short of %s", moneyText(c.counted, p), moneyText(earn.Per, p))
 		}
 	default:

@@ -68,7 +68,7 @@ func (a *Account) decideAgain(r *run, from int, asOf int64) error {
 	if n := len(a.snapshots); n > 0 {
 		start = a.snapshots[n-1]
 	}
-	r.s = start.standing.clone()
+	r.s, r.again = start.standing.clone(), true
 	spaced := a.spacing(start.next)
 	for i := start.next; i < len(a.facts); i++ {
 		if len(spaced) > 0 && spaced[0] == i {
@@ -143,7 +143,7 @@ func (a *Account) remove(f *fact) {
 		list := a.orders[f.order.id]
 		a.orders[f.order.id] = slices.DeleteFunc(list, func(x *fact) bool { return x == f })
 		for _, other := range a.orders[f.order.id] {
-			other.counts = nil
+			other.memo = nil
 		}
 	}
 }

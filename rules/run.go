@@ -14,6 +14,7 @@ type run struct {
 	account *Account
 	s       *standing
 	explain *fact                // whose verdicts are wanted; nil: nobody's
+	again   bool                 // the facts were decided before, and may be once more
 	silent  bool                 // folding: only the standing is of interest
 	touched []*fact              // whose grants may differ from what was written, in the order in which that came up
 	tiers   []tierStep           // the tier changes of this run, in order
@@ -21,6 +22,7 @@ type run struct {
 	lines   []programme.LineView // reused by each pass
 	cands   []candidate          // reused by each pass
 	scope   programme.Scope      // reused by each condition
+	texts   map[textKey]bool     // what conditions say about one text of a line; kept from run to run
 }
 
 // passResult is what the rules said to the explained fact.
@@ -45,7 +47,7 @@ func (r *run) free() {
 	clear(r.cands)
 	clear(r.lines)
 	pool := &r.account.ledger.runs
-	*r = run{lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], tiers: r.tiers[:0]}
+	*r = run{lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], tiers: r.tiers[:0], texts: r.texts}
 	pool.Put(r)
 }
 

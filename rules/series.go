@@ -1,9 +1,6 @@
 package rules
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // pageSize is the number of elements of a stored page. The last, unfilled page of a series lies in the head, so it bounds
 // how much of a series an event rewrites; a full page is written once.
@@ -269,9 +266,4 @@ func getHeldAt(r *reader, previous int64) heldAt {
 		available: r.varint(),
 		tier:      r.varint(),
 	}
-}
-
-// byID finds the element of an ascending list of things with a name, or where it would stand.
-func byID[T any](list []T, id string, of func(*T) string) (int, bool) {
-	return slices.BinarySearchFunc(list, id, func(e T, id string) int { return cmp.Compare(of(&e), id) })
 }

@@ -89,7 +89,7 @@ func (s *standing) adopt(head *standing) {
 	for i := range s.rules {
 		u := &s.rules[i]
 		old := &ruleUse{}
-		if j, found := byID(head.rules, u.id, func(u *ruleUse) string { return u.id }); found {
+		if j, found := findUse(head.rules, u.id); found {
 			old = &head.rules[j]
 		}
 		u.orders.adopt(&old.orders)
@@ -99,13 +99,26 @@ func (s *standing) adopt(head *standing) {
 
 // use finds or makes what a rule remembers. The pointer holds until the next call.
 func (s *standing) use(id string) *ruleUse {
-	i, found := byID(s.rules, id, func(u *ruleUse) string { return u.id })
+	i, found := findUse(s.rules, id)
 	if !found {
 		s.rules = append(s.rules, ruleUse{})
 		copy(s.rules[i+1:], s.rules[i:])
 		s.rules[i] = ruleUse{id: id}
 	}
 	return &s.rules[i]
+}
+
+// findUse finds what a rule remembers in an ascending list, or where it would stand.
+func findUse(uses []ruleUse, id string) (int, bool) {
+	low, high := 0, len(uses)
+	for low < high {
+		if middle := (low + high) / 2; uses[middle].id < id {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, low < len(uses) && uses[low].id == id
 }
 
 // next is the next instant at which something falls due.

@@ -73,7 +73,7 @@ func (a *Account) invalidLines(o *schemas.Order) string {
 		return fmt.Sprintf("currency is %q, which programme %s does not know", o.Currency, p.ID)
 	}
 	total := int64(0)
-	seen := make(map[string]struct{}, len(o.Lines))
+	seen := newLineIDs(o.Lines)
 	for i := range o.Lines {
 		l := &o.Lines[i]
 		switch {
@@ -82,10 +82,9 @@ func (a *Account) invalidLines(o *schemas.Order) string {
 		case l.Quantity < 1:
 			return fmt.Sprintf("line %d (%s) has the quantity %d; it must be at least 1", i+1, l.LineID, l.Quantity)
 		}
-		if _, twice := seen[l.LineID]; twice {
+		if seen.twice(i) {
 			return fmt.Sprintf("line_id %q stands twice; refunds could not tell the lines apart", l.LineID)
 		}
-		seen[l.LineID] = struct{}{}
 		units, err := mulInt(l.Amount, rate.UnitsPerMinor)
 		if err == nil {
 			total, err = addInt(total, units)
@@ -95,4 +94,37 @@ func (a *Account) invalidLines(o *schemas.Order) string {
 		}
 	}
 	return ""
+}
+
+// lineIDs finds repeated line ids. Few lines, which is the usual case, are compared with each other, as that is quicker than
+// a map.
+type lineIDs struct {
+	lines []schemas.Line
+	seen  map[string]struct{}
+}
+
+const fewLines = 32
+
+func newLineIDs(lines []schemas.Line) lineIDs {
+	ids := lineIDs{lines: lines}
+	if len(lines) > fewLines {
+		ids.seen = make(map[string]struct{}, len(lines))
+	}
+	return ids
+}
+
+// twice says whether the id of line i stands before it as well. It is asked for each line in turn.
+func (ids *lineIDs) twice(i int) bool {
+	id := ids.lines[i].LineID
+	if ids.seen != nil {
+		_, twice := ids.seen[id]
+		ids.seen[id] = struct{}{}
+		return twice
+	}
+	for j := range i {
+		if ids.lines[j].LineID == id {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,234 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	"accrue/rules/programme"
+	"accrue/schemas"
+)
+
+// Description is an account for people: all that is held of a member, in words and numbers. Times are UTC; a zero time is
+// none. Amounts of money are in major units of the programme's currency ("37.50").
+type Description struct {
+	Member  string `json:"member"`
+	Balance int64  `json:"balance"` // points that can be spent; below 0 is a debt
+	Pending int64  `json:"pending"` // points that are held
+
+	Tier         string    `json:"tier,omitempty"` // empty: the programme has none
+	TierUntil    time.Time `json:"tier_until,omitzero"`
+	TierGrace    time.Time `json:"tier_grace_until,omitzero"` // set while the validity has ended and the fall has not come
+	TierMetric   string    `json:"tier_metric,omitempty"`     // "points", "spend" or "orders"
+	TierValue    string    `json:"tier_metric_value,omitempty"`
+	NextTier     string    `json:"next_tier,omitempty"` // empty: the highest is held
+	NextTierFrom string    `json:"next_tier_from,omitempty"`
+
+	Orders   int64  `json:"orders"` // that are not gone, over the lifetime
+	Spend    string `json:"spend"`
+	Currency string `json:"currency"`
+	Streak   int32  `json:"check_in_days"` // in a row, up to the last check-in
+
+	NewestEvent time.Time `json:"newest_event,omitzero"`
+	DecidedTo   time.Time `json:"decided_to,omitzero"` // what fell due up to here has happened
+	NextDue     time.Time `json:"next_due,omitzero"`
+
+	Held   []HeldGrant       `json:"held"`
+	Limits []Count           `json:"limits"` // of the programme's limits
+	Rules  []RuleDescription `json:"rules"`
+	Events []FactDescription `json:"events"` // within the window, ascending
+	Folded int               `json:"orders_folded"`
+}
+
+// HeldGrant is a grant that waits for its release.
+type HeldGrant struct {
+	Rule       string    `json:"rule"`
+	EventID    string    `json:"event_id"`
+	Points     int64     `json:"points"`
+	TierPoints int64     `json:"tier_points"`
+	Until      time.Time `json:"until"`
+}
+
+// Count is what a limit has counted in the last period in which anything was granted.
+type Count struct {
+	Per    string `json:"per"` // "day", "week", "month", "year", "ever"
+	Times  int64  `json:"times"`
+	Points int64  `json:"points"`
+}
+
+// RuleDescription is what a rule remembers of the member.
+type RuleDescription struct {
+	Rule   string  `json:"rule"`
+	Limits []Count `json:"limits,omitempty"`
+	Orders int     `json:"orders_towards_next,omitempty"` // `each: {orders}`: not yet used up
+	Spend  string  `json:"spend_towards_next,omitempty"`  // `each: {spend}`: not yet used up
+	Days   int32   `json:"days_towards_next,omitempty"`   // `each: {streak}`: since the last grant
+}
+
+// FactDescription is one event of the window with what it was granted, and why.
+type FactDescription struct {
+	OccurredAt time.Time          `json:"occurred_at"`
+	Kind       string             `json:"kind"` // "order PAID", "check-in"
+	EventID    string             `json:"event_id"`
+	OrderID    string             `json:"order_id,omitempty"`
+	Left       string             `json:"left,omitempty"` // of an order that stands here: what is left of it
+	Source     string             `json:"source"`         // topic/partition@offset
+	Grants     []GrantDescription `json:"grants,omitempty"`
+	Note       string             `json:"note,omitempty"` // why the rules were not asked
+}
+
+// GrantDescription is one grant as it was written, and the reason that the rules give for it as things are now.
+type GrantDescription struct {
+	GrantID   string    `json:"grant_id"`
+	Rule      string    `json:"rule"`
+	Title     string    `json:"title"`
+	Available int64     `json:"available"`
+	Pending   int64     `json:"pending"`
+	Tier      int64     `json:"tier"`
+	Entries   int32     `json:"entries"` // ledger entries written
+	HeldUntil time.Time `json:"held_until,omitzero"`
+	Why       string    `json:"why,omitempty"`
+}
+
+// Describe tells what the account holds. It changes nothing. Errors are as Handle's.
+func (a *Account) Describe() (Description, error) {
+	if err := a.load(); err != nil {
+		return Description{}, err
+	}
+	p := a.ledger.at(a.asOf).programme
+	s := a.head.clone()
+	d := Description{
+		Member: a.member, Balance: s.points, Pending: s.pending, Orders: s.orders,
+		Spend: moneyText(s.spend, p), Currency: p.Currency.Code, Streak: s.checkInStreak,
+		Limits: describeCounts(s.limits), Folded: a.sealed.len(),
+	}
+	if a.any {
+		d.NewestEvent, d.DecidedTo = instantUTC(a.newest), instantUTC(a.asOf)
+	}
+	if due, ok := a.Due(); ok {
+		d.NextDue = due
+	}
+	d.describeTier(p, s, a.asOf)
+	for _, h := range s.held.items {
+		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: instantUTC(h.due)})
+	}
+	for i := range s.rules {
+		d.Rules = append(d.Rules, describeRule(&s.rules[i], p))
+	}
+	var err error
+	d.Events, err = a.describeFacts()
+	return d, err
+}
+
+func instantUTC(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+func (d *Description) describeTier(p *programme.Programme, s *standing, at int64) {
+	if p.Tiers == nil {
+		return
+	}
+	level := s.tier.level(p.Tiers)
+	d.Tier = p.Tiers.Levels[level].ID
+	if s.tier.validUntil != 0 {
+		d.TierUntil = instantUTC(s.tier.validUntil)
+	}
+	if s.tier.graceUntil != 0 {
+		d.TierGrace = instantUTC(s.tier.graceUntil)
+	}
+	d.TierMetric, d.TierValue = metricName(p.Tiers.By), metricText(p, s.value(p, at))
+	if level+1 < len(p.Tiers.Levels) {
+		next := p.Tiers.Levels[level+1]
+		d.NextTier, d.NextTierFrom = next.ID, metricText(p, next.At)
+	}
+}
+
+func describeCounts(list []counter) []Count {
+	counts := make([]Count, 0, len(list))
+	for _, c := range list {
+		counts = append(counts, Count{Per: periodName(c.per), Times: c.times, Points: c.points})
+	}
+	return counts
+}
+
+func periodName(per programme.Period) string {
+	switch per {
+	case programme.PerDay:
+		return "day"
+	case programme.PerWeek:
+		return "week"
+	case programme.PerMonth:
+		return "month"
+	case programme.PerYear:
+		return "year"
+	default:
+		return "ever"
+	}
+}
+
+func describeRule(u *ruleUse, p *programme.Programme) RuleDescription {
+	d := RuleDescription{Rule: u.id, Limits: describeCounts(u.counters), Orders: u.orders.len(), Days: u.run}
+	if u.total != 0 {
+		d.Spend = moneyText(programme.Money(u.total), p)
+	}
+	return d
+}
+
+// describeFacts decides the window once more, beside the account, for the reasons, which are not stored.
+func (a *Account) describeFacts() ([]FactDescription, error) {
+	r := &run{account: a, s: a.base.clone(), silent: true}
+	defer func() {
+		for _, f := range a.facts {
+			f.decided, f.want = false, f.want[:0]
+		}
+	}()
+	list := make([]FactDescription, 0, len(a.facts))
+	for _, f := range a.facts {
+		r.explain, r.passed = f, passResult{}
+		if err := r.through([]*fact{f}, f.key.at); err != nil {
+			return nil, &Broken{a.member, fmt.Errorf("describe event %s: %w", f.key.event, err)}
+		}
+		list = append(list, a.describeFact(f, &r.passed))
+	}
+	return list, nil
+}
+
+func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
+	p := a.ledger.at(f.key.at).programme
+	d := FactDescription{
+		OccurredAt: instantUTC(f.key.at), Kind: "check-in", EventID: f.key.event, Note: passed.reason,
+		Source: fmt.Sprintf("%s/%d@%d", f.topic, f.partition, f.offset),
+	}
+	switch {
+	case f.checkIn != nil && f.checkIn.activity != "":
+		d.Kind = f.checkIn.activity
+	case f.order != nil:
+		d.Kind, d.OrderID = "order "+string(f.order.status), f.order.id
+		if f.refunds() {
+			d.Note = "acts through its order"
+		}
+		if a.standsFor(f.order.id) == f {
+			if rest, err := a.left(f, p, nil); err == nil { // an amount that passes 64 bits was never accepted
+				d.Left = moneyText(rest.total, p)
+			}
+		}
+	}
+	for i := range f.grants {
+		g := &f.grants[i]
+		grant := GrantDescription{
+			GrantID: grantID(a.member, g.rule, f.topic, f.key.event, g.part), Rule: g.rule, Title: ruleOf(p, g.rule).Title,
+			Available: g.available, Pending: g.pending, Tier: g.tier, Entries: g.revision, Why: whyOf(passed.verdicts, g.rule),
+		}
+		if g.due != 0 {
+			grant.HeldUntil = instantUTC(g.due)
+		}
+		d.Grants = append(d.Grants, grant)
+	}
+	return d
+}
+
+func whyOf(verdicts []schemas.Verdict, rule string) string {
+	for i := range verdicts {
+		if verdicts[i].RuleID == rule {
+			return verdicts[i].Reason
+		}
+	}
+	return ""
+}

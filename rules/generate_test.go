@@ -1,0 +1,339 @@
+package rules_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"accrue/rules"
+	"accrue/rules/programme"
+	"accrue/schemas"
+)
+
+// world is a random programme, as its author would write it, with a random history of some members.
+type world struct {
+	texts  []string    // the versions of the programme
+	from   []time.Time // when each begins; the first is zero
+	days   int         // the shortest return_window
+	ledger *rules.Ledger
+	parsed programme.Versions
+	events []rules.Event
+	end    time.Time // after everything; all members are advanced to it
+}
+
+func pick[T any](t *rapid.T, label string, options ...T) T {
+	return rapid.SampledFrom(options).Draw(t, label)
+}
+
+func oneIn(t *rapid.T, n int, label string) bool { return rapid.IntRange(1, n).Draw(t, label) == 1 }
+
+// newWorld draws a programme of one or two versions. The history is drawn by the law.
+func newWorld(t *rapid.T, versions int) *world {
+	w := &world{}
+	w.days = math.MaxInt
+	header := ""
+	tiers := !oneIn(t, 4, "no tiers") // as long as members hold a level no version may lack it
+	for i := range versions {
+		if i == 0 || oneIn(t, 2, "new header") {
+			window := pick(t, "window", "3 days", "10 days", "30 days", "72h", "1 month")
+			w.days = min(w.days, map[string]int{"3 days": 3, "10 days": 10, "30 days": 30, "72h": 3, "1 month": 28}[window])
+			header = programmeHeader(t, window, tiers)
+		}
+		w.texts = append(w.texts, header+programmeBody(t))
+		w.from = append(w.from, time.Time{})
+	}
+	return w
+}
+
+// ready parses the versions and makes the ledger.
+func (w *world) ready(t rapid.TB) {
+	for i, text := range w.texts {
+		p, problems := programme.Parse(map[string][]byte{"programme.yaml": []byte(text)})
+		if p == nil {
+			t.Fatalf("the programme was drawn wrongly:\n%s\n%s", problems, text)
+		}
+		w.parsed = append(w.parsed, programme.Version{From: w.from[i], Programme: p})
+	}
+	w.ledger = w.newLedger(t)
+}
+
+func (w *world) newLedger(t rapid.TB) *rules.Ledger {
+	ledger, err := rules.NewLedger(w.parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ledger
+}
+
+func programmeHeader(t *rapid.T, window string, tiers bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "programme: drawn\ncurrency: CNY\ncurrencies: {USD: \"7.1\", JPY: 0.0478}\nreturn_window: %s\n", window)
+	fmt.Fprintf(&b, "time_zone: %s\n", pick(t, "zone", "Asia/Shanghai", "Europe/Berlin", "America/New_York", "UTC", "Australia/Lord_Howe"))
+	fmt.Fprintf(&b, "rounding: %s\n", pick(t, "rounding", "floor", "half_up", "half_even"))
+	fmt.Fprintf(&b, "stacking: %s\n", pick(t, "stacking", "add", "multiply", "best"))
+	fmt.Fprintf(&b, "earn_on: %s\n", pick(t, "earn_on", "PAID", "PAID", "PAID", "COMPLETED"))
+	if oneIn(t, 3, "programme limits") {
+		fmt.Fprintf(&b, "limits: %s\n", drawLimits(t, 200))
+	}
+	if tiers {
+		by := pick(t, "by", "points", "spend", "orders")
+		levels := map[string][2]int{"points": {60, 200}, "spend": {100, 300}, "orders": {2, 4}}[by]
+		over := pick(t, "over", "12 months", "1 month", "6 days", "calendar_year", "lifetime")
+		fmt.Fprintf(&b, "tiers:\n  by: %s\n  over: %s\n", by, over)
+		if over != "lifetime" {
+			fmt.Fprintf(&b, "  then: %s\n", pick(t, "then", "requalify", "one_down", "keep"))
+			if oneIn(t, 2, "grace") {
+				fmt.Fprintf(&b, "  grace: %s\n", pick(t, "grace length", "2 days", "5 days", "36h"))
+			}
+		}
+		never := pick(t, "never", "", ", falls: never")
+		fmt.Fprintf(&b, "  levels: [{id: member, at: 0}, {id: gold, at: %d%s}, {id: platinum, at: %d}]\n", levels[0], never, levels[1])
+	}
+	return b.String()
+}
+
+func drawLimits(t *rapid.T, most int) string {
+	list := make([]string, 0, 2)
+	for range rapid.IntRange(1, 2).Draw(t, "limits") {
+		what := fmt.Sprintf("points: %d", rapid.IntRange(1, most).Draw(t, "limit points"))
+		per := pick(t, "per", "day", "week", "month", "year", "ever")
+		if oneIn(t, 2, "times") {
+			what = fmt.Sprintf("times: %d", rapid.IntRange(1, 3).Draw(t, "limit times"))
+		}
+		edge := pick(t, "edge", "", ", edge: drop", ", edge: finish", ", edge: cut")
+		text := fmt.Sprintf("{%s, per: %s%s}", what, per, edge)
+		if len(list) == 0 || list[0][:7] != text[:7] || !strings.Contains(list[0], "per: "+per) {
+			list = append(list, text)
+		}
+	}
+	return "[" + strings.Join(list, ", ") + "]"
+}
+
+// programmeBody draws rules. Their ids are the same in each version, so that what they count carries over.
+func programmeBody(t *rapid.T) string {
+	var b strings.Builder
+	b.WriteString("rules:\n")
+	var earning []string
+	for i := range rapid.IntRange(1, 5).Draw(t, "rules") {
+		id := "r" + strconv.Itoa(i)
+		kind := pick(t, "kind", "points", "per", "rate", "boost", "each orders", "each spend", "streak", "check-in", "per", "check-in")
+		if kind == "boost" && len(earning) == 0 {
+			kind = "points"
+		}
+		if kind != "boost" && kind != "streak" && kind != "check-in" {
+			earning = append(earning, id)
+		}
+		fmt.Fprintf(&b, "  - {id: %s, %s}\n", id, strings.Join(drawRule(t, kind, earning), ", "))
+	}
+	return b.String()
+}
+
+func drawRule(t *rapid.T, kind string, earning []string) []string {
+	points := rapid.IntRange(1, 40).Draw(t, "points")
+	flat := fmt.Sprintf("earn: {points: %d}", points)
+	within := pick(t, "within", "", ", within: 1 month", ", within: 3 days", ", within: 48h")
+	var keys []string
+	switch kind {
+	case "points":
+		keys = []string{"on: order", flat}
+	case "per":
+		keys = []string{"on: order", fmt.Sprintf("earn: {points: %d, per: %s}", points%3+1, pick(t, "each", "1.00", "10.00", "7.30"))}
+	case "rate":
+		keys = []string{"on: order", "earn: {rate: " + pick(t, "rate", "1.5", "0.333", "2") + "}"}
+	case "boost":
+		of := earning[:rapid.IntRange(1, len(earning)).Draw(t, "of")]
+		keys = []string{"on: order", fmt.Sprintf("boost: {of: [%s], by: %s%%}", strings.Join(of, ", "), pick(t, "by", "20", "100", "12.5"))}
+	case "each orders":
+		keys = []string{"on: order", flat, fmt.Sprintf("each: {orders: %d%s}", rapid.IntRange(2, 3).Draw(t, "orders"), within)}
+	case "each spend":
+		keys = []string{"on: order", flat, fmt.Sprintf("each: {spend: %s%s}", pick(t, "spend", "50.00", "120.00"), within)}
+	case "streak":
+		keys = []string{"on: check_in", flat, fmt.Sprintf("each: {streak: %d}", rapid.IntRange(2, 3).Draw(t, "streak"))}
+	case "check-in":
+		keys = []string{"on: check_in", flat}
+	}
+	return append(keys, ruleOptions(t, kind)...)
+}
+
+// ruleOptions draws the keys that any rule may have.
+func ruleOptions(t *rapid.T, kind string) []string {
+	var keys []string
+	conditions := orderConditions()
+	if kind == "streak" || kind == "check-in" {
+		conditions = []string{`check_in.activity == "check-in"`, "member.points < 50", "member.streak >= 1", "member.orders > 0"}
+	} else if oneIn(t, 4, "lines") && kind != "boost" {
+		keys = append(keys, "lines: '"+pick(t, "line condition", `line.category == "tea"`, "line.amount >= 5.00", "line.quantity > 1")+"'")
+	}
+	if oneIn(t, 2, "when") {
+		keys = append(keys, "when: '"+rapid.SampledFrom(conditions).Draw(t, "condition")+"'")
+	}
+	switch {
+	case kind == "boost" && oneIn(t, 2, "boost group"):
+		keys = append(keys, "group: boosts")
+	case (kind == "points" || kind == "per" || kind == "rate") && oneIn(t, 4, "group"):
+		keys = append(keys, "group: earning")
+	}
+	if oneIn(t, 3, "limit") {
+		keys = append(keys, "limit: "+drawLimits(t, 60))
+	}
+	if oneIn(t, 3, "hold") {
+		keys = append(keys, "hold: "+pick(t, "hold length", "1 day", "3 days", "36h", "90m", "1 month"))
+	}
+	switch rapid.IntRange(1, 12).Draw(t, "odd") {
+	case 1:
+		keys = append(keys, "mode: shadow")
+	case 2:
+		keys = append(keys, "counts: tier")
+	case 3:
+		keys = append(keys, "counts: balance")
+	}
+	return keys
+}
+
+func orderConditions() []string {
+	return []string{
+		"order.total >= 20.00", "order.number == 1", "order.number >= 3", "member.orders < 3", "member.points >= 30", "member.pending == 0",
+		"member.spend > 50.00", "member.streak >= 2", `order.channel == "app"`, `"vip" in order.coupons`, "order.lines.size() >= 2",
+		"now.getHours() < 12", "now.getDayOfWeek() == 0", `order.attributes["colour"] == "red"`, "member.points + member.pending < 100",
+	}
+}
+
+// clock draws instants near days on which calendars do odd things, of which some are equal.
+type clock struct {
+	begin time.Time
+	unit  time.Duration
+	units int
+}
+
+// newClock spans at most the given number of days.
+func newClock(t *rapid.T, days int) clock {
+	begin := pick(t, "begin", "2026-03-27T20:00:00Z", "2024-02-27T10:00:00Z", "2026-10-22T03:30:00Z", "2026-12-29T15:00:00Z", "2026-01-30T10:00:00Z")
+	at, err := time.Parse(time.RFC3339, begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	span := time.Duration(days) * 24 * time.Hour
+	unit := pick(t, "unit", time.Hour, 6*time.Hour, 24*time.Hour, 7*time.Minute)
+	return clock{at, unit, int(min(span/unit, 1<<20))}
+}
+
+func (c clock) draw(t *rapid.T) time.Time {
+	return c.begin.Add(time.Duration(rapid.IntRange(0, c.units).Draw(t, "at")) * c.unit)
+}
+
+// drawEvents draws a history of one to three members, in no order of time. Ids of orders are few, so that refunds find
+// their orders, and come before them, and orders come twice.
+func (w *world) drawEvents(t *rapid.T, c clock, least, most int) {
+	members := rapid.IntRange(1, 3).Draw(t, "members")
+	n := rapid.IntRange(least, most).Draw(t, "events")
+	counts := map[string]int{}
+	for range n {
+		member := "m" + strconv.Itoa(rapid.IntRange(1, members).Draw(t, "member"))
+		e := w.drawEvent(t, member, c.draw(t), n)
+		counts[member+e.Source.Topic]++
+		id := "e" + strconv.Itoa(counts[member+e.Source.Topic]*7919%1000) // so that the order of ids is not that of anything else
+		if e.Order != nil {
+			e.Order.EventID = id
+		} else {
+			e.CheckIn.EventID = id
+		}
+		e.Source.Offset = int64(len(w.events))
+		w.events = append(w.events, e)
+	}
+	w.end = c.begin.Add(time.Duration(c.units)*c.unit + time.Duration(rapid.IntRange(0, 500).Draw(t, "days after"))*24*time.Hour)
+}
+
+func (w *world) drawEvent(t *rapid.T, member string, at time.Time, n int) rules.Event {
+	kind := pick(t, "event", "order", "order", "order", "order", "check-in", "check-in", "refund", "refund", "part", "cancel", "placed")
+	if kind == "check-in" {
+		return rules.Event{Source: schemas.Source{Topic: schemas.TopicCheckIns}, CheckIn: &schemas.CheckIn{
+			MemberID: member, OccurredAt: at, Activity: pick(t, "activity", "check-in", "check-in", "study"),
+		}}
+	}
+	o := &schemas.Order{
+		MemberID: member, OrderID: "o" + strconv.Itoa(rapid.IntRange(1, max(n/2, 2)).Draw(t, "order id")), OccurredAt: at, Currency: "CNY",
+	}
+	switch kind {
+	case "order", "placed":
+		o.Status = schemas.Paid
+		if kind == "placed" {
+			o.Status = pick(t, "status", schemas.Placed, schemas.Completed)
+		}
+		o.Currency = pick(t, "currency", "CNY", "CNY", "USD", "JPY")
+		o.Channel = pick(t, "channel", "app", "web")
+		o.Lines = drawLines(t)
+		if oneIn(t, 3, "vip") {
+			o.Coupons = []string{"vip"}
+		}
+		if oneIn(t, 2, "coloured") {
+			o.Attributes = map[string]string{"colour": pick(t, "colour", "red", "blue")}
+		}
+	case "refund":
+		o.Status = schemas.Refunded
+	case "part":
+		o.Status = schemas.Refunded
+		o.RefundedLines = drawRefund(t)
+	case "cancel":
+		o.Status = schemas.Cancelled
+	}
+	return rules.Event{Order: o, Source: schemas.Source{Topic: schemas.TopicOrders}}
+}
+
+func drawLines(t *rapid.T) []schemas.Line {
+	lines := make([]schemas.Line, 0, 3)
+	for i := range rapid.IntRange(1, 3).Draw(t, "lines") {
+		lines = append(lines, schemas.Line{
+			LineID: strconv.Itoa(i + 1), Category: pick(t, "category", "tea", "cup"), Quantity: int64(rapid.IntRange(1, 3).Draw(t, "quantity")),
+			Amount: pick(t, "amount", int64(0), 1000, 2000, 5000, 10000, 333, 1999),
+		})
+	}
+	return lines
+}
+
+func drawRefund(t *rapid.T) []schemas.RefundedLine {
+	lines := make([]schemas.RefundedLine, 0, 2)
+	for range rapid.IntRange(1, 2).Draw(t, "refunded lines") {
+		lines = append(lines, schemas.RefundedLine{
+			LineID: pick(t, "refunded line", "1", "2", "3"), Quantity: int64(rapid.IntRange(0, 2).Draw(t, "refunded quantity")),
+			Amount: pick(t, "refunded amount", int64(0), 500, 1000, 3000, 20000),
+		})
+	}
+	return lines
+}
+
+func eventTime(e *rules.Event) time.Time {
+	if e.Order != nil {
+		return e.Order.OccurredAt
+	}
+	return e.CheckIn.OccurredAt
+}
+
+func eventID(e *rules.Event) string {
+	if e.Order != nil {
+		return e.Order.EventID
+	}
+	return e.CheckIn.EventID
+}
+
+// inOrder is the history in the order of facts: (occurred_at, kind, event_id).
+func inOrder(events []rules.Event) []rules.Event {
+	list := slices.Clone(events)
+	slices.SortStableFunc(list, func(a, b rules.Event) int {
+		if c := eventTime(&a).Compare(eventTime(&b)); c != 0 {
+			return c
+		}
+		if (a.Order == nil) != (b.Order == nil) {
+			if a.Order != nil {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(eventID(&a), eventID(&b))
+	})
+	return list
+}

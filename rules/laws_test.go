@@ -1,0 +1,194 @@
+package rules_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"accrue/rules"
+	"accrue/schemas"
+)
+
+// short draws a history that lies within the return window, so that any order of arrival is without a LATE.
+func short(t *rapid.T, versions, most int) *world {
+	w := newWorld(t, versions)
+	c := newClock(t, w.days-1)
+	if versions > 1 {
+		w.from[1] = c.draw(t)
+	}
+	w.ready(t)
+	w.drawEvents(t, c, 2, most)
+	return w
+}
+
+// long draws a history over several return windows, with an order of arrival in which nothing is LATE: each event is
+// delayed by less than the window.
+func long(t *rapid.T, least, most int) (*world, []rules.Event) {
+	w := newWorld(t, rapid.IntRange(1, 2).Draw(t, "versions"))
+	c := newClock(t, w.days*rapid.IntRange(3, 9).Draw(t, "windows"))
+	if len(w.from) > 1 {
+		w.from[1] = c.draw(t)
+	}
+	w.ready(t)
+	w.drawEvents(t, c, least, most)
+	type arrival struct {
+		at    time.Time
+		event rules.Event
+	}
+	arrivals := make([]arrival, 0, len(w.events))
+	window := time.Duration(w.days)*24*time.Hour - 2*time.Hour // a clock change may take an hour
+	for _, e := range w.events {
+		delay := time.Duration(rapid.IntRange(0, 9).Draw(t, "delay")) * window / 10
+		arrivals = append(arrivals, arrival{eventTime(&e).Add(delay), e})
+	}
+	slices.SortStableFunc(arrivals, func(a, b arrival) int { return a.at.Compare(b.at) })
+	events := make([]rules.Event, 0, len(arrivals))
+	for _, a := range arrivals {
+		events = append(events, a.event)
+	}
+	return w, events
+}
+
+// The order in which records arrive does not matter, nor does it matter that they arrive twice.
+func TestArrivalOrderDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 14)
+		first := w.replay(t).all(inOrder(w.events))
+		want := first.finish()
+		shuffled := rapid.Permutation(w.events).Draw(t, "arrival")
+		second := w.replay(t).all(shuffled)
+		same("another order of arrival ends in", second, first, want, second.finish())
+		if first.late+second.late > 0 {
+			first.fatalf("the law is about histories in which nothing is late")
+		}
+		twice := rapid.Permutation(slices.Concat(w.events, w.events)).Draw(t, "arrival of all twice")
+		third := w.replay(t).all(twice)
+		same("with every record twice it ends in", third, first, want, third.finish())
+	})
+}
+
+// So it is over several return windows, while what is old is folded away.
+func TestArrivalOrderDoesNotMatterInLongHistories(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, events := long(t, 20, 70)
+		first := w.replay(t).all(inOrder(w.events))
+		want := first.finish()
+		second := w.replay(t).all(events)
+		same("another order of arrival ends in", second, first, want, second.finish())
+		if first.late+second.late > 0 {
+			first.fatalf("the law is about histories in which nothing is late")
+		}
+	})
+}
+
+// Deciding at the head is deciding from scratch: after each event the sums are those of an account that got the same
+// events in their order.
+func TestFastPathEqualsDecidingAgain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 9)
+		until := slices.MaxFunc(w.events, func(a, b rules.Event) int { return eventTime(&a).Compare(eventTime(&b)) })
+		w.end = eventTime(&until)
+		grown := w.replay(t)
+		for i := range w.events {
+			grown.handle(w.events[i])
+			fresh := w.replay(t).all(inOrder(w.events[:i+1]))
+			at := w.replay(t).all(w.events[:i+1]) // advanced to the end, which grown is not yet
+			same("decided one after the other it is", at, fresh, fresh.finish(), at.finish())
+		}
+		last := w.replay(t).all(inOrder(w.events))
+		same("decided one after the other it is", grown, last, last.finish(), grown.finish())
+	})
+}
+
+// Time may look in between as often as it likes, and as far ahead as it likes.
+func TestAdvancingInBetweenDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 14)
+		plain := w.replay(t).all(w.events)
+		want := plain.finish()
+		r := w.replay(t)
+		for i := range w.events {
+			r.handle(w.events[i])
+			if ahead := rapid.IntRange(-1, 20).Draw(t, "advance by"); ahead >= 0 {
+				to := eventTime(&w.events[i]).Add(time.Duration(ahead) * 9 * time.Hour)
+				if to.Before(w.end) {
+					r.advance(w.events[i].Member(), to)
+				}
+			}
+		}
+		same("with timers in between it ends in", r, plain, want, r.finish())
+	})
+}
+
+// Two partial refunds of an order are one of their sum.
+func TestTwoPartialRefundsEqualOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 10)
+		o, at := w.drawOrder(t)
+		line := rapid.SampledFrom(o.Lines).Draw(t, "line")
+		q1, q2 := rapid.Int64Range(0, 3).Draw(t, "q1"), rapid.Int64Range(0, 3).Draw(t, "q2")
+		a1, a2 := rapid.Int64Range(0, 6000).Draw(t, "a1"), rapid.Int64Range(0, 6000).Draw(t, "a2")
+		refund := func(id string, quantity, amount int64) rules.Event {
+			return takeBack(o, id, at, schemas.RefundedLine{LineID: line.LineID, Quantity: quantity, Amount: amount})
+		}
+		two := w.replay(t).all(w.events).all([]rules.Event{refund("x1", q1, a1), refund("x2", q2, a2)})
+		one := w.replay(t).all(w.events).all([]rules.Event{refund("x3", q1+q2, a1+a2)})
+		same("two partial refunds end in", two, one, one.finish(), two.finish())
+	})
+}
+
+// drawOrder adds an order that no other event is about, and a time for what takes it back.
+func (w *world) drawOrder(t *rapid.T) (o *schemas.Order, at time.Time) {
+	within := rapid.SampledFrom(w.events).Draw(t, "near")
+	at = eventTime(&within)
+	o = &schemas.Order{
+		EventID: pick(t, "order's event", "a", "x"), OrderID: "the order", MemberID: within.Member(), Status: schemas.Paid, OccurredAt: at,
+		Currency: "CNY", Lines: drawLines(t), Channel: "app",
+	}
+	event := rules.Event{Order: o, Source: schemas.Source{Topic: schemas.TopicOrders}}
+	w.events = slices.Insert(w.events, rapid.IntRange(0, len(w.events)).Draw(t, "arrives as"), event)
+	return o, at.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "days")) * 7 * time.Hour)
+}
+
+func takeBack(o *schemas.Order, event string, at time.Time, lines ...schemas.RefundedLine) rules.Event {
+	return rules.Event{Source: schemas.Source{Topic: schemas.TopicOrders}, Order: &schemas.Order{
+		EventID: event, OrderID: o.OrderID, MemberID: o.MemberID, Status: schemas.Refunded, OccurredAt: at, Currency: o.Currency, RefundedLines: lines,
+	}}
+}
+
+// A full refund or a cancellation leaves the member as if the order had never been: all other grants, counts and the tier
+// are as in a history without it, and its own grants are 0.
+func TestFullRefundEqualsNeverOrdered(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 12)
+		without := w.replay(t).all(w.events)
+		o, at := w.drawOrder(t)
+		back := takeBack(o, "refund", at)
+		switch rapid.IntRange(1, 3).Draw(t, "how") {
+		case 1:
+			back.Order.Status = schemas.Cancelled
+		case 2: // all its lines
+			for _, l := range o.Lines {
+				back.Order.RefundedLines = append(back.Order.RefundedLines, schemas.RefundedLine{LineID: l.LineID, Quantity: l.Quantity})
+			}
+		}
+		events := slices.Insert(slices.Clone(w.events), rapid.IntRange(0, len(w.events)).Draw(t, "taken back as"), back)
+		with := w.replay(t).all(events)
+		same("an order that was taken back leaves", with, without, without.finish(), with.finish())
+	})
+}
+
+// The same input gives the same bytes, whichever ledger of the same programme decides.
+func TestReplayIsByteIdentical(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 14)
+		first := w.replay(t).all(w.events)
+		first.finish()
+		second := w.replay(t)
+		second.ledger = w.newLedger(t)
+		second.all(w.events).finish()
+		same("the second time it wrote", second, first, first.log.String(), second.log.String())
+	})
+}

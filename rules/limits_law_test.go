@@ -1,0 +1,124 @@
+package rules_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"accrue/rules"
+	"accrue/rules/programme"
+)
+
+// Limits bind: what was finally granted, counted anew from the entries with the calendar of the standard library, passes
+// no limit in any period; with the edge finish only its last grant may.
+func TestLimitsBind(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := short(t, 1, 25)
+		r := w.replay(t).all(w.events)
+		r.finish()
+		p := w.parsed[0].Programme
+		for _, rule := range p.Rules {
+			for _, l := range rule.Limits {
+				r.checkLimit(p, l, "rule "+rule.ID, func(g *grantSum) bool { return g.rule == rule.ID })
+			}
+		}
+		for _, l := range p.Limits {
+			r.checkLimit(p, l, "the programme", func(*grantSum) bool { return true })
+		}
+	})
+}
+
+func (r *replay) checkLimit(p *programme.Programme, l programme.Limit, whose string, counts func(*grantSum) bool) {
+	type count struct{ times, points, largest int64 }
+	periods := map[string]*count{}
+	for _, g := range r.grants {
+		if g.points() == 0 || !counts(g) {
+			continue
+		}
+		key := g.member + " " + periodOf(l.Per, r.timeOf(g).In(p.Zone))
+		if periods[key] == nil {
+			periods[key] = &count{}
+		}
+		c := periods[key]
+		c.times++
+		c.points += g.points()
+		c.largest = max(c.largest, g.points())
+	}
+	for period, c := range periods {
+		points := c.points
+		if l.Edge == programme.Finish {
+			points -= c.largest - 1 // without the last grant there was at least 1 left
+		}
+		if l.Times > 0 && c.times > l.Times || l.Points > 0 && points > l.Points {
+			r.fatalf("%s has granted %d points in %d grants to %s, its limit is %+v", whose, c.points, c.times, period, l)
+		}
+	}
+}
+
+func (r *replay) timeOf(g *grantSum) time.Time {
+	for i := range r.sent {
+		e := &r.sent[i]
+		if e.Member() == g.member && eventID(e) == g.event && e.Source.Topic == g.topic {
+			return eventTime(e)
+		}
+	}
+	r.fatalf("grant %+v is of no event", *g)
+	return time.Time{}
+}
+
+func periodOf(per programme.Period, local time.Time) string {
+	switch per {
+	case programme.PerDay:
+		return local.Format("2006-01-02")
+	case programme.PerWeek:
+		year, week := local.ISOWeek() // weeks from Monday
+		return fmt.Sprintf("%d-W%d", year, week)
+	case programme.PerMonth:
+		return local.Format("2006-01")
+	case programme.PerYear:
+		return local.Format("2006")
+	default:
+		return "ever"
+	}
+}
+
+// What the points of a programme can add up to does not fit into 64 bits only with absurd amounts. Then the event that
+// would pass it is answered INVALID, the account is as before, and the next event is decided.
+func TestOverflowIsAnAnswer(t *testing.T) {
+	w := &world{days: 90, from: []time.Time{{}}, texts: []string{`programme: huge
+currency: CNY
+time_zone: UTC
+rules:
+  - {id: huge, on: order, when: order.total >= 100.00, earn: {points: 5000000000000000000}}
+  - {id: small, on: order, earn: {points: 1, per: 1.00}}
+`}}
+	w.ready(t)
+	w.end = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	r := w.replay(t).stored()
+	send := func(id string, day int, amount int64) {
+		at := time.Date(2026, 6, day, 0, 0, 0, 0, time.UTC)
+		r.handle(orderEvent(id, at, amount))
+	}
+	send("o1", 10, 10000)
+	before := r.finish()
+	send("o2", 20, 10000) // at the head
+	same("after an order too large it is", r, r, before, r.finish())
+	send("o3", 5, 10000) // in the past
+	same("after a late order too large it is", r, r, before, r.finish())
+	r.reopen("m")
+	send("o4", 21, 10000) // at the head of an account just opened
+	same("after an order too large it is", r, r, before, r.finish())
+	send("o5", 22, 500)
+	if m := r.members["m"]; m.balance != 5000000000000000000+105 {
+		r.fatalf("the next order was decided otherwise: %+v", m)
+	}
+	if _, ok := r.accounts["m"].Due(); ok {
+		r.fatalf("something is due, though nothing is held")
+	}
+}
+
+func orderEvent(id string, at time.Time, amount int64) rules.Event {
+	return rules.Event{Source: ordersTopic(), Order: paid(id, at, amount)}
+}

@@ -1,0 +1,186 @@
+package rules
+
+import (
+	"strings"
+
+	"accrue/rules/programme"
+)
+
+// This file keeps answers of conditions that cannot change, because asking them is most of what a decision costs.
+
+// memo keeps what conditions say about a fact on its own: those that ask nothing of the member. Deciding again asks them
+// again. A refund makes it void, as it changes the order.
+type memo struct {
+	counts []programme.Money // by rule: the sum of the lines that count
+	met    []answer          // by rule: whether its condition is met
+}
+
+type answer uint8
+
+const (
+	unknown answer = iota
+	yes
+	no
+)
+
+// What memo.counts holds beside sums, which are never below 0.
+const (
+	unknownCount programme.Money = -1
+	noLine       programme.Money = -2
+)
+
+const noLineCounts = "no line of the order counts for it"
+
+// memoOf is the memo of a fact that is decided again; nil where it is decided for the first time, which most facts are
+// once and for all.
+func (r *run) memoOf(f *fact, v *version) *memo {
+	if !r.again {
+		return nil
+	}
+	if f.memo == nil {
+		f.memo = &memo{counts: make([]programme.Money, len(v.programme.Rules)), met: make([]answer, len(v.programme.Rules))}
+		for i := range f.memo.counts {
+			f.memo.counts[i] = unknownCount
+		}
+	}
+	return f.memo
+}
+
+// holds says whether the condition of a rule is met.
+func (r *run) holds(c *candidate, f *fact, v *version) (bool, error) {
+	if !v.asks[c.index].factOnly || c.explained {
+		return c.rule.When.Met(&r.scope)
+	}
+	m := r.memoOf(f, v)
+	if m != nil && m.met[c.index] != unknown {
+		return m.met[c.index] == yes, nil
+	}
+	ok, err := c.rule.When.Met(&r.scope)
+	if m != nil && err == nil {
+		m.met[c.index] = no
+		if ok {
+			m.met[c.index] = yes
+		}
+	}
+	return ok, err
+}
+
+// countLines sums the lines that count for the rule; false where there is none.
+func (r *run) countLines(c *candidate, f *fact, v *version, rest remains) bool {
+	if c.rule.Lines == nil {
+		c.counted = rest.total
+		return true
+	}
+	var m *memo
+	if v.asks[c.index].lineOnly {
+		m = r.memoOf(f, v)
+	}
+	if m == nil {
+		return r.sumLines(c, v, rest)
+	}
+	if m.counts[c.index] == unknownCount {
+		m.counts[c.index] = noLine
+		if r.sumLines(c, v, rest) {
+			m.counts[c.index] = c.counted
+		}
+	}
+	if m.counts[c.index] == noLine {
+		c.why = noLineCounts
+		return false
+	}
+	c.counted = m.counts[c.index]
+	return true
+}
+
+func (r *run) sumLines(c *candidate, v *version, rest remains) bool {
+	some := false
+	c.counted = 0
+	for i := range rest.lines {
+		ok, err := r.lineCounts(c, v, &rest.lines[i])
+		if err != nil {
+			c.why = "its condition on lines could not be worked out: " + err.Error()
+			continue
+		}
+		if ok {
+			some = true
+			c.counted += rest.lines[i].Amount
+		}
+	}
+	if !some && c.why == "" {
+		c.why = noLineCounts
+	}
+	return some
+}
+
+// textKey is a condition on one text of a line, with the text.
+type textKey struct {
+	condition *programme.Condition
+	text      string
+}
+
+// mostTexts bounds the answers kept for texts; a shop has fewer categories and brands than that.
+const mostTexts = 4096
+
+// lineCounts asks the `lines` condition of a rule about one line. What it says about a category or a brand alone, as most of
+// them do, is kept.
+func (r *run) lineCounts(c *candidate, v *version, line *programme.LineView) (bool, error) {
+	text := ""
+	switch v.asks[c.index].text {
+	case "line.category":
+		text = line.Category
+	case "line.brand":
+		text = line.Brand
+	default:
+		return r.askLine(c, line)
+	}
+	key := textKey{c.rule.Lines, text}
+	if ok, known := r.texts[key]; known {
+		return ok, nil
+	}
+	ok, err := r.askLine(c, line)
+	if err == nil {
+		if r.texts == nil || len(r.texts) >= mostTexts {
+			r.texts = make(map[textKey]bool)
+		}
+		key.text = strings.Clone(text) // it may share a block with a whole record
+		r.texts[key] = ok
+	}
+	return ok, err
+}
+
+func (r *run) askLine(c *candidate, line *programme.LineView) (bool, error) {
+	r.scope.Line = line
+	ok, err := c.rule.Lines.Met(&r.scope)
+	r.scope.Line = nil
+	return ok, err
+}
+
+// asks says what the conditions of a rule depend on.
+type asks struct {
+	factOnly bool   // `when` asks nothing of the member, so that its answer about a fact stays
+	lineOnly bool   // `lines` asks nothing but the line
+	text     string // the one variable that `lines` asks, if it is one
+}
+
+func asksOf(rule *programme.Rule) asks {
+	a := asks{factOnly: rule.When != nil, lineOnly: rule.Lines != nil}
+	if rule.When != nil {
+		for _, name := range rule.When.References() {
+			if strings.HasPrefix(name, "member.") || name == "order.number" {
+				a.factOnly = false
+			}
+		}
+	}
+	if rule.Lines != nil {
+		names := rule.Lines.References()
+		for _, name := range names {
+			if !strings.HasPrefix(name, "line.") {
+				a.lineOnly = false
+			}
+		}
+		if len(names) == 1 {
+			a.text = names[0]
+		}
+	}
+	return a
+}

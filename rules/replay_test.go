@@ -1,0 +1,262 @@
+package rules_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"accrue/rules"
+	"accrue/schemas"
+)
+
+// rowStore holds the rows of one member as a store would: it honours what Save puts and deletes, and nothing else.
+type rowStore map[string][]byte
+
+func (s rowStore) Get(key []byte) ([]byte, error) { return s[string(key)], nil }
+
+func (s rowStore) Scan(prefix []byte, yield func(key, value []byte) bool) error {
+	for _, key := range slices.Sorted(maps.Keys(s)) {
+		if strings.HasPrefix(key, string(prefix)) && !yield([]byte(key), s[key]) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (s rowStore) put(key, value []byte) {
+	if value == nil {
+		delete(s, string(key))
+		return
+	}
+	s[string(key)] = value
+}
+
+// grantSum is what the entries of one grant add up to.
+type grantSum struct {
+	member, rule, event      string
+	topic                    string
+	available, pending, tier int64
+	revision                 int
+}
+
+func (g *grantSum) points() int64 {
+	if g.available+g.pending != 0 {
+		return g.available + g.pending
+	}
+	return g.tier
+}
+
+// standing is a member as a wallet and a reader of tier changes see it.
+type standing struct {
+	balance, pending int64
+	tier             string
+	until            time.Time
+}
+
+// replay sends events to accounts and adds up what they write. Every replay checks what must hold for any history: one
+// decision for each event, entry ids used once, revisions that follow each other, sums that never go below 0.
+type replay struct {
+	t        rapid.TB
+	w        *world
+	ledger   *rules.Ledger
+	accounts map[string]*rules.Account
+	stores   map[string]rowStore // where set, accounts are saved after each event
+	grants   map[string]*grantSum
+	members  map[string]*standing
+	sent     []rules.Event
+	log      bytes.Buffer // what was written, as JSON lines
+	late     int          // events decided LATE
+}
+
+func (w *world) replay(t rapid.TB) *replay {
+	return &replay{
+		t: t, w: w, ledger: w.ledger, accounts: map[string]*rules.Account{}, grants: map[string]*grantSum{}, members: map[string]*standing{},
+	}
+}
+
+// stored makes the replay save each account after each event.
+func (r *replay) stored() *replay {
+	r.stores = map[string]rowStore{}
+	return r
+}
+
+func (r *replay) open(member string) *rules.Account {
+	if a := r.accounts[member]; a != nil {
+		return a
+	}
+	rows := rowStore{}
+	if r.stores != nil {
+		if r.stores[member] == nil {
+			r.stores[member] = rows
+		}
+		rows = r.stores[member]
+	}
+	a, err := r.ledger.Open(member, rows)
+	if err != nil {
+		r.fatalf("open account: %v", err)
+	}
+	r.accounts[member] = a
+	if r.members[member] == nil {
+		r.members[member] = &standing{tier: "member"}
+	}
+	return a
+}
+
+// reopen throws an account away; the next event opens it from its rows.
+func (r *replay) reopen(member string) { delete(r.accounts, member) }
+
+func (r *replay) all(events []rules.Event) *replay {
+	for i := range events {
+		r.handle(events[i])
+	}
+	return r
+}
+
+func (r *replay) handle(e rules.Event) {
+	r.sent = append(r.sent, e)
+	a := r.open(e.Member())
+	out, err := a.Handle(e)
+	if err != nil {
+		r.fatalf("handle event: %v", err)
+	}
+	if out.Decision == nil || out.Decision.EventID != eventID(&e) || out.Decision.Reason == "" {
+		r.fatalf("the decision is %+v", out.Decision)
+	}
+	if out.Decision.Outcome == schemas.OutcomeLate {
+		r.late++
+	}
+	r.take(e.Member(), &out)
+	r.record(schemas.TopicDecisions, out.Decision)
+}
+
+// advance lets happen what falls due for a member.
+func (r *replay) advance(member string, to time.Time) {
+	out, err := r.open(member).Advance(to, to)
+	if err != nil {
+		r.fatalf("advance to %s: %v", to, err)
+	}
+	if out.Decision != nil {
+		r.fatalf("time has made a decision: %+v", out.Decision)
+	}
+	r.take(member, &out)
+	if due, ok := r.open(member).Due(); ok && !due.After(to) {
+		r.fatalf("after advancing to %s something of %s is still due", to, due)
+	}
+}
+
+// finish advances all members to the end and returns what everybody has, as text that can be compared.
+func (r *replay) finish() string {
+	for _, member := range slices.Sorted(maps.Keys(r.members)) {
+		r.advance(member, r.w.end)
+	}
+	return r.text(func(*grantSum) bool { return true })
+}
+
+func (r *replay) text(which func(*grantSum) bool) string {
+	var lines []string
+	for id, g := range r.grants {
+		if which(g) && (g.available != 0 || g.pending != 0 || g.tier != 0) {
+			lines = append(lines, fmt.Sprintf("%s %s %s of %s: available %d pending %d tier %d", g.member, id, g.rule, g.event, g.available, g.pending, g.tier))
+		}
+	}
+	for name, m := range r.members {
+		if *m == (standing{tier: "member"}) {
+			continue // as somebody of whom nothing was heard
+		}
+		lines = append(lines, fmt.Sprintf("%s has %d, %d pending, is %s until %s", name, m.balance, m.pending, m.tier, m.until.Format(time.RFC3339)))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+func (r *replay) take(member string, out *rules.Outcome) {
+	m := r.members[member]
+	for i := range out.Entries {
+		e := &out.Entries[i]
+		g := r.grants[e.GrantID]
+		if g == nil {
+			g = &grantSum{member: member, rule: e.RuleID, event: e.Source.EventID, topic: e.Source.Topic}
+			r.grants[e.GrantID] = g
+		}
+		g.available += e.AvailableDelta
+		g.pending += e.PendingDelta
+		g.tier += e.TierDelta
+		g.revision++
+		m.balance += e.AvailableDelta
+		m.pending += e.PendingDelta
+		switch {
+		case e.MemberID != member || g.rule != e.RuleID || g.event != e.Source.EventID || e.Reason == "":
+			r.fatalf("the entry is not its grant's: %+v", e)
+		case e.EntryID != fmt.Sprintf("%s-%d", e.GrantID, g.revision):
+			r.fatalf("entry %d of the grant has another id: %+v", g.revision, e)
+		case g.available < 0 || g.pending < 0 || g.tier < 0:
+			r.fatalf("after this entry the grant is below 0 (%+v): %+v", *g, e)
+		}
+		r.record(schemas.TopicPointGrants, e)
+	}
+	for i := range out.TierChanges {
+		c := &out.TierChanges[i]
+		if c.From != m.tier {
+			r.fatalf("the tier was %s before this change: %+v", m.tier, c)
+		}
+		m.tier, m.until = c.To, c.ValidUntil
+		r.record(schemas.TopicTierChanges, c)
+	}
+	if r.stores != nil {
+		r.open(member).Save(r.stores[member].put)
+	}
+}
+
+func (r *replay) record(topic string, value any) {
+	line, err := schemas.AppendLine(nil, topic, "", value)
+	if err != nil {
+		r.fatalf("write a record: %v", err)
+	}
+	r.log.Write(append(line, '\n'))
+}
+
+// fatalf fails the law with everything that is needed to see it again: the programme and the events as JSON lines, for
+// `accrue simulate`.
+func (r *replay) fatalf(format string, args ...any) {
+	r.t.Helper()
+	r.t.Fatalf("%s\n\n%s", fmt.Sprintf(format, args...), r.w.story(r.sent))
+}
+
+func (w *world) story(events []rules.Event) string {
+	var b strings.Builder
+	for i, text := range w.texts {
+		fmt.Fprintf(&b, "--- programme, from %s\n%s", w.from[i].Format(time.RFC3339), text)
+	}
+	b.WriteString("--- events\n")
+	for i := range events {
+		var value any = events[i].CheckIn
+		if events[i].Order != nil {
+			value = events[i].Order
+		}
+		line, err := schemas.AppendLine(nil, events[i].Source.Topic, "", value)
+		if err != nil {
+			line = []byte(err.Error())
+		}
+		b.Write(append(line, '\n'))
+	}
+	fmt.Fprintf(&b, "--- as of %s\n", w.end.Format(time.RFC3339))
+	return b.String()
+}
+
+// same fails where two replays of the same history end differently.
+func same(what string, a, b *replay, x, y string) {
+	a.t.Helper()
+	if x == y {
+		return
+	}
+	only := func(x, y string) string {
+		lines := strings.Split(y, "\n")
+		return strings.Join(slices.DeleteFunc(strings.Split(x, "\n"), func(l string) bool { return slices.Contains(lines, l) }), "\n")
+	}
+	a.fatalf("%s:\n%s\ninstead of\n%s\n\nthe other history:\n%s", what, only(y, x), only(x, y), b.w.story(b.sent))
+}
