@@ -58,7 +58,7 @@ type letting struct {
 
 // assigned takes partitions in. They are paused; their committed offsets follow.
 func (l *Lane) assigned(parts []Partition) {
-	l.assignedOnce = true
+	l.member, l.trouble = true, nil
 	for _, part := range parts {
 		p := &position{Partition: part, shard: shardOf(part, l.o.Shards), committed: NoOffset, next: NoOffset, first: NoOffset}
 		l.parts[part] = p
@@ -88,6 +88,7 @@ func (l *Lane) revoked(parts []Partition) { l.letting = append(l.letting, lettin
 
 // lost is told that the group went on without this member.
 func (l *Lane) lost(parts []Partition) {
+	l.member = false
 	l.letting = append(l.letting, letting{parts: parts, lost: true})
 }
 
@@ -123,6 +124,11 @@ func (l *Lane) letGo() {
 			l.current.epoch = l.epoch // it is empty: only markers were read
 		}
 		l.share()
+		// An answer on its way may be of before others had what is assigned here again by then: it is not for them.
+		l.locating = 0
+		if l.producer == open {
+			l.locate()
+		}
 	}
 }
 

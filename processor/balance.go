@@ -189,7 +189,14 @@ func targets(members []balanced, owner []int) []int {
 			free = append(free, s)
 		}
 	}
-	slices.Sort(free)
+	// Shards that somebody has much of choose first, before the places with him are taken.
+	most := func(s int) (grain int64) {
+		for _, m := range members {
+			grain = max(grain, m.grains[int32(s)]) //nolint:gosec // there are as many as partitions
+		}
+		return grain
+	}
+	slices.SortFunc(free, func(a, b int) int { return cmp.Or(cmp.Compare(most(b), most(a)), cmp.Compare(a, b)) })
 	for _, s := range free {
 		best := nobodyOwns
 		for m := range members {

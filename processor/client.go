@@ -201,6 +201,17 @@ func (c *client) Close(ctx context.Context) {
 	c.work.Wait()
 }
 
+// retryBackoff is how long the clients pause between attempts. franz-go would come to 5 s after an outage, and a member that
+// lost its group would join again that much later.
+func retryBackoff(failures int) time.Duration {
+	return min(50*time.Millisecond<<min(failures, 10), time.Second)
+}
+
+// options are those of all clients of this engine's, with the caller's own and then more behind them.
+func kafkaOptions(own []kgo.Opt, more ...kgo.Opt) []kgo.Opt {
+	return slices.Concat([]kgo.Opt{kgo.RetryBackoffFn(retryBackoff), kgo.MetadataMinAge(250 * time.Millisecond)}, own, more)
+}
+
 // grouped turns partitions into kgo's form.
 func grouped(parts []Partition) map[string][]int32 {
 	m := make(map[string][]int32)

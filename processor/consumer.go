@@ -15,7 +15,7 @@ const fetchWait = 250 * time.Millisecond
 
 // Join implements Kafka.
 func (c *client) Join() {
-	options := append(append([]kgo.Opt{}, c.base...),
+	options := kafkaOptions(c.base,
 		kgo.ClientID(c.name),
 		kgo.WithLogger(kgoLog{c.log}),
 		kgo.ConsumerGroup(c.group),
@@ -37,8 +37,7 @@ func (c *client) Join() {
 	)
 	consumer, err := kgo.NewClient(options...)
 	if err != nil {
-		c.post(Opened{}) // unreachable with options that made a producer; the lane does not wait for it
-		c.post(Trouble{err})
+		c.post(Trouble{err}) // not with options that made a producer already
 		return
 	}
 	c.mu.Lock()

@@ -83,22 +83,25 @@ func (l *Lane) decideRecord(ctx context.Context, r *Record, now time.Time) error
 func (l *Lane) decideContent(ctx context.Context, h *held, r *Record, now time.Time) error {
 	o, err := l.o.Topics.originOf(r, now)
 	if err != nil {
-		return l.bury(h, r, &o, err, now)
+		return l.bury(h, r, &o, BuriedRoute, err, now)
 	}
 	value, err := l.decode(ctx, r, &o)
 	if err != nil {
 		if classify(err) != RemedyDeadLetter && !errors.Is(err, errTombstone) {
 			return &notNow{fmt.Errorf("decode record of %s/%d at offset %d: %w", r.Topic, r.Partition.Partition, r.Offset, err)}
 		}
-		return l.bury(h, r, &o, err, now)
+		return l.bury(h, r, &o, BuriedUnreadable, err, now)
 	}
 	e, err := rules.NewEvent(value, o.source, o.seen)
 	if err != nil {
-		return l.bury(h, r, &o, err, now)
+		return l.bury(h, r, &o, BuriedUnreadable, err, now)
 	}
 	member := e.Member()
 	if member == "" {
-		return l.bury(h, r, &o, errNoMember, now)
+		return l.bury(h, r, &o, BuriedNoMember, errNoMember, now)
+	}
+	if n := idBytes(&e); n > maxIDBytes {
+		return l.bury(h, r, &o, BuriedTooLarge, fmt.Errorf("its ids have %d bytes, more than %d: they are part of all that is written about it", n, maxIDBytes), now)
 	}
 	if home := Home(member, l.o.Shards); home != h.id {
 		return l.send(h, r, &o, home, now)
@@ -106,14 +109,37 @@ func (l *Lane) decideContent(ctx context.Context, h *held, r *Record, now time.T
 	t := l.begin(now)
 	t.overlay(h)
 	out, err := h.shard.Handle(e)
-	if broken, ok := asBroken(err); ok {
-		return l.bury(h, r, &o, accountBroken(member, broken), now)
+	if why, ok := oneAccount(member, err); ok {
+		return l.bury(h, r, &o, BuriedAccount, why, now)
 	}
 	if err != nil {
 		return fmt.Errorf("decide record of %s/%d at offset %d in shard %d: %w", r.Topic, r.Partition.Partition, r.Offset, h.id, err)
 	}
-	l.count(t, r)
+	l.count(t, r, &o, 0)
 	return l.stageOutcome(t, out)
+}
+
+// maxIDBytes bounds what a record's producer can put into everything that is written about it.
+const maxIDBytes = 8 << 10
+
+// idBytes is how long the ids of an event are.
+func idBytes(e *rules.Event) int {
+	n := len(e.Member())
+	switch {
+	case e.Order != nil:
+		n += len(e.Order.EventID) + len(e.Order.OrderID)
+	case e.CheckIn != nil:
+		n += len(e.CheckIn.EventID)
+	case e.Referral != nil:
+		n += len(e.Referral.EventID) + len(e.Referral.ReferrerID)
+	case e.Profile != nil:
+		n += len(e.Profile.EventID)
+	case e.Command != nil:
+		n += len(e.Command.EventID) + len(e.Command.GrantID)
+	case e.Redemption != nil:
+		n += len(e.Redemption.EventID) + len(e.Redemption.RedemptionID)
+	}
+	return n
 }
 
 // decode turns a record into one of the input types.
@@ -130,20 +156,22 @@ func (l *Lane) decode(ctx context.Context, r *Record, o *origin) (any, error) {
 }
 
 // count takes a record into the transaction's account.
-func (l *Lane) count(t *transaction, r *Record) {
+func (l *Lane) count(t *transaction, r *Record, o *origin, forwarded int) {
 	t.records++
 	t.report.Records++
-	if t.report.Oldest.IsZero() || r.Timestamp.Before(t.report.Oldest) {
-		t.report.Oldest = r.Timestamp
+	n := t.report.ByTopic[o.source.Topic]
+	t.report.ByTopic[o.source.Topic] = Counts{n.Records + 1, n.Forwarded + forwarded}
+	if t.oldest.IsZero() || r.Timestamp.Before(t.oldest) {
+		t.oldest = r.Timestamp
 	}
 }
 
 // bury puts a record among the dead letters.
-func (l *Lane) bury(h *held, r *Record, o *origin, why error, now time.Time) error {
+func (l *Lane) bury(h *held, r *Record, o *origin, word string, why error, now time.Time) error {
 	t := l.begin(now)
 	t.overlay(h)
-	l.count(t, r)
-	t.report.DeadLetters++
+	l.count(t, r, o, 0)
+	t.report.DeadLetters[word]++
 	t.add(deadLetter(l.o.Topics.DeadLetters, r, o, why, l.o.MaxRecordBytes))
 	return nil
 }
@@ -152,16 +180,15 @@ func (l *Lane) bury(h *held, r *Record, o *origin, why error, now time.Time) err
 func (l *Lane) send(h *held, r *Record, o *origin, home int32, now time.Time) error {
 	if o.forwarded {
 		// The number of shards changed, or the record was forged. Sending it around would never end.
-		return l.bury(h, r, o, fmt.Errorf("it was forwarded to shard %d, its member is at home in %d", h.id, home), now)
+		return l.bury(h, r, o, BuriedRoute, fmt.Errorf("it was forwarded to shard %d, its member is at home in %d", h.id, home), now)
 	}
 	out := l.o.Topics.forward(r, o, home)
 	if n := out.bytes(); n > l.o.MaxRecordBytes {
-		return l.bury(h, r, o, fmt.Errorf("it is away from home and too large to be forwarded: %d bytes of %d", n, l.o.MaxRecordBytes), now)
+		return l.bury(h, r, o, BuriedTooLarge, fmt.Errorf("it is away from home and too large to be forwarded: %d bytes of %d", n, l.o.MaxRecordBytes), now)
 	}
 	t := l.begin(now)
 	t.overlay(h)
-	l.count(t, r)
-	t.report.Forwarded++
+	l.count(t, r, o, 1)
 	t.add(out)
 	return nil
 }

@@ -113,7 +113,7 @@ func New(o Options) (*Engine, error) {
 	if o.Ledger == nil || o.Decoder == nil || o.Encoder == nil || o.DataDir == "" || len(o.Topics.Inputs) == 0 {
 		return nil, errors.New("make engine: ledger, decoder, encoder, data dir and input topics are required")
 	}
-	admin, err := kgo.NewClient(append(append([]kgo.Opt{}, o.Kafka...), kgo.ClientID(o.App+"-admin"), kgo.WithLogger(kgoLog{o.Log}))...)
+	admin, err := kgo.NewClient(kafkaOptions(o.Kafka, kgo.ClientID(o.App+"-admin"), kgo.WithLogger(kgoLog{o.Log}))...)
 	if err != nil {
 		return nil, fmt.Errorf("make engine: kafka client: %w", err)
 	}

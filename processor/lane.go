@@ -10,77 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"accrue/rules"
-	"accrue/schemas"
 	"accrue/state"
 )
-
-// LaneOptions are the surroundings of a lane. All but those marked are required.
-type LaneOptions struct {
-	Number          int
-	TransactionalID string // stable over restarts; no blanks
-	Shards          int32  // N: partitions of the internal topics
-	Topics          Topics
-	Ledger          *rules.Ledger
-	Store           *state.Store
-	Decoder         Decoder
-	Encoder         Encoder
-	Now             func() time.Time // the only clock
-	Log             *slog.Logger
-	Observer        Observer // nil: nobody
-
-	CommitInterval     time.Duration // 0: 100 ms
-	MaxRecords         int           // input records a transaction; 0: 10,000
-	MaxBytes           int64         // produced bytes a transaction; 0: 8 MiB
-	PollRecords        int           // records taken at once, between two looks at the group; 0: 500
-	MaxRecordBytes     int64         // the largest record that is produced; 0: 1,000,000
-	CacheBytes         int64         // accounts in memory, all shards together; 0: 32 MiB
-	TransactionTimeout time.Duration // as the producer has it; 0: 10 s
-	StaleAfter         time.Duration // a store that slept longer is restored from nothing; 0: 84 h, half of delete.retention.ms
-	StopTimeout        time.Duration // how long a graceful stop may take; 0: 10 s
-}
-
-// Decoder turns the bytes of a record of a kind into its type (*schemas.Order and so on). A *schemas.BadRecord says that the
-// record will never do; any other error that it is worth another try.
-type Decoder interface {
-	Decode(ctx context.Context, kind schemas.Kind, data []byte) (any, error)
-}
-
-// Encoder appends the wire form of an output record (*schemas.PointGrant and so on).
-type Encoder interface {
-	Append(dst []byte, value any) ([]byte, error)
-}
-
-func (o LaneOptions) withDefaults() LaneOptions {
-	or := func(d *time.Duration, standard time.Duration) {
-		if *d == 0 {
-			*d = standard
-		}
-	}
-	or(&o.CommitInterval, 100*time.Millisecond)
-	or(&o.TransactionTimeout, 10*time.Second)
-	or(&o.StaleAfter, 84*time.Hour)
-	or(&o.StopTimeout, 10*time.Second)
-	if o.MaxRecords == 0 {
-		o.MaxRecords = 10_000
-	}
-	if o.PollRecords == 0 {
-		o.PollRecords = 500
-	}
-	if o.MaxBytes == 0 {
-		o.MaxBytes = 8 << 20
-	}
-	if o.MaxRecordBytes == 0 {
-		o.MaxRecordBytes = 1_000_000
-	}
-	if o.CacheBytes == 0 {
-		o.CacheBytes = 32 << 20
-	}
-	if o.Observer == nil {
-		o.Observer = nobody{}
-	}
-	return o
-}
 
 // Lane is one consumer and one transactional producer with the shards that are assigned to it. It is a state machine: Step
 // does one round and returns, Run calls Step until told to stop. It has no goroutine and no clock of its own; all it knows
@@ -106,15 +37,17 @@ type Lane struct {
 	limit    int    // records a transaction; halved by aborts, doubled by commits
 	fenced   []time.Time
 
-	backlog      []Record // polled and not decided yet
-	joined       bool
-	assignedOnce bool  // an Assigned was seen, if of nothing
-	token        int64 // numbers requests, so that an answer to an older one is told apart
+	backlog []Record // polled and not decided yet
+	joined  bool
+	token   int64 // numbers requests, so that an answer to an older one is told apart
 
 	locating int64     // token of the last FetchOffsets
 	locateAt time.Time // when to try it again; zero: not wanted
 	attempts int       // of Open or FetchOffsets, failed in a row
 	trimAt   time.Time // when to trim the effects next
+
+	member  bool  // in the group: an Assigned was seen, if of nothing, and no Lost after it
+	trouble error // what the client said last of its own troubles; nil: it reads
 
 	waiting  error     // why nothing can be decided for now
 	retryAt  time.Time // when to try again; valid while waiting
@@ -205,6 +138,7 @@ func (l *Lane) Step(ctx context.Context) error {
 func (l *Lane) take(e Event) error {
 	switch e := e.(type) {
 	case Records:
+		l.trouble = nil
 		l.backlog = append(l.backlog, e...)
 	case Assigned:
 		l.assigned(e.Parts)
@@ -225,7 +159,10 @@ func (l *Lane) take(e Event) error {
 	case Ended:
 		return l.ended(e)
 	case Trouble:
-		l.log.Warn("kafka client in trouble, it goes on by itself", "err", e.Err)
+		if l.trouble == nil || l.trouble.Error() != e.Err.Error() { // one line per change
+			l.log.Warn("kafka client in trouble, it goes on by itself", "err", e.Err)
+		}
+		l.trouble = e.Err
 	}
 	return nil
 }
@@ -268,7 +205,7 @@ func (l *Lane) begin(now time.Time) *transaction {
 		l.current = &transaction{
 			number: l.number, epoch: l.epoch, begun: now,
 			overlays: make(map[int32]*state.Overlay), next: make(map[*position]int64),
-			report: Report{Lane: l.o.Number, Transaction: l.number},
+			report: Report{Lane: l.o.Number, Transaction: l.number, ByTopic: make(map[string]Counts), DeadLetters: make(map[string]int)},
 		}
 	}
 	return l.current
@@ -432,6 +369,9 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 	l.ending = nil
 	l.limit = min(2*l.limit, l.o.MaxRecords)
 	t.report.Took = now.Sub(t.begun)
+	if !t.oldest.IsZero() {
+		t.report.Lag = max(0, now.Sub(t.oldest))
+	}
 	l.o.Observer.Committed(t.report)
 	return nil
 }

@@ -28,28 +28,52 @@ type Observer interface {
 type Report struct {
 	Lane        int
 	Transaction uint64
-	Records     int             // input records: each decided, forwarded or put among the dead letters
-	Outcomes    []rules.Outcome // of decided records and of timers
-	Forwarded   int
-	DeadLetters int
-	Advanced    int           // members for whom time decided something
-	Bytes       int64         // produced
-	Rows        int           // changelog records among what was produced
-	Oldest      time.Time     // timestamp of the oldest record in it; zero: none
-	Took        time.Duration // from its first record to its commit
+	Records     int               // input records: each decided, forwarded or put among the dead letters
+	Outcomes    []rules.Outcome   // of decided records and of timers
+	ByTopic     map[string]Counts // of the input topics
+	DeadLetters map[string]int    // by why, a short word
+	Advanced    int               // members for whom time decided something
+	Bytes       int64             // produced
+	Rows        int               // changelog records among what was produced
+	Lag         time.Duration     // age of its oldest record when it was committed; 0: none in it
+	Took        time.Duration     // from its first record to its commit
 }
+
+// Counts are input records of one topic.
+type Counts struct {
+	Records   int // all
+	Forwarded int // of them, those sent to their home
+}
+
+// The words for why a record is among the dead letters.
+const (
+	BuriedUnreadable = "unreadable" // not of its schema, or of none that is known
+	BuriedNoMember   = "no_member"
+	BuriedAccount    = "account" // the member's account cannot go on
+	BuriedTooLarge   = "too_large"
+	BuriedRoute      = "route" // it says that it comes from where it cannot come from
+)
 
 // Restoration is how a shard caught up with its changelog.
 type Restoration struct {
 	Lane    int
 	Shard   int32
-	Why     string // "intact disk: since the last flush", for example
+	Cause   string // one of the Caused words
+	Why     string // the same for people: "intact disk: since the last flush", for example
 	From    int64  // changelog offsets [From, To)
 	To      int64
 	Records int // of them, those delivered
 	Bytes   int64
 	Took    time.Duration
 }
+
+// The words for why changelog records were read.
+const (
+	CausedByRestart = "restart"  // intact disk: since the last flush
+	CausedByNothing = "empty"    // empty disk: all
+	CausedBySleep   = "slept"    // the store slept for too long: all
+	CausedByDoubt   = "producer" // the outcome of a transaction was not known, or the producer was lost
+)
 
 // nobody observes nothing.
 type nobody struct{}

@@ -18,10 +18,13 @@ import (
 func (e *Engine) prepare(ctx context.Context) error {
 	e.setPhase("waiting for the brokers")
 	pause := retryPause
-	for {
+	for tries := 1; ; tries++ {
 		err := e.look(ctx)
 		var wrong *setupError
-		if err == nil || errors.As(err, &wrong) || classify(err) == RemedyStop {
+		if errors.As(err, &wrong) && wrong.mayPass && tries < setupTries {
+			wrong = nil
+		}
+		if err == nil || wrong != nil || classify(err) == RemedyStop {
 			return err
 		}
 		e.o.Log.Warn("waiting for the brokers", "err", err)
@@ -33,8 +36,15 @@ func (e *Engine) prepare(ctx context.Context) error {
 	}
 }
 
+// setupTries is how often something is looked at that may be right in a moment: a broker can hear late of a topic that was
+// just made.
+const setupTries = 5
+
 // setupError is something that a person has to set right.
-type setupError struct{ text string }
+type setupError struct {
+	text    string
+	mayPass bool
+}
 
 func (e *setupError) Error() string { return e.text }
 
@@ -65,7 +75,7 @@ func (e *Engine) checkVersion(ctx context.Context) error {
 			return nil
 		}
 	}
-	return &setupError{fmt.Sprintf("the cluster does not have %s %d, which exactly-once needs: use Kafka 4.0 or later, and raise it with `kafka-features.sh upgrade --feature %s=%d`",
+	return &setupError{text: fmt.Sprintf("the cluster does not have %s %d, which exactly-once needs: use Kafka 4.0 or later, and raise it with `kafka-features.sh upgrade --feature %s=%d`",
 		feature, needed, feature, needed)}
 }
 
@@ -90,11 +100,11 @@ func (e *Engine) checkTopics(ctx context.Context) error {
 		}
 	}
 	if len(missing) > 0 {
-		return &setupError{fmt.Sprintf("topics are missing: %s: %s", strings.Join(missing, ", "), apply)}
+		return &setupError{fmt.Sprintf("topics are missing: %s: %s", strings.Join(missing, ", "), apply), true}
 	}
 	state, effects := len(details[t.State].Partitions), len(details[t.Effects].Partitions)
 	if state != effects {
-		return &setupError{fmt.Sprintf("%s has %d partitions and %s has %d: both have one a shard, and a shard's number never changes: delete the one that is wrong if it holds nothing, and %s",
+		return &setupError{text: fmt.Sprintf("%s has %d partitions and %s has %d: both have one a shard, and a shard's number never changes: delete the one that is wrong if it holds nothing, and %s",
 			t.State, state, t.Effects, effects, apply)}
 	}
 	e.mu.Lock()

@@ -60,7 +60,7 @@ func (c *client) Open() {
 
 // openProducer makes a client, and lets the broker settle what the one before it left open.
 func (c *client) openProducer(ctx context.Context) (*txnProducer, error) {
-	options := append(append([]kgo.Opt{}, c.base...),
+	options := kafkaOptions(c.base,
 		kgo.ClientID(c.name),
 		kgo.WithLogger(kgoLog{c.log}),
 		kgo.TransactionalID(c.name),

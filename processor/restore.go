@@ -27,7 +27,7 @@ type catchUp struct {
 // those after a transaction and the position the one before it.
 func (l *Lane) located(e Offsets) error {
 	if e.Token != 0 && e.Token != l.locating {
-		return nil
+		return nil // asked again since
 	}
 	if e.Err != nil {
 		if classify(e.Err) == RemedyStop {
@@ -92,14 +92,14 @@ func (l *Lane) startRestore(h *held, text string) error {
 	if err != nil {
 		return fmt.Errorf("restore shard %d: read its position: %w", h.id, err)
 	}
-	why := "intact disk: since the last flush"
+	cause, why := CausedByRestart, "intact disk: since the last flush"
 	switch {
 	case h.shard != nil:
-		why = "memory dropped: what was committed meanwhile"
+		cause, why = CausedByDoubt, "memory dropped: what was committed meanwhile"
 	case !have:
-		why = "empty disk: all"
+		cause, why = CausedByNothing, "empty disk: all"
 	}
-	h.catchUp = catchUp{target: NoOffset, did: Restoration{Lane: l.o.Number, Shard: h.id, Why: why}}
+	h.catchUp = catchUp{target: NoOffset, did: Restoration{Lane: l.o.Number, Shard: h.id, Cause: cause, Why: why}}
 	if there {
 		h.committed, h.target = &m, m.Position
 	}
@@ -168,6 +168,7 @@ func (l *Lane) checkChangelog(h *held, e *Changelog, now time.Time) (again bool,
 			return true, fmt.Errorf("restore shard %d: drop a store that slept: %w", h.id, err)
 		}
 		h.stored, h.at, h.did.From = nil, 0, 0
+		h.did.Cause = CausedBySleep
 		h.did.Why = fmt.Sprintf("store slept for %s, longer than %s: all", slept.Round(time.Minute), l.o.StaleAfter)
 		h.bounded = false
 		l.read(h)
@@ -250,6 +251,7 @@ func (l *Lane) serve(h *held, now time.Time) {
 	h.timers = timers{}
 	if h.shard == nil {
 		h.shard = NewShard(l.o.Ledger, h.store, l.o.CacheBytes)
+		h.shard.maxRow = int(l.o.MaxRecordBytes) - recordOverhead
 		l.share()
 	}
 	h.did.To = h.at

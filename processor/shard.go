@@ -22,6 +22,18 @@ type Shard struct {
 	store    *state.Shard     // nil: memory only
 	overlays []*state.Overlay // of transactions that are not applied yet, newest first
 	number   uint64           // of the transaction that is open
+	maxRow   int              // bytes of a row, with its member and key; 0: no bound
+	rows     []state.Record   // of the account that is being saved
+}
+
+// rowTooLarge says that an account grew beyond what the changelog takes in one record. Nothing of the event was kept.
+type rowTooLarge struct {
+	member     string
+	bytes, max int
+}
+
+func (e *rowTooLarge) Error() string {
+	return fmt.Sprintf("the account of member %q would have a row of %d bytes, the changelog takes %d: raise max.message.bytes of the topics and the engine's limit", e.member, e.bytes, e.max)
 }
 
 // NewShard returns a shard over its part of the store. Accounts in memory take about cacheBytes; 0: no bound.
@@ -51,7 +63,7 @@ func (s *Shard) Drop(number uint64) {
 	s.accounts.forgetSince(number)
 }
 
-// Handle decides an event. The outcome holds exactly one decision. The error is a *rules.Broken, after which the member's
+// Handle decides an event. The outcome holds exactly one decision. The error is about this account only (oneAccount), after which the member's
 // account is as it was before the event and others can go on, or says that the store could not be read.
 func (s *Shard) Handle(e rules.Event) (rules.Outcome, error) {
 	c, err := s.open(e.Member())
@@ -122,7 +134,10 @@ func (s *Shard) done(c *cached, err error) error {
 	c.changedIn = s.number
 	if s.store != nil {
 		o := s.overlays[0]
-		c.account.Save(func(key, value []byte) { o.Put(c.member, key, value) })
+		if err := s.save(c, o); err != nil {
+			s.accounts.remove(c)
+			return err
+		}
 		before, had := c.dueAt, c.hasDue
 		if c.due(); had != c.hasDue || before != c.dueAt {
 			if had {
@@ -134,6 +149,23 @@ func (s *Shard) done(c *cached, err error) error {
 		}
 	}
 	s.accounts.weigh(c)
+	return nil
+}
+
+// save puts the account's changed rows into the overlay: all, or none if one of them is too large.
+func (s *Shard) save(c *cached, o *state.Overlay) error {
+	s.rows = s.rows[:0]
+	largest := 0
+	c.account.Save(func(key, value []byte) {
+		largest = max(largest, len(c.member)+len(key)+len(value))
+		s.rows = append(s.rows, state.Record{Key: key, Value: value})
+	})
+	if s.maxRow > 0 && largest > s.maxRow {
+		return &rowTooLarge{c.member, largest, s.maxRow}
+	}
+	for _, r := range s.rows {
+		o.Put(c.member, r.Key, r.Value)
+	}
 	return nil
 }
 
@@ -149,14 +181,15 @@ type noRows struct{}
 func (noRows) Get([]byte) ([]byte, error)                      { return nil, nil }
 func (noRows) Scan([]byte, func(key, value []byte) bool) error { return nil }
 
-// asBroken says whether an error is about one account only, which its events go around.
-func asBroken(err error) (*rules.Broken, bool) {
+// oneAccount says whether an error is about one account only, so that others can go on, and gives it words.
+func oneAccount(member string, err error) (error, bool) {
 	var broken *rules.Broken
-	ok := errors.As(err, &broken)
-	return broken, ok
-}
-
-// accountBroken is why a record is among the dead letters when the account of its member cannot go on.
-func accountBroken(member string, broken *rules.Broken) error {
-	return fmt.Errorf("the account of member %q cannot go on: %w", member, broken)
+	var large *rowTooLarge
+	switch {
+	case errors.As(err, &broken):
+		return fmt.Errorf("the account of member %q cannot go on: %w", member, broken), true
+	case errors.As(err, &large):
+		return large, true
+	}
+	return nil, false
 }

@@ -174,7 +174,7 @@ func (s *shop) trade(n int) {
 	s.t.Helper()
 	for range n {
 		member := fmt.Sprintf("m%d", s.random.IntN(25))
-		at := s.started.Add(time.Duration(len(s.sent)) * time.Minute)
+		at := s.started.Add(time.Duration(len(s.sent)) * 5 * time.Second)
 		switch s.random.IntN(12) {
 		case 0:
 			s.sendRaw(schemas.TopicOrders, ByKey, member, []byte("rubbish"))

@@ -8,7 +8,8 @@ import (
 // LaneStatus is what a lane is doing, for readiness and for people.
 type LaneStatus struct {
 	Lane    int
-	Joined  bool
+	Member  bool          // it is in the group
+	Trouble error         // what its Kafka client said last of troubles that are not over; nil: none
 	Waiting error         // nil: it decides
 	Shards  []ShardStatus // by number
 }
@@ -27,8 +28,11 @@ func (s *LaneStatus) NotReady() []string {
 	if s.Waiting != nil {
 		why = append(why, s.Waiting.Error())
 	}
-	if !s.Joined {
-		why = append(why, fmt.Sprintf("lane %d has not joined the group yet", s.Lane))
+	switch {
+	case s.Trouble != nil:
+		why = append(why, s.Trouble.Error())
+	case !s.Member:
+		why = append(why, fmt.Sprintf("lane %d is not in the group yet", s.Lane))
 	}
 	for _, shard := range s.Shards {
 		switch {
@@ -54,7 +58,7 @@ func (l *Lane) Status() LaneStatus {
 func (l *Lane) publish() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.status.Lane, l.status.Joined, l.status.Waiting = l.o.Number, l.assignedOnce, l.waiting
+	l.status.Lane, l.status.Member, l.status.Trouble, l.status.Waiting = l.o.Number, l.member, l.trouble, l.waiting
 	l.status.Shards = l.status.Shards[:0]
 	for h := range l.inOrder() {
 		position := h.position

@@ -129,10 +129,10 @@ func (l *Lane) advanceMember(h *held, member string, at, now time.Time) error {
 	tx := l.begin(now)
 	o := tx.overlay(h)
 	out, err := h.shard.Advance(member, h.timers.horizon, now)
-	if broken, ok := asBroken(err); ok {
+	if why, ok := oneAccount(member, err); ok {
 		// Its records go to the dead letters from now on. The due row is dropped, or it would be found again and again; the
 		// next record that the account survives sets it anew.
-		l.log.Error("account cannot go on, time passes it by", "shard", h.id, "err", accountBroken(member, broken))
+		l.log.Error("account cannot go on, time passes it by", "shard", h.id, "err", why)
 		o.DropDue(member, at)
 		return nil
 	}

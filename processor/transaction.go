@@ -33,9 +33,10 @@ type transaction struct {
 	stage  stage
 
 	outputs  []Output
-	produced int   // outputs given to Kafka already
-	bytes    int64 // of outputs; those of the changelog are in overlays
-	records  int   // input records in it
+	produced int       // outputs given to Kafka already
+	bytes    int64     // of outputs; those of the changelog are in overlays
+	records  int       // input records in it
+	oldest   time.Time // timestamp of the oldest of them; zero: none
 
 	overlays map[int32]*state.Overlay // by shard, for each that was worked on
 	next     map[*position]int64      // offsets that the inputs are read up to

@@ -1,0 +1,104 @@
+// Package processor is the engine around the rules: it reads events from Kafka, lets each member's account decide, and
+// writes grants, tier changes and decisions in the same transaction that commits what was read, exactly once. It knows
+// rules, state and schemas; none of them knows it, or Kafka.
+//
+// # One order, from topic to grant
+//
+//		commerce.orders/5 ──poll──▶ decode ──▶ home shard? ──no──▶ <app>-effects/home ─┐ (same transaction)
+//		                                          │ yes                                │
+//		<app>-effects/5 ──────────poll────────────┤◀───────────────────────────────────┘
+//		                                          ▼
+//		                      Shard.Handle: account (overlay, cache, Pebble) decides
+//		                                          │
+//		      entries, tier changes, decision ────┼──── changed rows ──▶ overlay
+//		                                          ▼
+//		     produce ▶ flush ▶ commit offsets + changelog position in the transaction ▶ end ▶ outcome known
+//		                                          │
+//		                    committed: overlay ──▶ Pebble       else: drop it, decide again
+//
+//	 1. Lane.Step (lane.go) polls. Lane.decideRecord (decide.go) decodes each record and finds its member's home (route.go):
+//	    the shard that Kafka's own partitioner gives to the member in the value, whatever the record's key. A record that is
+//	    away from home is forwarded through `<app>-effects`, with its bytes and place. What cannot be processed becomes a dead
+//	    letter (deadletter.go).
+//	 2. Shard.Handle (shard.go) loads the account and lets it decide. Outputs go into the transaction (transaction.go),
+//	    changed rows into its overlay, where the next record finds them. Pebble is not touched.
+//	 3. Between two batches time decides for members with something due (timers.go).
+//	 4. At the commit interval Lane.end adds the changed rows as changelog records and flushes. Lane.flushed commits the
+//	    offsets within the transaction. Meanwhile the next transaction is filled; nothing of it is produced yet.
+//	 5. Lane.ended learns the outcome. Committed: Lane.apply writes overlay and position to Pebble, one batch a shard.
+//	    Anything else: recover.go.
+//
+// # Parts
+//
+//	engine.go prepare.go   start and stop of a process: store, checks of the cluster, lanes; the store opened anew
+//	lane.go transaction.go THE loop: Step, and a transaction's way from full to applied (lane_options.go: its surroundings)
+//	decide.go timers.go    what fills a transaction: records, and time
+//	recover.go             aborts, producers that are discarded, and what is asked again
+//	assignment.go          shards that come and go;   restore.go   their way to the committed position
+//	shard.go accounts.go   a shard: one decoded record in, outputs out; no Kafka. Also what `accrue simulate` runs
+//	kafka.go               all that a lane knows of Kafka: one interface of orders and events
+//	client.go consumer.go producer.go reader.go   that interface on franz-go
+//	balance.go             who gets which shards;     route.go     homes, forwarded records, names of topics
+//	status.go observe.go   what a lane tells others: readiness, reports for metrics (meter.go)
+//	errors.go              classify: what an error asks for, decided in one place
+//	config*.go connect.go topics*.go metrics.go http.go   what surrounds it
+//
+// # Goroutines
+//
+// Each lane has one, started by Engine.runLanes; it runs Lane.Run, and everything in lane, shard and rules happens in it.
+// The clock is LaneOptions.Now, the world is Kafka.Poll. A client (client.go) has goroutines of its own and of franz-go's;
+// they touch nothing of the lane and speak through events only. The store has its own, see package state.
+//
+// # Invariants
+//
+//   - L1. Nothing of a transaction is produced before the outcome of the one before it is known.
+//   - L2. Pebble holds committed changes only, with the changelog position they belong to in the same batch.
+//   - L3. Each transaction commits, in the name of member and generation as they are then, the `<app>-effects` offset of
+//     every shard that it worked on, moved or not. Beside it stands the shard's changelog position: last acknowledged
+//     offset + 1 after the flush, or the position before where it wrote nothing to that changelog.
+//   - L4. A shard is served only once its store is at the position of its committed offset; both come from one stable answer.
+//   - L5. One record, one answer: a decision, a dead letter, or a forwarded record (whose answer is given at home).
+//   - L6. A transaction in which nothing was produced is never ended: the broker does not know it, and offsets committed in
+//     one stay pending for good. What was read for it (markers) is committed with the next.
+//   - L7. Memory that an abort or an unknown outcome touched is thrown away: overlays and accounts.
+//   - L8. Between Revoked or Lost and Release no other member gets the shards, and after Lost nothing is committed for them.
+//
+// # Every point where it can die
+//
+// The numbers stand as comments at their place. "Open" means: the transaction is aborted when its producer is fenced (by the
+// next start of the same instance, or by whoever takes the shards over, at once) or when it times out; readers with
+// read_committed never see it.
+//
+//	point | what is true in Kafka               | in Pebble         | what the next start does                      | test
+//	------+-------------------------------------+-------------------+-----------------------------------------------+-----
+//	C1    | open or not begun; offsets as before | as before        | fences, decides the same records again        | TestLaneDiesAnywhere
+//	C2    | open, all produced; offsets as before | as before       | the same                                      | TestLaneDiesAnywhere
+//	C3    | open, committed or aborted, unknown  | as before        | fences, which settles it; reads stable offsets| TestLaneDiesAnywhere,
+//	      |                                      |                  | with the position; catches up to it           | TestCommitWithoutAnswer
+//	C4    | committed                            | behind           | catches up from Pebble's position             | TestLaneDiesAnywhere
+//	C5    | committed                            | applied, maybe   | Pebble is at an earlier batch boundary:       | TestLaneDiesAnywhere
+//	      |                                      | not flushed      | catches up from there                         |
+//	C6    | nothing open                         | a prefix of the  | goes on from its position                     | TestRestore
+//	      |                                      | changelog        |                                               |
+//	C7    | a zombie's commit is refused: its    | as before        | the zombie aborts and joins again; the new    | TestEnginesComeAndGo,
+//	      | generation is of yesterday (KIP-447) |                  | owner waits for no one, it fences the writer  | TestTransactionOfTheDeadIsFenced
+//	C8    | shards are wanted elsewhere while a  | as before        | (alive) commits what was decided, then lets   | TestEnginesComeAndGo
+//	      | transaction is open                  |                  | go; if it cannot, it aborts first             |
+//	C9    | nothing open                         | lost or damaged  | restored from the changelog, all of it        | TestRestore
+//	C10   | changelog cut off or created anew    | of another log   | refuses the shard: expected, found, what to do| TestChangelogOfAnother
+//	C11   | an id is used by two processes       | -                | both are fenced, and stop saying so           | TestInstanceUsedTwice
+//	C12   | brokers, registry or disk away       | as before        | (alive) waits, not ready, goes on by itself   | TestRegistryAway, TestLaneGoesOnAfterFaults
+//
+// # Not obvious
+//
+//   - franz-go does not refuse to commit after a failed produce; failures are counted in acks (producer.go).
+//   - EndTxn that is refused may have been carried out: the refusal can answer a repetition. Only what was never asked to
+//     commit is known to be aborted.
+//   - With transaction.version 2 (KIP-890) the producer's epoch rises with each transaction: it is read anew for each.
+//   - A commit with an empty member id would be taken from anybody. So it is refused here.
+//   - kgo.BlockRebalanceOnPoll is not used, see client.
+//   - A log can end in markers, and compaction takes records away: progress in the changelog is what the fetch says, not what
+//     was delivered (reader.go); progress in the inputs is seen because markers are kept in what is polled (consumer.go).
+//   - The writer's id stands in the metadata of the last committed transaction. Where a shard's new owner dies within its first
+//     transaction, the metadata still names the owner before it, and the transaction's timeout ends what is open.
+package processor

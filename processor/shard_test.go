@@ -1,0 +1,181 @@
+package processor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"accrue/rules"
+	"accrue/schemas"
+	"accrue/state"
+)
+
+func testStore(t *testing.T) *state.Store {
+	t.Helper()
+	store, err := state.Open("data", state.Identity{App: testApp}, state.Options{FS: vfs.NewMem(), DueOf: rules.HeadDue})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
+}
+
+func paid(member string, n int, at time.Time) rules.Event {
+	id := fmt.Sprintf("%s-%d", member, n)
+	o := &schemas.Order{
+		EventID: "e" + id, OrderID: "o" + id, MemberID: member, Status: schemas.Paid, OccurredAt: at, Currency: "EUR",
+		Lines: []schemas.Line{{LineID: "1", Quantity: 1, Amount: 6000}},
+	}
+	return rules.Event{Order: o, Source: schemas.Source{Topic: schemas.TopicOrders, Offset: int64(n)}, Now: at}
+}
+
+// What was decided in a transaction that is dropped never happened, also in memory; what an applied one changed stays.
+func TestShardDropsWhatIsNotCommitted(t *testing.T) {
+	store := testStore(t)
+	shard := NewShard(testLedger(t), store.Shard(0), 0)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	handle := func(n int) schemas.Outcome {
+		t.Helper()
+		out, err := shard.Handle(paid("m", n, at.Add(time.Duration(n)*time.Minute)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Decision.Outcome
+	}
+	first, second := state.NewOverlay(), state.NewOverlay()
+	shard.Begin(first, 1)
+	handle(1)
+	shard.Begin(second, 2) // while the first one ends
+	handle(2)
+	if got := handle(1); got != schemas.OutcomeDuplicate {
+		t.Errorf("the first transaction's event again: %s", got)
+	}
+	if err := store.Shard(0).Apply(first, state.Position{Offset: 1}); err != nil {
+		t.Fatal(err)
+	}
+	shard.Applied(first)
+	shard.Drop(2)
+	shard.Begin(state.NewOverlay(), 3)
+	if got := handle(2); got == schemas.OutcomeDuplicate {
+		t.Error("an event of a dropped transaction is known")
+	}
+	if got := handle(1); got != schemas.OutcomeDuplicate {
+		t.Errorf("an applied event: %s", got)
+	}
+	due, err := store.Shard(0).Due(at.AddDate(1, 0, 0), 10)
+	if err != nil || len(due) != 1 {
+		t.Errorf("due members: %v, %v", due, err)
+	}
+}
+
+// The cache keeps within its bytes, and what it lets go of is read from the overlay again.
+func TestAccountsKeepWithinTheirBytes(t *testing.T) {
+	store := testStore(t)
+	shard := NewShard(testLedger(t), store.Shard(0), 20_000)
+	shard.Begin(state.NewOverlay(), 1)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for round := range 2 {
+		for i := range 200 {
+			out, err := shard.Handle(paid(fmt.Sprintf("m%d", i), 1, at))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := out.Decision.Outcome; (got == schemas.OutcomeDuplicate) != (round == 1) {
+				t.Fatalf("round %d: %s", round, got)
+			}
+		}
+		if n := shard.accounts.bytes; n > 20_000 || n <= 0 {
+			t.Errorf("%d bytes", n)
+		}
+	}
+	linked := 0
+	for e := shard.accounts.oldest; e != nil; e = e.newer {
+		linked++
+	}
+	if linked != len(shard.accounts.byMember) {
+		t.Errorf("%d in the list, %d in the map", linked, len(shard.accounts.byMember))
+	}
+}
+
+// An account whose row the changelog would not take keeps nothing of the event, and the next one is decided.
+func TestShardRefusesRowsTooLarge(t *testing.T) {
+	store := testStore(t)
+	shard := NewShard(testLedger(t), store.Shard(0), 0)
+	shard.maxRow = 2000
+	o := state.NewOverlay()
+	shard.Begin(o, 1)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	large := paid("m", 1, at)
+	large.Order.Lines[0].SKU = strings.Repeat("s", 5000)
+	_, err := shard.Handle(large)
+	if why, ok := oneAccount("m", err); !ok || !strings.Contains(why.Error(), "max.message.bytes") {
+		t.Fatalf("error: %v", err)
+	}
+	if o.Len() != 0 {
+		t.Errorf("%d rows were kept", o.Len())
+	}
+	if _, err := shard.Handle(paid("m", 2, at)); err != nil || o.Len() == 0 {
+		t.Errorf("the next event: %v, %d rows", err, o.Len())
+	}
+	if _, ok := oneAccount("m", errors.New("disk")); ok {
+		t.Error("a disk is no account")
+	}
+}
+
+// The crash table and the code speak of the same points, and each names a test that exists.
+func TestCrashTable(t *testing.T) {
+	names, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc, tests string
+	for _, f := range names {
+		text, err := os.ReadFile(f.Name())
+		if err != nil || !strings.HasSuffix(f.Name(), ".go") {
+			continue
+		}
+		switch {
+		case f.Name() == "doc.go":
+			doc = string(text)
+		case strings.HasSuffix(f.Name(), "_test.go"):
+			tests += string(text)
+		}
+	}
+	table := doc[strings.Index(doc, "# Every point where it can die"):]
+	var points []string
+	for _, m := range regexp.MustCompile(`(?m)^//\t(C\d+) +\|`).FindAllStringSubmatch(table, -1) {
+		points = append(points, m[1])
+	}
+	for i := range points {
+		if want := fmt.Sprintf("C%d", i+1); points[i] != want {
+			t.Errorf("point %s stands where %s should", points[i], want)
+		}
+	}
+	for _, test := range regexp.MustCompile(`Test[A-Za-z]+`).FindAllString(table, -1) {
+		if !strings.Contains(tests, "func "+test+"(") {
+			t.Errorf("%s is in the table and no test", test)
+		}
+	}
+	for _, f := range []string{"lane.go", "restore.go"} {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`// (C\d+):`).FindAllStringSubmatch(string(text), -1) {
+			if !slices.Contains(points, m[1]) {
+				t.Errorf("%s has %s, the table has not", f, m[1])
+			}
+		}
+	}
+}
