@@ -86,7 +86,9 @@ func summary(verdicts []schemas.Verdict) string {
 	}
 	given := len(text)
 	for i := range verdicts {
-		if v := &verdicts[i]; v.Verdict == schemas.VerdictNothing {
+		// Where something was given, rules whose condition was not met would only hide it; their verdicts say so. A rule that
+		// was asked has numbers.
+		if v := &verdicts[i]; v.Verdict == schemas.VerdictNothing && (given == 0 || len(v.Numbers) > 0) {
 			if len(text) > 0 {
 				text = append(text, "; "...)
 			}
@@ -131,6 +133,7 @@ func (d *deciding) refundDecision(decision *schemas.Decision) string {
 // verdicts says what each rule came to.
 func verdicts(cands []candidate, p *programme.Programme) []schemas.Verdict {
 	list := make([]schemas.Verdict, 0, len(cands))
+	behind := make([]schemas.Number, 0, 2*len(cands)) // one piece of memory for the numbers of all
 	for i := range cands {
 		c := &cands[i]
 		v := schemas.Verdict{RuleID: c.rule.ID, RuleTitle: c.rule.Title, Verdict: schemas.VerdictNothing, Points: c.points}
@@ -143,7 +146,11 @@ func verdicts(cands []candidate, p *programme.Programme) []schemas.Verdict {
 			v.Verdict = schemas.VerdictGranted
 		}
 		v.Reason = verdictReason(c, p)
-		v.Numbers = numbers(c, p)
+		if c.met {
+			from := len(behind)
+			behind = appendNumbers(behind, c, p)
+			v.Numbers = behind[from:len(behind):len(behind)]
+		}
 		list = append(list, v)
 	}
 	return list
@@ -197,11 +204,8 @@ func earnText(c *candidate, p *programme.Programme) string {
 	}
 }
 
-func numbers(c *candidate, p *programme.Programme) []schemas.Number {
-	if !c.met {
-		return nil
-	}
-	list := make([]schemas.Number, 0, 3)
+// appendNumbers adds the numbers behind the verdict of a rule whose condition was met.
+func appendNumbers(list []schemas.Number, c *candidate, p *programme.Programme) []schemas.Number {
 	if c.rule.On == programme.OnOrder {
 		list = append(list, schemas.Number{Name: "counted", Value: moneyText(c.counted, p)})
 	}

@@ -31,16 +31,16 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 	for part := range c.parts {
 		points := whole
 		if use != nil {
-			points = use.limit(c, points, p, now)
+			points = use.limit(c, points, &r.periods)
 		}
 		if !shadow {
-			points = r.limitAll(c, points, p, now)
+			points = r.limitAll(c, points, p, &r.periods)
 		}
 		if points == 0 {
 			continue
 		}
 		if use != nil {
-			if use.counters, err = countGrant(use.counters, c.rule.Limits, points, p, now); err != nil {
+			if use.counters, err = countGrant(use.counters, c.rule.Limits, points, &r.periods); err != nil {
 				return err
 			}
 		}
@@ -50,7 +50,7 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		if shadow {
 			continue
 		}
-		if r.s.limits, err = countGrant(r.s.limits, p.Limits, points, p, now); err != nil {
+		if r.s.limits, err = countGrant(r.s.limits, p.Limits, points, &r.periods); err != nil {
 			return err
 		}
 		if err := r.book(c, f, p, now, int32(part), points); err != nil {
@@ -61,27 +61,27 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 }
 
 // limit cuts points to what the rule's own limits leave.
-func (u *ruleUse) limit(c *candidate, points int64, p *programme.Programme, now time.Time) int64 {
+func (u *ruleUse) limit(c *candidate, points int64, in *periods) int64 {
 	for _, l := range c.rule.Limits {
-		points = c.bind(l, u.counters, points, p, now, "its limit")
+		points = c.bind(l, u.counters, points, in, "its limit")
 	}
 	return points
 }
 
 // limitAll cuts points to what the limits over all rules leave.
-func (r *run) limitAll(c *candidate, points int64, p *programme.Programme, now time.Time) int64 {
+func (r *run) limitAll(c *candidate, points int64, p *programme.Programme, in *periods) int64 {
 	for _, l := range p.Limits {
-		points = c.bind(l, r.s.limits, points, p, now, "the programme's limit")
+		points = c.bind(l, r.s.limits, points, in, "the programme's limit")
 	}
 	return points
 }
 
 // bind applies one limit to a grant by its edge.
-func (c *candidate) bind(l programme.Limit, counters []counter, points int64, p *programme.Programme, now time.Time, whose string) int64 {
+func (c *candidate) bind(l programme.Limit, counters []counter, points int64, in *periods, whose string) int64 {
 	if points == 0 {
 		return 0
 	}
-	used, number := counter{}, l.Per.Number(now, p.Zone)
+	used, number := counter{}, in.number(l.Per)
 	for _, k := range counters {
 		if k.per == l.Per && k.number == number {
 			used = k
@@ -115,14 +115,14 @@ func (c *candidate) bind(l programme.Limit, counters []counter, points int64, p 
 }
 
 // countGrant counts a grant in the periods of all limits of a list.
-func countGrant(counters []counter, limits []programme.Limit, points int64, p *programme.Programme, now time.Time) ([]counter, error) {
+func countGrant(counters []counter, limits []programme.Limit, points int64, in *periods) ([]counter, error) {
 	var counted [programme.PerEver + 1]bool
 	for _, l := range limits {
 		if counted[l.Per] {
 			continue
 		}
 		counted[l.Per] = true
-		number := l.Per.Number(now, p.Zone)
+		number := in.number(l.Per)
 		i := 0
 		for i < len(counters) && counters[i].per != l.Per {
 			i++
@@ -170,8 +170,25 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		}
 		r.s.held.add(heldAt{w.due, f.key, c.rule.ID, part, available, tier})
 	}
+	if f.want == nil {
+		f.want = make([]wanted, 0, 4)
+	}
 	f.want = append(f.want, w)
 	return nil
+}
+
+// periods are the local periods in which an event lies, each worked out when it is first asked for.
+type periods struct {
+	local  time.Time
+	known  [programme.PerEver + 1]bool
+	values [programme.PerEver + 1]int32
+}
+
+func (in *periods) number(per programme.Period) int32 {
+	if !in.known[per] {
+		in.known[per], in.values[per] = true, per.Number(in.local, in.local.Location())
+	}
+	return in.values[per]
 }
 
 func periodText(per programme.Period) string {

@@ -114,6 +114,7 @@ func (r *run) passCheckIn(f *fact) error {
 // see sets what conditions see of the member: the state before the event.
 func (r *run) see(p *programme.Programme, now time.Time) {
 	s := r.s
+	r.periods = periods{local: now}
 	streak := int64(0)
 	if s.checkInStreak > 0 && programme.DayNumber(now, p.Zone)-s.checkInDay <= 1 {
 		streak = int64(s.checkInStreak)

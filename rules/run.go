@@ -22,6 +22,7 @@ type run struct {
 	lines   []programme.LineView // reused by each pass
 	cands   []candidate          // reused by each pass
 	scope   programme.Scope      // reused by each condition
+	periods periods              // of the event of the pass
 	texts   map[textKey]bool     // what conditions say about one text of a line; kept from run to run
 }
 
