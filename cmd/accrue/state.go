@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +23,12 @@ import (
 
 // stateMemory is what a store takes that is only looked at.
 const stateMemory = 64 << 20
+
+// What is shown of a member's held grants and events; a busy one has thousands.
+const (
+	shownHeld   = 10
+	shownEvents = 50
+)
 
 // newStateCmd is `accrue state`.
 func newStateCmd() *cobra.Command {
@@ -110,9 +115,9 @@ func describeMember(cmd *cobra.Command, c processor.Config, member string) (d ru
 	if err != nil {
 		return d, err
 	}
-	err = withChangelog(cmd, c, func(ctx context.Context, kafka *kgo.Client, store *state.Store, shards int32) error {
+	err = withChangelog(cmd, c, func(kafka *kgo.Client, store *state.Store, shards int32) error {
 		home := processor.Home(member, shards)
-		if err := foldShard(cmd, ctx, kafka, c.App, store.Shard(home)); err != nil {
+		if err := foldShard(cmd, kafka, c.App, store.Shard(home)); err != nil {
 			return err
 		}
 		account, err := ledger.Open(member, store.Shard(home).View(member, nil))
@@ -129,9 +134,9 @@ func describeMember(cmd *cobra.Command, c processor.Config, member string) (d ru
 }
 
 func dumpChangelog(cmd *cobra.Command, c processor.Config) error {
-	return withChangelog(cmd, c, func(ctx context.Context, kafka *kgo.Client, store *state.Store, shards int32) error {
+	return withChangelog(cmd, c, func(kafka *kgo.Client, store *state.Store, shards int32) error {
 		for shard := range shards {
-			if err := foldShard(cmd, ctx, kafka, c.App, store.Shard(shard)); err != nil {
+			if err := foldShard(cmd, kafka, c.App, store.Shard(shard)); err != nil {
 				return err
 			}
 		}
@@ -141,7 +146,7 @@ func dumpChangelog(cmd *cobra.Command, c processor.Config) error {
 
 // withChangelog connects, and opens an empty store in memory for the changelog to be folded into.
 func withChangelog(
-	cmd *cobra.Command, c processor.Config, use func(ctx context.Context, kafka *kgo.Client, store *state.Store, shards int32) error,
+	cmd *cobra.Command, c processor.Config, use func(kafka *kgo.Client, store *state.Store, shards int32) error,
 ) (err error) {
 	ctx := cmd.Context()
 	kafka, err := connect(ctx, c)
@@ -163,13 +168,13 @@ func withChangelog(
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	return use(ctx, kafka, store, int32(shards))
+	return use(kafka, store, int32(shards))
 }
 
-func foldShard(cmd *cobra.Command, ctx context.Context, kafka *kgo.Client, app string, shard *state.Shard) error { //nolint:revive // cmd comes first, as everywhere here
+func foldShard(cmd *cobra.Command, kafka *kgo.Client, app string, shard *state.Shard) error {
 	progress := newProgress(cmd.ErrOrStderr(), "changelog records")
 	defer progress.done()
-	return processor.FoldChangelog(ctx, kafka, app, shard.Number(), func(records []state.Record, at state.Position) error {
+	return processor.FoldChangelog(cmd.Context(), kafka, app, shard.Number(), func(records []state.Record, at state.Position) error {
 		progress.add(int64(len(records)))
 		return shard.Replay(records, at)
 	})
@@ -211,7 +216,11 @@ func printMember(out io.Writer, d rules.Description) {
 	if !d.NextDue.IsZero() {
 		fmt.Fprintf(out, "  next due  %s\n", moment(d.NextDue))
 	}
-	for _, h := range d.Held {
+	for i, h := range d.Held {
+		if i == shownHeld {
+			fmt.Fprintf(out, "  held      %d more; --json shows all\n", len(d.Held)-i)
+			break
+		}
 		fmt.Fprintf(out, "  held      %d points of %s until %s (event %s)\n", h.Points, h.Rule, moment(h.Until), h.EventID)
 	}
 	printCounts(out, "all rules", d.Limits)
@@ -231,7 +240,12 @@ func printCounts(out io.Writer, whose string, counts []rules.Count) {
 }
 
 func printEvents(out io.Writer, events []rules.FactDescription) {
-	fmt.Fprintf(out, "\n%d events within the window\n", len(events))
+	fmt.Fprintf(out, "\n%d events within the window", len(events))
+	if len(events) > shownEvents {
+		fmt.Fprintf(out, ", the newest %d; --json shows all", shownEvents)
+		events = events[len(events)-shownEvents:]
+	}
+	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, e := range events {
 		what := e.EventID
