@@ -159,7 +159,7 @@ func TestLaneDiesAnywhere(t *testing.T) {
 	}
 }
 
-// A restore that is cut goes on from where it was; from an empty disk it comes to the same rows as the disk that was lost.
+// A restore that is cut (C6) goes on from where it was; from an empty (C9) disk it comes to the same rows as the disk that was lost.
 func TestRestore(t *testing.T) {
 	s := newShop(t, 4)
 	s.trade(300)

@@ -51,7 +51,7 @@ func (w *watcher) list() ([]Outcome, []error) {
 	return append([]Outcome{}, w.aborted...), append([]error{}, w.why...)
 }
 
-// Whatever a broker answers, no record is lost or decided twice, and the lane goes on by itself. Each fault was really hit.
+// C12: whatever a broker answers, no record is lost or decided twice, and the lane goes on by itself. Each fault was really hit.
 func TestLaneGoesOnAfterFaults(t *testing.T) {
 	cases := []struct {
 		name    string
@@ -162,7 +162,7 @@ func (s *shop) allRead(l *Lane) bool {
 	return true
 }
 
-// While the registry is away nothing is decided and nothing is lost; the member stays in the group.
+// C12: while the registry is away nothing is decided and nothing is lost; the member stays in the group.
 func TestRegistryAway(t *testing.T) {
 	s := newShop(t, 4)
 	s.registry.set(errors.New("connection refused"))

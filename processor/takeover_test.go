@@ -25,7 +25,7 @@ func (r *running) serving() int {
 	return n
 }
 
-// Engines come and go, politely and not, while records arrive: each record is answered once all the same.
+// Engines come and go, politely (C8) and not (C7), while records arrive: each record is answered once all the same.
 func TestEnginesComeAndGo(t *testing.T) {
 	s := newShop(t, 5)
 	s.trade(50)
@@ -116,7 +116,7 @@ func TestTransactionOfTheDeadIsFenced(t *testing.T) {
 	b.end()
 }
 
-// Two processes with one name stop, and say so.
+// C11: two processes with one name stop, and say so.
 func TestInstanceUsedTwice(t *testing.T) {
 	s := newShop(t, 4)
 	s.trade(20)
@@ -142,7 +142,7 @@ func TestInstanceUsedTwice(t *testing.T) {
 	<-b.done
 }
 
-// A changelog that is not the one that was committed with is not served from, and the error says what to do.
+// C10: a changelog that is not the one that was committed with is not served from, and the error says what to do.
 func TestChangelogOfAnother(t *testing.T) {
 	s := newShop(t, 4)
 	s.trade(80)

@@ -19,16 +19,23 @@ func twoVersions(t *testing.T, first, second string) *world {
 	return w
 }
 
-// With `return_window: 10 days` old facts are folded away; a version with a wider window does not bring them back. What lies
-// among them can no longer be put in its place and must be LATE: decided after them it would count in periods, and find
-// tiers, of a later time.
+// With `return_window: 10 days` old facts are folded away; a version with a wider window, published later, does not bring
+// them back. What lies among them can no longer be put in its place and must be LATE: decided after them it would count in
+// periods, and find tiers, of a later time.
 func TestWiderWindowDoesNotUnfold(t *testing.T) {
 	const header, body = "programme: shop\ncurrency: CNY\ntime_zone: UTC\n", "rules: [{id: daily, on: order, earn: {points: 5}, limit: {times: 1, per: day}}]\n"
 	w := twoVersions(t, header+"return_window: 10 days\n"+body, header+"return_window: 300 days\n"+body)
+	first, err := rules.NewLedger(w.parsed[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := w.replay(t).stored()
+	r.ledger = first
 	for i := range 32 {
 		r.handle(orderEvent("o"+strconv.Itoa(i), time.Date(2026, 1, 1+i, 12, 0, 0, 0, time.UTC), 100))
 	}
+	r.ledger = w.ledger // the second version is published
+	r.reopen("m")
 	r.handle(orderEvent("newest", time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), 100))
 	before := r.finish()
 	r.handle(orderEvent("late", time.Date(2026, 1, 3, 13, 0, 0, 0, time.UTC), 100)) // 3 January has had its order

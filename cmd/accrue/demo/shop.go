@@ -135,7 +135,7 @@ func (s *Shop) choose() func(time.Time) (Delivery, error) {
 
 // member draws one; a few come often, many seldom.
 func (s *Shop) member() string {
-	u := s.random.Float64() //nolint:forbidigo // not money
+	u := s.random.Float64()
 	return MemberName(int(u * u * Members))
 }
 
