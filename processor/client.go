@@ -20,6 +20,7 @@ type clientOptions struct {
 	admin    *kgo.Client
 	group    string
 	name     string // transactional id, and the client id by which others see that its writer lives
+	siblings []string // the names of all lanes of this process, this one among them
 	shards   int32
 	topics   Topics
 	balancer *balancer

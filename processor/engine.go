@@ -226,7 +226,8 @@ func (e *Engine) lane(number int, store *state.Store) *Lane {
 	name := transactionalID(e.o.App, e.o.Instance, number)
 	log := e.o.Log.With("lane", number)
 	kafka := newClient(clientOptions{
-		base: e.o.Kafka, admin: e.admin, group: e.o.App, name: name, shards: e.shards, topics: e.o.Topics, log: log,
+		base: e.o.Kafka, admin: e.admin, group: e.o.App, name: name, siblings: e.laneNames(), shards: e.shards, topics: e.o.Topics,
+		log: log,
 		balancer: &balancer{
 			effects: e.o.Topics.Effects, instance: e.o.Instance, lane: number,
 			positions: func() map[int32]int64 { return positions(store, e.shards) },
@@ -242,6 +243,15 @@ func (e *Engine) lane(number int, store *state.Store) *Lane {
 		MaxRecordBytes: e.o.MaxRecordBytes, CacheBytes: e.o.MemoryBytes / 4 / int64(e.o.Lanes),
 		TransactionTimeout: e.o.TransactionTimeout, StaleAfter: e.o.StaleAfter, StopTimeout: e.o.StopTimeout,
 	})
+}
+
+// laneNames are the transactional ids of all lanes of this process.
+func (e *Engine) laneNames() []string {
+	names := make([]string, e.o.Lanes)
+	for i := range names {
+		names[i] = transactionalID(e.o.App, e.o.Instance, i)
+	}
+	return names
 }
 
 // transactionalID names a lane's producer. It is stable over restarts, so that the next process settles what this one leaves

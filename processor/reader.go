@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -280,7 +281,10 @@ func (c *client) fenceGone(ctx context.Context, shards []int32) error {
 	}
 	writers := make(map[string]bool)
 	for _, at := range found {
-		if m, there, err := parseMetadata(at.Metadata); err == nil && there && m.Writer != c.name {
+		m, there, err := parseMetadata(at.Metadata)
+		// A lane of this process settles what its predecessor left open when it opens its producer, and may have done so
+		// without being a member yet.
+		if err == nil && there && !slices.Contains(c.siblings, m.Writer) {
 			writers[m.Writer] = true
 		}
 	}

@@ -96,7 +96,7 @@ func (d *demoRun) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	ground, err := demo.Open(d.data, d.programme, demoProgramme)
+	ground, err := demo.Open(ctx, d.data, d.programme, demoProgramme)
 	if err != nil {
 		return err
 	}
@@ -105,8 +105,8 @@ func (d *demoRun) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("open the engine's log: %w", err)
 	}
-	defer log.Close() //nolint:errcheck // its lines are written one by one
-	if err := d.configure(ground, newLog(log, "info")); err != nil {
+	defer log.Close()                                                //nolint:errcheck // its lines are written one by one
+	if err := d.configure(ground, newLog(log, "info")); err != nil { //nolint:contextcheck // binding a port waits for nothing
 		return err
 	}
 	if err := d.applyTopics(ctx); err != nil {
@@ -325,7 +325,7 @@ func (d *demoRun) sell(ctx context.Context) error {
 		if failed := d.failed.Load(); failed != nil {
 			return *failed
 		}
-		if err := d.send(); err != nil {
+		if err := d.send(); err != nil { //nolint:contextcheck // what the shop sent has happened, whatever ends the run
 			return err
 		}
 		progress.add(1)
@@ -339,7 +339,6 @@ func (d *demoRun) send() error {
 		return err
 	}
 	record := &kgo.Record{Topic: delivery.Topic, Key: []byte(delivery.Key), Value: delivery.Value}
-	// Not the context of the run: what the shop sent has happened.
 	d.sending.Produce(context.Background(), record, func(r *kgo.Record, err error) {
 		if err != nil {
 			err = fmt.Errorf("send to %s: %w", r.Topic, err)
@@ -412,8 +411,8 @@ func (d *demoRun) show(ctx context.Context) {
 
 // orStopped makes an interrupt no error.
 func orStopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }

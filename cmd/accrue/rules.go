@@ -16,10 +16,11 @@ import (
 
 func newRulesCmd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "rules",
-		Short: "Check a programme",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:     "rules",
+		Short:   "Check a programme",
+		Example: "  accrue rules check programme.yaml",
+		Args:    commandArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newRulesCheckCmd())
 	return cmd

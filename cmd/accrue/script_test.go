@@ -66,7 +66,7 @@ func broker(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: broker DIR")
 	}
-	ground, err := demo.Open(ts.MkAbs(args[0]), "", demoProgramme)
+	ground, err := demo.Open(context.Background(), ts.MkAbs(args[0]), "", demoProgramme)
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(ground.Close()) })
 	ts.Check(ground.Configure())
@@ -112,7 +112,7 @@ func page(ctx context.Context, url string) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer answer.Body.Close()
+	defer answer.Body.Close() //nolint:errcheck // it was only read
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return err.Error()

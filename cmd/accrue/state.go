@@ -38,7 +38,7 @@ func newStateCmd() *cobra.Command {
 		Long: "Shows what the engine holds, from its changelog on Kafka: what is committed, whichever instance wrote it, while the\n" +
 			"engine runs or not.",
 		Example: "  accrue state get m1 --config accrue.yaml\n  accrue state dump --config accrue.yaml > state.jsonl",
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    commandArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newStateGetCmd(), newStateDumpCmd())
@@ -235,7 +235,11 @@ func printMember(out io.Writer, d rules.Description) {
 
 func printCounts(out io.Writer, whose string, counts []rules.Count) {
 	for _, c := range counts {
-		fmt.Fprintf(out, "  counted   %s: %d grants of %d points in the %s\n", whose, c.Times, c.Points, c.Per)
+		period := "in the " + c.Per
+		if c.Per == "ever" {
+			period = "in all"
+		}
+		fmt.Fprintf(out, "  counted   %s: %d points in %d grants %s\n", whose, c.Points, c.Times, period)
 	}
 }
 

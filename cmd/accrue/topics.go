@@ -17,7 +17,7 @@ func newTopicsCmd() *cobra.Command {
 			"Both may be run at any time: what is as it should be is left alone. Input topics are made where they are missing and\n" +
 			"never changed. Partitions are never taken away, and no schema is registered that would break its readers.",
 		Example: "  accrue topics plan --config accrue.yaml\n  accrue topics apply --config accrue.yaml",
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    commandArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newTopicsPlanCmd(), newTopicsApplyCmd())

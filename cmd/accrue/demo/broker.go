@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,7 @@ type Ground struct {
 
 // Open starts the broker and the registry on the data in dir, which is made where it is missing. A programme file wins over
 // the one in the folder; without both the embedded one is put there.
-func Open(dir, programme string, embedded []byte) (g *Ground, err error) {
+func Open(ctx context.Context, dir, programme string, embedded []byte) (g *Ground, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, fmt.Errorf("open demo: %w", err)
 	}
@@ -53,7 +54,7 @@ func Open(dir, programme string, embedded []byte) (g *Ground, err error) {
 	if err := g.chooseProgramme(programme, embedded); err != nil {
 		return g, err
 	}
-	return g, g.start()
+	return g, g.start(ctx)
 }
 
 func (g *Ground) chooseProgramme(programme string, embedded []byte) (err error) {
@@ -67,7 +68,7 @@ func (g *Ground) chooseProgramme(programme string, embedded []byte) (err error) 
 	return os.WriteFile(g.Programme, embedded, 0o600)
 }
 
-func (g *Ground) start() (err error) {
+func (g *Ground) start(ctx context.Context) (err error) {
 	g.cluster, err = kfake.NewCluster(
 		kfake.NumBrokers(1), kfake.ClusterID("accrue-demo"), kfake.DataDir(filepath.Join(g.Dir, "broker")),
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return listen(network, brokerPort) }),
@@ -82,7 +83,7 @@ func (g *Ground) start() (err error) {
 	if err != nil {
 		return fmt.Errorf("start the registry: %w", err)
 	}
-	if g.registry, err = openRegistry(filepath.Join(g.Dir, "registry.jsonl"), listener); err != nil {
+	if g.registry, err = openRegistry(ctx, filepath.Join(g.Dir, "registry.jsonl"), listener); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	g.Registry = g.registry.url

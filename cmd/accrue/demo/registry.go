@@ -38,11 +38,11 @@ type change struct {
 }
 
 // openRegistry takes the journal's changes again and begins to answer on the listener.
-func openRegistry(path string, listener net.Listener) (*registry, error) {
+func openRegistry(ctx context.Context, path string, listener net.Listener) (*registry, error) {
 	r := &registry{
 		handler: srfake.NewRegistry().Handler(), url: "http://" + listener.Addr().String(), known: map[string]bool{},
 	}
-	if err := r.replay(path); err != nil {
+	if err := r.replay(ctx, path); err != nil {
 		return nil, fmt.Errorf("open registry: %w", err)
 	}
 	var err error
@@ -55,7 +55,7 @@ func openRegistry(path string, listener net.Listener) (*registry, error) {
 }
 
 // replay takes what the journal holds. A last line that a kill cut short was never answered: it is left out.
-func (r *registry) replay(path string) error {
+func (r *registry) replay(ctx context.Context, path string) error {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -76,7 +76,7 @@ func (r *registry) replay(path string) error {
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			return fmt.Errorf("%s:%d: %w", path, n, err)
 		}
-		if status := r.take(c, discard{}); status != http.StatusOK {
+		if status := r.take(ctx, c, discard{}); status != http.StatusOK {
 			return fmt.Errorf("%s:%d: %s %s was taken once and is answered with status %d now", path, n, c.Method, c.Path, status)
 		}
 		r.known[lines.Text()] = true
@@ -88,8 +88,8 @@ func (r *registry) replay(path string) error {
 const maxChange = 4 << 20
 
 // take hands a change to the registry proper.
-func (r *registry) take(c change, w http.ResponseWriter) (status int) {
-	request, err := http.NewRequestWithContext(context.Background(), c.Method, c.Path, bytes.NewReader(c.Body))
+func (r *registry) take(ctx context.Context, c change, w http.ResponseWriter) (status int) {
+	request, err := http.NewRequestWithContext(ctx, c.Method, c.Path, bytes.NewReader(c.Body))
 	if err != nil {
 		return http.StatusBadRequest
 	}
@@ -117,14 +117,14 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	c := change{Method: request.Method, Path: request.URL.RequestURI(), Body: line.Bytes()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if status := r.take(c, w); status == http.StatusOK {
+	if status := r.take(request.Context(), c, w); status == http.StatusOK {
 		r.keep(c)
 	}
 }
 
 // keep writes a change to the journal, once.
 func (r *registry) keep(c change) {
-	if c.Body == nil || len(c.Body) == 0 {
+	if len(c.Body) == 0 {
 		c.Body = json.RawMessage("null")
 	}
 	text, err := json.Marshal(c)
