@@ -19,7 +19,7 @@ type clientOptions struct {
 	base     []kgo.Opt // brokers, TLS, SASL, compression
 	admin    *kgo.Client
 	group    string
-	name     string // transactional id, and the client id by which others see that its writer lives
+	name     string   // transactional id, and the client id by which others see that its writer lives
 	siblings []string // the names of all lanes of this process, this one among them
 	shards   int32
 	topics   Topics

@@ -149,7 +149,11 @@ func (w *world) drawOrder(t *rapid.T) (o *schemas.Order, at time.Time) {
 	}
 	event := rules.Event{Order: o, Source: schemas.Source{Topic: schemas.TopicOrders}}
 	w.events = slices.Insert(w.events, rapid.IntRange(0, len(w.events)).Draw(t, "arrives as"), event)
-	return o, at.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "days")) * 7 * time.Hour)
+	back := at.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "sevens")) * 7 * time.Hour)
+	if back.After(w.end) {
+		w.end = back
+	}
+	return o, back
 }
 
 func takeBack(o *schemas.Order, event string, at time.Time, lines ...schemas.RefundedLine) rules.Event {

@@ -66,7 +66,7 @@ func (c *compiler) compile(text string, places []Position, on Trigger, lines boo
 		return nil
 	}
 	return &Condition{
-		Source: text, program: program, references: references, scale: c.scale, registry: c.registry,
+		Source: text, native: s.native(), program: program, references: references, scale: c.scale, registry: c.registry,
 		askOnly: s.asksNowOnly(),
 	}
 }

@@ -15,6 +15,7 @@ import (
 type Condition struct {
 	Source string // as the programme has it
 
+	native     evaluator[bool] // nil: the condition is interpreted
 	program    cel.Program
 	references []string
 	scale      int
@@ -26,6 +27,15 @@ type Condition struct {
 // Met evaluates the condition. An error (an overflow, a division by zero, an attribute that is missing) is told in words
 // that a decision can show; the condition then counts as not met.
 func (c *Condition) Met(s *Scope) (bool, error) {
+	if c.native != nil {
+		return c.native(view{scope: s})
+	}
+	return c.interpreted(s)
+}
+
+// interpreted evaluates the condition by CEL's interpreter. It defines what the condition means: the closure of native.go
+// must agree with it, always.
+func (c *Condition) interpreted(s *Scope) (bool, error) {
 	b, ok := c.bindings.Get().(*bindings)
 	if !ok {
 		b = &bindings{scale: c.scale, registry: c.registry, askOnly: c.askOnly}
@@ -47,17 +57,25 @@ func (c *Condition) Met(s *Scope) (bool, error) {
 // References returns the variables that the condition reads ("order.total", "now"), sorted. The slice must not be changed.
 func (c *Condition) References() []string { return c.references }
 
+// The words for what can fail in a condition, whichever way it runs.
+const (
+	textAbsent   = "the condition reads what this event does not have"
+	textNoKey    = "there is no %q"
+	textZero     = "division by zero"
+	textTooLarge = "a whole number is too large"
+)
+
 // plainError puts the evaluator's words into ours.
 func plainError(err error) error {
 	text := err.Error()
 	for _, known := range [][2]string{
-		{"no such key: ", "there is no %q"},
+		{"no such key: ", textNoKey},
 		{"index out of bounds: ", "there is no item %s"},
-		{"no such attribute", "the condition reads what this event does not have"},
-		{"division by zero", "division by zero"},
-		{"modulus by zero", "division by zero"},
-		{"integer overflow", "a whole number is too large"},
-		{"unsigned integer overflow", "a whole number is too large"},
+		{"no such attribute", textAbsent},
+		{"division by zero", textZero},
+		{"modulus by zero", textZero},
+		{"integer overflow", textTooLarge},
+		{"unsigned integer overflow", textTooLarge},
 		{"timestamp overflow", "a time is out of range"},
 		{"duration overflow", "a duration is out of range"},
 	} {

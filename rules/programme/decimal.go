@@ -142,12 +142,19 @@ func (d decimal) Subtract(other ref.Val) ref.Val {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(other)
 	}
-	if o.coefficient != math.MinInt64 {
-		if sum, ok := d.plus(decimal{-o.coefficient, o.digits}); ok {
-			return sum
-		}
+	difference, ok := d.minus(o)
+	if !ok {
+		return overflow("-", d, o)
 	}
-	return overflow("-", d, o)
+	return difference
+}
+
+// minus is d - o; false where it does not fit, or where -o does not.
+func (d decimal) minus(o decimal) (decimal, bool) {
+	if o.coefficient == math.MinInt64 {
+		return decimal{}, false
+	}
+	return d.plus(decimal{-o.coefficient, o.digits})
 }
 
 // plus is d + o; false where it does not fit even without zeros at the end.
@@ -182,6 +189,15 @@ func (d decimal) Multiply(other ref.Val) ref.Val {
 	default:
 		return types.MaybeNoSuchOverloadErr(other)
 	}
+	product, ok := d.times(o)
+	if !ok {
+		return overflow("*", d, o)
+	}
+	return product
+}
+
+// times is d * o; false where it does not fit even without zeros at the end.
+func (d decimal) times(o decimal) (decimal, bool) {
 	a, b := d, o
 	product, ok := scaledBy(a.coefficient, b.coefficient)
 	if !ok || a.digits+b.digits > maxDigits {
@@ -192,22 +208,33 @@ func (d decimal) Multiply(other ref.Val) ref.Val {
 	if result.digits > maxDigits {
 		result = result.trim()
 	}
-	if !ok || result.digits > maxDigits {
-		return overflow("*", d, o)
-	}
-	return result
+	return result, ok && result.digits <= maxDigits
 }
 
 // Negate implements traits.Negater.
 func (d decimal) Negate() ref.Val {
-	if d.coefficient == math.MinInt64 {
-		return types.NewErr("the number is too large: -(%s)", d)
+	negated, ok := d.negated()
+	if !ok {
+		return types.WrapErr(tooLargeNegated(d))
 	}
-	return decimal{-d.coefficient, d.digits}
+	return negated
+}
+
+func (d decimal) negated() (decimal, bool) {
+	return decimal{-d.coefficient, d.digits}, d.coefficient != math.MinInt64
 }
 
 func overflow(operator string, a, b decimal) ref.Val {
-	return types.NewErr("the number is too large: %s %s %s", a, operator, b)
+	return types.WrapErr(tooLarge(operator, a, b))
+}
+
+// tooLarge is the error of an operation whose result no decimal can hold.
+func tooLarge(operator string, a, b decimal) error {
+	return fmt.Errorf("the number is too large: %s %s %s", a, operator, b)
+}
+
+func tooLargeNegated(d decimal) error {
+	return fmt.Errorf("the number is too large: -(%s)", d)
 }
 
 // scaled is n · 10^power; false on overflow.
