@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -28,7 +29,8 @@ type Rows interface {
 type Ledger struct {
 	versions []version
 	scale    int
-	runs     sync.Pool // of *run, for their buffers
+	earnOn   []schemas.OrderStatus // the statuses at which orders earn in any of the versions
+	runs     sync.Pool             // of *run, for their buffers
 }
 
 // version is one programme version with what is worked out once.
@@ -52,6 +54,9 @@ func NewLedger(versions programme.Versions) (*Ledger, error) {
 		if p.Scale != l.scale {
 			return nil, fmt.Errorf("make ledger: version %s counts money with %d decimals, version %s with %d; give both the same currencies",
 				versions[0].Programme.Version, l.scale, p.Version, p.Scale)
+		}
+		if !slices.Contains(l.earnOn, p.EarnOn) {
+			l.earnOn = append(l.earnOn, p.EarnOn)
 		}
 		made := version{from: v.From.UnixMilli(), programme: p, longest: p.ReturnWindow}
 		made.asks = make([]asks, len(p.Rules))

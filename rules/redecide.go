@@ -42,9 +42,15 @@ func (a *Account) orHead(f *fact, head bool) (int, error) {
 // touchesOrder says whether other events of the order may be known that matter to this one.
 func (a *Account) touchesOrder(f *fact) bool {
 	id := f.order.id
+	if f.refunds() || a.earns(f) {
+		for _, status := range a.ledger.earnOn { // its order may have earned under another version
+			if a.knows(orderHash(status, id)) {
+				return true
+			}
+		}
+	}
 	if f.refunds() {
-		p := a.ledger.at(f.key.at).programme
-		return a.knows(orderHash(p.EarnOn, id))
+		return false
 	}
 	return a.knows(orderHash(f.order.status, id)) || a.knows(orderHash(schemas.Refunded, id)) || a.knows(orderHash(schemas.Cancelled, id))
 }
