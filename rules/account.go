@@ -18,6 +18,7 @@ type Account struct {
 	base   *standing // after all facts that are folded away; nil: not read yet
 	asOf   int64     // the latest instant up to which dues were decided, and the newest fact at least
 	newest int64     // occurred_at of the newest fact, folded ones among them
+	folded int64     // instant of the last fact that was folded away: what is not after it has no place any more; 0: none was
 	any    bool      // whether there ever was a fact
 	count  int       // facts in the window
 	ids    series[idAt]
@@ -60,7 +61,7 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 	if scale := int(r.byte()); r.err == nil && scale != l.scale {
 		return nil, &Broken{member, fmt.Errorf("its amounts have %d decimals, the programme counts with %d: give the programme the currencies it had", scale, l.scale)}
 	}
-	a.asOf, a.newest, a.any = r.varint(), r.varint(), true
+	a.asOf, a.newest, a.folded, a.any = r.varint(), r.varint(), r.varint(), true
 	a.count = int(r.uvarint())
 	a.ids = loadSeries(r, "ai", rows, getIDAt)
 	a.sealed = loadSeries(r, "as", rows, getSealedAt)
@@ -109,6 +110,7 @@ func (a *Account) Save(put func(key, value []byte)) {
 	w.byte(byte(a.ledger.scale))
 	w.varint(a.asOf)
 	w.varint(a.newest)
+	w.varint(a.folded)
 	w.uvarint(uint64(a.count))
 	a.ids.save(w, "ai", rows)
 	a.sealed.save(w, "as", rows)

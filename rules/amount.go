@@ -161,6 +161,9 @@ func (e exact) text() string {
 	}
 	scaled := new(big.Int).Mul(r.Num(), big.NewInt(10000))
 	whole, fraction := new(big.Int).QuoRem(scaled.Quo(scaled, r.Denom()), big.NewInt(10000), new(big.Int))
+	if fraction.Sign() == 0 {
+		return whole.String()
+	}
 	return whole.String() + "." + strings.TrimRight(fmt.Sprintf("%04d", fraction.Int64()), "0")
 }
 

@@ -14,15 +14,20 @@ func (r *run) each(c *candidate, f *fact, p *programme.Programme, now time.Time)
 	c.amount, c.parts = exactInt(c.rule.Earn.Points), 0
 	switch {
 	case each.Orders > 0:
-		use.expireOrders(each.Within, now, p)
+		out := 0 // how many lie too far back for this event; a later one may look further back, see slack
+		if !each.Within.IsZero() {
+			cut := within(each.Within, now, p)
+			use.orders.takeFront(use.orders.notAfter(cut - slack))
+			out = use.orders.notAfter(cut)
+		}
 		use.orders.add(amountAt{f.key.at, 1})
-		if n := int64(use.orders.len()); n < each.Orders {
+		if n := int64(use.orders.len() - out); n < each.Orders {
 			if c.explained {
 				c.why = fmt.Sprintf("this is order %d of the %d that it takes%s", n, each.Orders, withinText(each.Within))
 			}
 			break
 		}
-		use.orders.takeFront(use.orders.len())
+		use.orders.replaceTail(out, nil)
 		c.parts = 1
 	case each.Spend > 0:
 		return r.eachSpend(c, use, f, p, now)
@@ -56,36 +61,48 @@ func (u *ruleUse) counted() bool { return u.day != 0 }
 // eachSpend adds the lines that count to the unused spend, and uses it up oldest first while it reaches what is asked.
 func (r *run) eachSpend(c *candidate, use *ruleUse, f *fact, p *programme.Programme, now time.Time) error {
 	each := c.rule.Each
-	total, err := addInt(use.total, int64(c.counted))
-	if err != nil {
-		return err
-	}
-	use.total = total
+	unused, out := &use.total, 0 // without within a sum is enough
+	var inSpan int64
 	if !each.Within.IsZero() {
-		use.expireSpend(each.Within, now, p)
+		cut := within(each.Within, now, p)
+		use.spend.takeFront(use.spend.notAfter(cut - slack))
+		out = use.spend.notAfter(cut)
+		for _, e := range use.spend.items[out:] {
+			inSpan += e.amount // bounded by what it takes for a grant
+		}
+		unused = &inSpan
 		if c.counted > 0 {
 			use.spend.add(amountAt{f.key.at, int64(c.counted)})
 		}
 	}
-	c.parts = use.total / int64(each.Spend)
+	total, err := addInt(*unused, int64(c.counted))
+	if err != nil {
+		return err
+	}
+	c.parts = total / int64(each.Spend)
 	if c.parts > maxParts {
 		return fmt.Errorf("rule %s would make %d grants of one order, more than %d: %w", c.rule.ID, c.parts, maxParts, errOverflow)
 	}
 	taken := c.parts * int64(each.Spend)
-	use.total -= taken
-	for taken > 0 && use.spend.len() > 0 {
-		first := use.spend.items[0].amount - use.used
-		if first > taken {
-			use.used += taken
-			break
-		}
-		taken -= first
-		use.used = 0
-		use.spend.takeFront(1)
+	*unused = total - taken
+	if !each.Within.IsZero() && taken > 0 {
+		use.spend.replaceTail(out, usedUp(use.spend.items[out:], taken))
 	}
 	if c.parts == 0 && c.explained {
 		c.why = fmt.Sprintf("the unused spend is %s of the %s that it takes%s",
-			moneyText(programme.Money(use.total), p), moneyText(each.Spend, p), withinText(each.Within))
+			moneyText(programme.Money(*unused), p), moneyText(each.Spend, p), withinText(each.Within))
+	}
+	return nil
+}
+
+// usedUp is what is left of amounts when a sum of them is used, the oldest first.
+func usedUp(amounts []amountAt, sum int64) []amountAt {
+	for i, e := range amounts {
+		if e.amount > sum {
+			left := append([]amountAt{{e.instant, e.amount - sum}}, amounts[i+1:]...)
+			return left
+		}
+		sum -= e.amount
 	}
 	return nil
 }
@@ -93,24 +110,15 @@ func (r *run) eachSpend(c *candidate, use *ruleUse, f *fact, p *programme.Progra
 // maxParts bounds how many grants one rule may make of one event.
 const maxParts = 10_000
 
-func (u *ruleUse) expireOrders(within programme.Duration, now time.Time, p *programme.Programme) {
-	if within.IsZero() || u.orders.len() == 0 {
-		return
-	}
-	u.orders.takeFront(u.orders.notAfter(within.SubFrom(now, p.Zone).UnixMilli()))
+// within is the instant that is no more within a span of an event: (t − W, t] is counted.
+func within(span programme.Duration, now time.Time, p *programme.Programme) int64 {
+	return span.SubFrom(now, p.Zone).UnixMilli()
 }
 
-func (u *ruleUse) expireSpend(within programme.Duration, now time.Time, p *programme.Programme) {
-	if u.spend.len() == 0 {
-		return
-	}
-	n := u.spend.notAfter(within.SubFrom(now, p.Zone).UnixMilli())
-	for _, e := range u.spend.items[:n] {
-		u.total -= e.amount - u.used
-		u.used = 0
-	}
-	u.spend.takeFront(n)
-}
+// slack is how much longer than its span an instant is kept, in ms: a month before 30 March 12:00 is 28 February 12:00, a month
+// before 31 March 10:00 is 28 February 10:00, so that a later event may look further back than an earlier one. What is four
+// days outside is outside for good.
+const slack = 4 * 24 * 3600 * 1000
 
 func withinText(within programme.Duration) string {
 	if within.IsZero() {

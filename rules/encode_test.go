@@ -146,7 +146,7 @@ func drawStanding(t *rapid.T) *standing {
 		last: drawKey(t), due: drawInt(t, 0, "due"), points: rapid.Int64().Draw(t, "points"), pending: rapid.Int64().Draw(t, "pending"),
 		orders: rapid.Int64().Draw(t, "orders"), spend: programme.Money(rapid.Int64().Draw(t, "spend")), checkInDay: rapid.Int32().Draw(t, "day"),
 		checkInStreak: rapid.Int32().Draw(t, "streak"),
-		tier:          tierStanding{texts().Draw(t, "tier"), drawInt(t, 0, "until"), drawInt(t, 0, "grace"), texts().Draw(t, "floor")},
+		tier:          tierStanding{texts().Draw(t, "tier"), drawInt(t, 0, "until"), drawInt(t, 0, "grace"), drawInt(t, 0, "since"), 9, texts().Draw(t, "floor")},
 		metric:        metricStanding{total: rapid.Int64().Draw(t, "total"), year: rapid.Int32().Draw(t, "year"), current: 7, before: -7},
 	}
 	s.metric.rolling = drawSeries(t, drawAmountAt)
@@ -160,7 +160,7 @@ func drawStanding(t *rapid.T) *standing {
 		u := s.use("rule-" + strconv.Itoa(i))
 		u.counters = append([]counter(nil), s.limits...)
 		u.orders, u.spend = drawSeries(t, drawAmountAt), drawSeries(t, drawAmountAt)
-		u.used, u.total, u.day, u.run = 1, rapid.Int64().Draw(t, "unused"), rapid.Int32().Draw(t, "last day"), 3
+		u.total, u.day, u.run = rapid.Int64().Draw(t, "unused"), rapid.Int32().Draw(t, "last day"), 3
 	}
 	return s
 }
@@ -189,7 +189,7 @@ func (s *standing) text() string {
 	write(f.limits)
 	for i := range f.rules {
 		u := &f.rules[i]
-		write([]any{u.id, u.counters, u.orders.items, u.spend.items, u.used, u.total, u.day, u.run})
+		write([]any{u.id, u.counters, u.orders.items, u.spend.items, u.total, u.day, u.run})
 	}
 	return b.String()
 }

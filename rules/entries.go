@@ -27,7 +27,7 @@ func (d *deciding) finish(out *Outcome, r *run, before tierStanding, atHead bool
 	if atHead {
 		d.tierSteps(out, r)
 	} else {
-		d.tierCorrection(out, r, before)
+		d.tierCorrection(out, before)
 	}
 	if d.fact != nil {
 		d.decide(out, r, out.Entries[first:])
@@ -206,7 +206,7 @@ func (d *deciding) tierChange(step tierStep) schemas.TierChange {
 
 // tierCorrection writes one record where deciding the past again has left another tier, or another end of it, than was
 // written: the last record's `to` is the tier that stands. A late event that raises is a rise, all else a correction.
-func (d *deciding) tierCorrection(out *Outcome, r *run, before tierStanding) {
+func (d *deciding) tierCorrection(out *Outcome, before tierStanding) {
 	a := d.account
 	p := a.ledger.at(a.asOf).programme
 	if p.Tiers == nil {
@@ -216,21 +216,22 @@ func (d *deciding) tierCorrection(out *Outcome, r *run, before tierStanding) {
 	if old == now && before.validUntil == a.head.tier.validUntil {
 		return
 	}
-	at := max(a.asOf, d.fact.key.at)
+	tier := a.head.tier
 	step := tierStep{
-		at: at, from: p.Tiers.Levels[old].ID, to: p.Tiers.Levels[now].ID, direction: schemas.DirectionCorrected,
-		value: a.head.value(p, at), until: a.head.tier.validUntil,
+		at: tier.since, from: p.Tiers.Levels[old].ID, to: p.Tiers.Levels[now].ID, direction: schemas.DirectionCorrected,
+		value: tier.value, until: tier.validUntil,
 	}
-	why := ""
-	for _, s := range r.tiers {
-		if s.to == step.to {
-			step.at, step.value, why = s.at, s.value, ": "+s.reason
-		}
+	if tier.since == 0 { // nothing but the first level was ever given
+		step.at = max(a.asOf, d.fact.key.at)
+		step.value = a.head.value(p, step.at)
 	}
 	if now > old && !d.fact.refunds() {
 		step.direction = schemas.DirectionUp
 	}
-	step.reason = d.causeText() + why
+	step.reason = fmt.Sprintf("%s: %s were %s when %s was given", d.causeText(), metricName(p.Tiers.By), metricText(p, step.value), step.to)
+	if tier.since == 0 {
+		step.reason = fmt.Sprintf("%s: %s are %s", d.causeText(), metricName(p.Tiers.By), metricText(p, step.value))
+	}
 	c := d.tierChange(step)
 	c.Cause = d.fact.key.event
 	out.TierChanges = append(out.TierChanges, c)

@@ -38,6 +38,7 @@ func (a *Account) fold() error {
 	for n < len(a.facts) && a.facts[n].key.at <= start && !a.facts[n].pending() {
 		n++
 	}
+	n = a.withTheirOrders(n)
 	if n == 0 {
 		return nil
 	}
@@ -55,9 +56,23 @@ func (a *Account) fold() error {
 	return nil
 }
 
+// withTheirOrders is how many of the first n facts can be folded so that no refund or cancellation goes without an order that
+// lies behind it and that it still acts upon.
+func (a *Account) withTheirOrders(n int) int {
+	for i := 0; i < n; i++ {
+		if f := a.facts[i]; f.refunds() {
+			if order := a.standsFor(f.order.id); order != nil && a.place(order.key) >= n {
+				n, i = i, -1 // fewer facts: those before are looked at again
+			}
+		}
+	}
+	return n
+}
+
 // forget takes the first n facts out of the window; of orders the ids stay known for remember_orders longer.
 func (a *Account) forget(n int, p *programme.Programme) {
 	last := a.facts[n-1].key.at
+	a.folded = last
 	for _, f := range a.facts[:n] {
 		delete(a.changed, f)
 		a.dropped = append(a.dropped, f.key)

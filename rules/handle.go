@@ -77,7 +77,7 @@ func (a *Account) seen(d *deciding, f *fact) (*Outcome, error) {
 	}
 	if a.any && f.key.at < a.newest {
 		p := a.ledger.at(a.newest).programme
-		if f.key.at <= p.ReturnWindow.SubFrom(inZone(a.newest, p), p.Zone).UnixMilli() {
+		if f.key.at <= max(p.ReturnWindow.SubFrom(inZone(a.newest, p), p.Zone).UnixMilli(), a.folded) {
 			return d.answer(schemas.OutcomeLate, fmt.Sprintf("it happened more than %s before the member's newest event, of %s",
 				p.ReturnWindow, time.UnixMilli(a.newest).UTC().Format(time.RFC3339))), nil
 		}
@@ -100,7 +100,7 @@ func (a *Account) seen(d *deciding, f *fact) (*Outcome, error) {
 		}
 		// Of two events of one status the earlier stands, whichever arrives first; only the later one is the duplicate.
 		for _, other := range a.orders[f.order.id] {
-			if other.order.status == f.order.status && (len(other.order.lines) > 0 || len(f.order.lines) == 0) && other.key.compare(f.key) < 0 {
+			if other.order.status == f.order.status && a.earns(other) == a.earns(f) && other.key.compare(f.key) < 0 {
 				return d.answer(schemas.OutcomeDuplicate, fmt.Sprintf("order %s is %s since event %s", f.order.id, f.order.status, other.key.event)), nil
 			}
 		}

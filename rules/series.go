@@ -83,6 +83,12 @@ func (s *series[T]) notAfter(at int64) int {
 	return n
 }
 
+// replaceTail puts tail in the place of the elements from i on.
+func (s *series[T]) replaceTail(i int, tail []T) {
+	s.dirty = min(s.dirty, s.first+int64(i))
+	s.items = append(slices.Clip(s.items[:i]), tail...)
+}
+
 // removeAt takes one element out, keeping the order. At the front it costs no page.
 func (s *series[T]) removeAt(i int) {
 	if i == 0 {

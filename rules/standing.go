@@ -29,6 +29,8 @@ type tierStanding struct {
 	id         string // empty: the first level
 	validUntil int64  // the end of the validity; 0: none
 	graceUntil int64  // set while the validity has ended and the fall has not come
+	since      int64  // when it was given; 0: the member has it from the beginning
+	value      int64  // of the metric when it was given
 	floor      string // the highest level held that never falls; empty: none
 }
 
@@ -54,9 +56,8 @@ type ruleUse struct {
 	id       string
 	counters []counter
 	orders   series[amountAt] // each orders: qualifying orders not yet used
-	spend    series[amountAt] // each spend with within: amounts not yet used
-	used     int64            // each spend: how much of the first amount is used
-	total    int64            // each spend: the unused sum
+	spend    series[amountAt] // each spend with within: what is not yet used of amounts
+	total    int64            // each spend without within: the unused sum
 	day      int32            // each streak: the last local day that counted
 	run      int32            // each streak: days in a row up to it, since the last grant
 }
@@ -154,6 +155,8 @@ func (s *standing) save(w *writer, owner string, rows *rowWriter) {
 	w.string(s.tier.id)
 	w.varint(s.tier.validUntil)
 	w.varint(s.tier.graceUntil)
+	w.varint(s.tier.since)
+	w.varint(s.tier.value)
 	w.string(s.tier.floor)
 	w.varint(s.metric.total)
 	w.varint(int64(s.metric.year))
@@ -169,7 +172,6 @@ func (s *standing) save(w *writer, owner string, rows *rowWriter) {
 		putCounters(w, u.counters)
 		u.orders.save(w, owner+"o"+u.id, rows)
 		u.spend.save(w, owner+"s"+u.id, rows)
-		w.varint(u.used)
 		w.varint(u.total)
 		w.varint(int64(u.day))
 		w.varint(int64(u.run))
@@ -181,7 +183,7 @@ func loadStanding(r *reader, owner string, rows Rows) *standing {
 		last: factKey{at: r.varint(), kind: factKind(r.byte()), event: r.string()}, due: r.varint(),
 		points: r.varint(), pending: r.varint(), orders: r.varint(), spend: programme.Money(r.varint()),
 		checkInDay: int32(r.varint()), checkInStreak: int32(r.varint()),
-		tier:   tierStanding{id: r.string(), validUntil: r.varint(), graceUntil: r.varint(), floor: r.string()},
+		tier:   tierStanding{id: r.string(), validUntil: r.varint(), graceUntil: r.varint(), since: r.varint(), value: r.varint(), floor: r.string()},
 		metric: metricStanding{total: r.varint(), year: int32(r.varint()), current: r.varint(), before: r.varint()},
 	}
 	s.metric.rolling = loadSeries(r, owner+"m", rows, getAmountAt)
@@ -196,7 +198,7 @@ func loadStanding(r *reader, owner string, rows Rows) *standing {
 		u.counters = getCounters(r)
 		u.orders = loadSeries(r, owner+"o"+u.id, rows, getAmountAt)
 		u.spend = loadSeries(r, owner+"s"+u.id, rows, getAmountAt)
-		u.used, u.total, u.day, u.run = r.varint(), r.varint(), int32(r.varint()), int32(r.varint())
+		u.total, u.day, u.run = r.varint(), int32(r.varint()), int32(r.varint())
 	}
 	return s
 }

@@ -84,14 +84,17 @@ func (s *standing) value(p *programme.Programme, at int64) int64 {
 		if m.rolling.len() == 0 {
 			return m.total
 		}
-		n := m.rolling.notAfter(p.Tiers.Over.SubFrom(time.UnixMilli(at), p.Zone).UnixMilli())
-		for _, e := range m.rolling.items[:n] {
+		cut := p.Tiers.Over.SubFrom(time.UnixMilli(at), p.Zone).UnixMilli()
+		gone := m.rolling.notAfter(cut - slack)
+		for _, e := range m.rolling.items[:gone] {
 			m.total -= e.amount
 		}
-		if n > 0 {
-			m.rolling.takeFront(n)
+		m.rolling.takeFront(gone)
+		value := m.total
+		for _, e := range m.rolling.items[:m.rolling.notAfter(cut)] {
+			value -= e.amount
 		}
-		return m.total
+		return value
 	case programme.CalendarYear:
 		m.turn(programme.PerYear.Number(time.UnixMilli(at), p.Zone))
 		return m.current
@@ -200,7 +203,7 @@ func (r *run) give(p *programme.Programme, level int, at, until int64, direction
 	if level == 0 {
 		until = 0 // the first level has no end
 	}
-	s.tier.id, s.tier.validUntil, s.tier.graceUntil = to.ID, until, 0
+	s.tier.id, s.tier.validUntil, s.tier.graceUntil, s.tier.since, s.tier.value = to.ID, until, 0, at, value
 	if to.FallsNever && (s.tier.floor == "" || levelOf(tiers, s.tier.floor) < level) {
 		s.tier.floor = to.ID
 	}
