@@ -61,29 +61,26 @@ func (c *compiler) compile(text string, places []Position, on Trigger, lines boo
 		s.fail(0, "", "conditions cannot be compiled: %v", err)
 		return nil
 	}
-	program, references := s.run(environment, text)
-	if program == nil || s.failed {
+	condition := s.run(environment, text)
+	if s.failed {
 		return nil
 	}
-	return &Condition{
-		Source: text, native: s.native(), program: program, references: references, scale: c.scale, registry: c.registry,
-		askOnly: s.asksNowOnly(),
-	}
+	return condition
 }
 
-// run goes through the steps from text to program. A recovered panic is a problem of this condition: the evaluator is not
+// run goes through the steps from text to condition; nil: why not has been reported. A recovered panic is a problem of this condition: the evaluator is not
 // ours, and a programme must never take its reader down.
-func (s *session) run(environment *cel.Env, text string) (program cel.Program, references []string) {
+func (s *session) run(environment *cel.Env, text string) (condition *Condition) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.fail(0, "", "the condition cannot be compiled: %v", r)
-			program = nil
+			condition = nil
 		}
 	}()
 	parsed, issues := environment.Parse(text)
 	if issues.Err() != nil {
 		s.syntax(issues)
-		return nil, nil
+		return nil
 	}
 	s.ast = parsed.NativeRep()
 	s.inspect(s.ast.Expr(), nil)
@@ -91,22 +88,25 @@ func (s *session) run(environment *cel.Env, text string) (program cel.Program, r
 	checked, issues := environment.Check(parsed)
 	if issues.Err() != nil {
 		s.typeErrors(issues)
-		return nil, nil
+		return nil
 	}
 	if s.failed {
-		return nil, nil
+		return nil
 	}
 	s.ast = checked.NativeRep()
 	if !s.result(checked.OutputType()) || !s.exactTypes() || !s.bounded(environment, checked) {
-		return nil, nil
+		return nil
 	}
 	s.exchangeFactors()
 	program, err := environment.PlanProgram(s.ast, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(foldLiteral))
 	if err != nil {
 		s.fail(0, "", "the condition cannot be compiled: %s", plainError(err))
-		return nil, nil
+		return nil
 	}
-	return program, s.references()
+	return &Condition{
+		Source: text, native: s.native(), program: program, references: s.references(), scale: s.scale, registry: s.registry,
+		askOnly: s.asksNowOnly(),
+	}
 }
 
 // environment is what a condition may use: the variables that can be seen there, CEL's functions but those that bring

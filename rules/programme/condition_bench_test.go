@@ -25,8 +25,9 @@ func benchScope(tb testing.TB) *programme.Scope {
 	}
 }
 
-// Expected: fetching each variable and comparing it, some 50 ns each, plus about 100 ns for the evaluator's frame. One
-// allocation for each variable that is not a small number.
+// Expected: a call through a closure for each step and each variable, some 2 to 4 ns each, and no allocation; `now` takes
+// about 50 ns more for the look-up of the offset. Interpreted (BenchmarkNative), each variable is some 50 ns and often an
+// allocation, and the evaluator's frame about 100 ns.
 func BenchmarkConditionMet(b *testing.B) {
 	for _, c := range []struct{ name, when, lines string }{
 		{name: "money and tier", when: `order.total >= 10.00 && member.tier == "gold"`},

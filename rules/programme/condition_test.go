@@ -202,17 +202,13 @@ func TestConditionConcurrently(t *testing.T) {
 // The targets of speed that do not depend on the machine.
 func TestConditionAllocations(t *testing.T) {
 	scope := benchScope(t)
-	for _, c := range []struct {
-		when, lines string
-		most        float64
-	}{
-		{when: `order.total >= 10.00 && member.tier == "gold"`, most: 2},
-		{lines: `!line.category.startsWith("gift-card")`, most: 1},
+	for _, c := range []struct{ when, lines string }{
+		{when: `order.total >= 10.00 && member.tier == "gold"`},
+		{lines: `!line.category.startsWith("gift-card")`},
 	} {
 		condition := compiled(t, c.when, c.lines)
-		got := testing.AllocsPerRun(200, func() { _, _ = condition.Met(scope) })
-		if got > c.most {
-			t.Errorf("%s%s: %v allocations, at most %v", c.when, c.lines, got, c.most)
+		if got := testing.AllocsPerRun(200, func() { _, _ = condition.Met(scope) }); got != 0 {
+			t.Errorf("%s%s: %v allocations", c.when, c.lines, got)
 		}
 	}
 }

@@ -1,0 +1,205 @@
+package scenario
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"accrue/rules"
+	"accrue/rules/programme"
+	"accrue/schemas"
+)
+
+// sent is an event with how people speak of it.
+type sent struct {
+	event rules.Event
+	name  string // "the refund of o1"
+	at    time.Time
+}
+
+// events turns steps into events, and remembers them.
+type events struct {
+	*script
+	byID   map[string]sent   // by event id
+	orders map[string]string // member of an order
+	totals map[string]bool   // orders given as a total
+	offset int64
+}
+
+// event reads the event of a step; false where it cannot be read.
+func (e *events) event(st step) (sent, bool) {
+	before := len(*e.problems)
+	if st.kind == "again" {
+		again, known := e.byID[e.text(st.what, "again")]
+		if !known {
+			e.problems.add(st.what.pos, "no event before has the id %q", st.what.text)
+		}
+		again.event.Source = e.source(again.event.Source.Topic)
+		again.name += " again"
+		return again, known
+	}
+	at := e.instant(st.keys["at"], "at")
+	if at.IsZero() {
+		e.problems.add(st.pos, "the step `%s` needs `at`: when it happened", st.kind)
+	}
+	if len(*e.problems) > before {
+		return sent{}, false
+	}
+	var out sent
+	var id string
+	switch st.kind {
+	case "order":
+		out, id = e.order(st, at)
+	case "refund", "cancel":
+		out, id = e.takeBack(st, at)
+	default:
+		out, id = e.checkIn(st, at)
+	}
+	if len(*e.problems) > before {
+		return sent{}, false
+	}
+	out.at = at
+	e.byID[id] = out
+	return out, true
+}
+
+func (e *events) source(topic string) schemas.Source {
+	e.offset++
+	return schemas.Source{Topic: topic, Offset: e.offset - 1}
+}
+
+// eventID is the id that a step gives, or the default with a number that makes it new.
+func (e *events) eventID(st step, byDefault string) string {
+	if id := e.text(st.keys["event"], "event"); id != "" {
+		if _, twice := e.byID[id]; twice {
+			e.problems.add(st.pos, "the event id %q was used before; to send an event once more, write `again: %s`", id, id)
+		}
+		return id
+	}
+	id := byDefault
+	for n := 2; ; n++ {
+		if _, taken := e.byID[id]; !taken {
+			return id
+		}
+		id = byDefault + " " + strconv.Itoa(n)
+	}
+}
+
+// memberOf is the member that a step names, else the order's, else the scenario's.
+func (e *events) memberOf(st step, order string) string {
+	member := e.text(st.keys["member"], "member")
+	if member == "" {
+		member = e.orders[order]
+	}
+	if member == "" {
+		member = e.member
+	}
+	if member == "" {
+		e.problems.add(st.pos, "whose is it? name the `member` here or at the top of the scenario")
+	}
+	if _, known := e.orders[order]; !known && order != "" {
+		e.orders[order] = member
+	}
+	return member
+}
+
+func (e *events) order(st step, at time.Time) (sent, string) {
+	p := e.versions.At(at)
+	o := &schemas.Order{
+		OrderID: e.text(st.what, "order"), OccurredAt: at, Status: p.EarnOn, Currency: p.Currency.Code,
+		Channel: e.text(st.keys["channel"], "channel"), Store: e.text(st.keys["store"], "store"),
+		Coupons: e.texts(st.keys["coupons"], "coupons"), Attributes: e.attributes(st.keys["attributes"]),
+	}
+	if status := e.text(st.keys["status"], "status"); status != "" {
+		o.Status = schemas.OrderStatus(strings.ToUpper(status))
+	}
+	if code := e.text(st.keys["currency"], "currency"); code != "" {
+		o.Currency = code
+	}
+	currency, known := programme.CurrencyOf(o.Currency)
+	if !known {
+		currency = p.Currency // the engine says what is wrong
+	}
+	o.MemberID = e.memberOf(st, o.OrderID)
+	o.EventID = e.eventID(st, o.OrderID+" "+strings.ToLower(string(o.Status)))
+	total, lines := st.keys["total"], st.keys["lines"]
+	switch {
+	case total != nil && lines != nil:
+		e.problems.add(total.pos, "an order has either `total` or `lines`")
+	case total != nil:
+		o.Lines = []schemas.Line{{LineID: "1", Quantity: 1, Amount: e.money(total, "total", currency)}}
+		e.totals[o.OrderID] = true
+	case lines != nil:
+		o.Lines = e.lines(lines, currency)
+	}
+	name := "the order " + o.OrderID
+	if o.Status != p.EarnOn {
+		name += " (" + string(o.Status) + ")"
+	}
+	return sent{event: rules.Event{Order: o, Source: e.source(schemas.TopicOrders)}, name: name}, o.EventID
+}
+
+func (e *events) lines(v *value, currency programme.Currency) []schemas.Line {
+	if v.kind != list {
+		e.problems.add(v.pos, "`lines` must be a list")
+	}
+	lines := make([]schemas.Line, 0, len(v.items))
+	for i, item := range v.items {
+		keys := e.keys(item, "a line", "line", "sku", "category", "brand", "quantity", "amount", "tags")
+		l := schemas.Line{
+			LineID: e.text(keys["line"], "line"), SKU: e.text(keys["sku"], "sku"), Category: e.text(keys["category"], "category"),
+			Brand: e.text(keys["brand"], "brand"), Quantity: e.whole(keys["quantity"], "quantity", 1),
+			Amount: e.money(keys["amount"], "amount", currency), Tags: e.texts(keys["tags"], "tags"),
+		}
+		if l.LineID == "" {
+			l.LineID = strconv.Itoa(i + 1)
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// takeBack reads a refund or a cancellation.
+func (e *events) takeBack(st step, at time.Time) (sent, string) {
+	p := e.versions.At(at)
+	o := &schemas.Order{OrderID: e.text(st.what, st.kind), OccurredAt: at, Status: schemas.Cancelled, Currency: p.Currency.Code}
+	o.MemberID = e.memberOf(st, o.OrderID)
+	o.EventID = e.eventID(st, o.OrderID+" "+st.kind)
+	name := "the cancellation of " + o.OrderID
+	if st.kind == "refund" {
+		name = "the refund of " + o.OrderID
+		o.Status = schemas.Refunded
+		if amount := st.keys["amount"]; amount != nil {
+			if !e.totals[o.OrderID] {
+				e.problems.add(amount.pos, "`amount` is for an order with a `total`; say of which `lines` it is")
+			}
+			o.RefundedLines = []schemas.RefundedLine{{LineID: "1", Amount: e.money(amount, "amount", p.Currency)}}
+		}
+		if lines := st.keys["lines"]; lines != nil {
+			for _, item := range lines.items {
+				keys := e.keys(item, "a refunded line", "line", "quantity", "amount")
+				o.RefundedLines = append(o.RefundedLines, schemas.RefundedLine{
+					LineID: e.text(keys["line"], "line"), Quantity: e.whole(keys["quantity"], "quantity", 0),
+					Amount: e.money(keys["amount"], "amount", p.Currency),
+				})
+			}
+		}
+	}
+	return sent{event: rules.Event{Order: o, Source: e.source(schemas.TopicOrders)}, name: name}, o.EventID
+}
+
+func (e *events) checkIn(st step, at time.Time) (sent, string) {
+	c := &schemas.CheckIn{
+		MemberID: e.text(st.what, "check-in"), OccurredAt: at, Activity: e.text(st.keys["activity"], "activity"),
+		Channel: e.text(st.keys["channel"], "channel"), Store: e.text(st.keys["store"], "store"),
+		Attributes: e.attributes(st.keys["attributes"]),
+	}
+	if c.MemberID == "" {
+		c.MemberID = e.memberOf(st, "")
+	}
+	if c.Activity == "" {
+		c.Activity = "check-in"
+	}
+	c.EventID = e.eventID(st, c.MemberID+" "+c.Activity)
+	return sent{event: rules.Event{CheckIn: c, Source: e.source(schemas.TopicCheckIns)}, name: "the " + c.Activity}, c.EventID
+}

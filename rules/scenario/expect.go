@@ -1,0 +1,162 @@
+package scenario
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// expect compares what a step expects with what is.
+func (r *runner) expect(st step) error {
+	before := len(*r.problems)
+	keys := r.keys(st.what, "an expectation", expectKeys()...)
+	id := r.text(keys["member"], "member")
+	if id == "" {
+		id = r.member
+	}
+	if id == "" {
+		id = r.last
+	}
+	if id == "" {
+		r.problems.add(st.pos, "whose is it? name the `member`")
+	}
+	at := r.instant(keys["at"], "at")
+	if len(*r.problems) > before {
+		return nil
+	}
+	m, err := r.open(id)
+	if err != nil {
+		return err
+	}
+	if !at.IsZero() {
+		if err := m.advance(at); err != nil {
+			return err
+		}
+		m.after = "at " + r.instantText(at)
+	}
+	e := expectation{r, m, id}
+	e.numbers(keys)
+	e.tier(keys)
+	e.decision(keys)
+	if v := keys["points"]; v != nil {
+		e.points(v)
+	}
+	return nil
+}
+
+// expectation compares the values of one member.
+type expectation struct {
+	*runner
+	m  *member
+	id string
+}
+
+// differs reports a value that is not as expected, and notes how the file would have it.
+func (e *expectation) differs(v *value, is, format string, args ...any) {
+	e.report.Differences.add(v.pos, "%s %s %s", e.m.after, e.id, fmt.Sprintf(format, args...))
+	e.rewrites = append(e.rewrites, rewriting{v, is})
+}
+
+func (e *expectation) number(v *value, what string, is int64, format string) {
+	if v == nil {
+		return
+	}
+	before := len(*e.problems)
+	want := e.whole(v, what, 0)
+	e.report.Expectations++
+	if is != want && len(*e.problems) == before {
+		e.differs(v, strconv.FormatInt(is, 10), format, is, want)
+	}
+}
+
+func (e *expectation) numbers(keys map[string]*value) {
+	e.number(keys["balance"], "balance", e.m.balance, "has %d points to spend, expected %d")
+	e.number(keys["pending"], "pending", e.m.pending, "has %d points pending, expected %d")
+}
+
+func (e *expectation) points(v *value) {
+	if v.kind != mapping {
+		e.problems.add(v.pos, "`points` is a mapping of rules to points: {spend: 37}")
+		return
+	}
+	for _, f := range v.fields {
+		if !e.knows(f.key.text) {
+			e.problems.add(f.key.pos, "the programme has no rule %q", f.key.text)
+			continue
+		}
+		e.number(f.value, f.key.text, e.m.points(f.key.text), "has %d points of rule "+strings.ReplaceAll(f.key.text, "%", "%%")+", expected %d")
+	}
+}
+
+func (e *expectation) knows(rule string) bool {
+	for _, v := range e.versions {
+		for _, have := range v.Programme.Rules {
+			if have.ID == rule {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (e *expectation) word(v *value, what, is, format string) {
+	if v == nil {
+		return
+	}
+	want := e.text(v, what)
+	e.report.Expectations++
+	if is != want {
+		e.differs(v, is, format, is, want)
+	}
+}
+
+func (e *expectation) tier(keys map[string]*value) {
+	e.word(keys["tier"], "tier", e.m.tier, "is %s, expected %s")
+	change := "none"
+	if e.m.change != nil {
+		change = string(e.m.change.Direction)
+	}
+	e.word(keys["change"], "change", change, "has %s as the last change of the tier, expected %s")
+	v := keys["until"]
+	if v == nil {
+		return
+	}
+	is := "never"
+	if e.m.change != nil && !e.m.change.ValidUntil.IsZero() {
+		is = e.instantText(e.m.change.ValidUntil)
+	}
+	want := e.text(v, "until")
+	if want != "never" {
+		want = e.instantText(e.instant(v, "until"))
+	}
+	e.report.Expectations++
+	if is != want {
+		e.differs(v, is, "has the tier until %s, expected %s", is, want)
+	}
+}
+
+func (e *expectation) decision(keys map[string]*value) {
+	d := e.m.decision
+	if d == nil {
+		if v := keys["decision"]; v != nil {
+			e.problems.add(v.pos, "nothing was decided for %s yet", e.id)
+		}
+		return
+	}
+	e.word(keys["decision"], "decision", string(d.Outcome), "is answered %s, expected %s")
+	v := keys["reason"]
+	if v == nil {
+		return
+	}
+	e.report.Expectations++
+	want := e.text(v, "reason")
+	if strings.Contains(d.Reason, want) {
+		return
+	}
+	for _, verdict := range d.Verdicts {
+		if strings.Contains(verdict.Reason, want) {
+			return
+		}
+	}
+	e.differs(v, d.Reason, "is told %q, expected %q in it", d.Reason, want)
+}

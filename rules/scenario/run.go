@@ -1,0 +1,163 @@
+package scenario
+
+import (
+	"fmt"
+	"time"
+
+	"accrue/rules"
+	"accrue/schemas"
+)
+
+// Run runs a scenario. files are the files beside it by name, the programme's among them; other scenarios are left out.
+// name is how the scenario is called in messages. Names of files that `versions` names are looked up beside it.
+func Run(files map[string][]byte, name string, content []byte) *Report {
+	report := &Report{Updated: content}
+	s := readScript(files, name, content, &report.Problems)
+	report.Title = s.title
+	if len(report.Problems) > 0 {
+		return report
+	}
+	ledger, err := rules.NewLedger(s.versions)
+	if err != nil {
+		report.Problems.add(s.steps[0].pos, "%v", err)
+		return report
+	}
+	r := &runner{
+		script: s, ledger: ledger, report: report, members: map[string]*member{},
+		events: &events{script: s, byID: map[string]sent{}, orders: map[string]string{}, totals: map[string]bool{}},
+	}
+	for _, st := range s.steps {
+		if err := r.step(st); err != nil {
+			report.Problems.add(st.pos, "%v", err)
+			break
+		}
+	}
+	if len(report.Problems) > 0 {
+		report.Differences = nil
+		return report
+	}
+	report.Updated = rewrite(content, r.rewrites)
+	return report
+}
+
+// runner runs the steps of a script one after the other.
+type runner struct {
+	*script
+	ledger   *rules.Ledger
+	report   *Report
+	events   *events
+	members  map[string]*member
+	last     string // the member of the last event
+	rewrites []rewriting
+}
+
+// member is an account with what it has written.
+type member struct {
+	account  *rules.Account
+	balance  int64
+	pending  int64
+	grants   map[string]*sums // by grant id
+	tier     string
+	change   *schemas.TierChange // the last; nil: none yet
+	decision *schemas.Decision   // of the last event
+	after    string              // what happened last, in words
+}
+
+// sums is what the entries of one grant add up to.
+type sums struct {
+	rule                     string
+	available, pending, tier int64
+}
+
+func (r *runner) step(st step) error {
+	if st.kind == "expect" {
+		return r.expect(st)
+	}
+	event, ok := r.events.event(st)
+	if !ok {
+		return nil
+	}
+	id := event.event.Member()
+	m, err := r.open(id)
+	if err != nil {
+		return err
+	}
+	out, err := m.account.Handle(event.event)
+	if err != nil {
+		return fmt.Errorf("decide %s: %w", event.name, err)
+	}
+	m.take(&out)
+	m.decision = out.Decision
+	m.after = fmt.Sprintf("after %s of %s", event.name, r.instantText(event.at))
+	r.last = id
+	return nil
+}
+
+func (r *runner) open(id string) (*member, error) {
+	if m := r.members[id]; m != nil {
+		return m, nil
+	}
+	account, err := r.ledger.Open(id, noRows{})
+	if err != nil {
+		return nil, err
+	}
+	m := &member{account: account, grants: map[string]*sums{}, after: "in the beginning"}
+	if tiers := r.versions[0].Programme.Tiers; tiers != nil {
+		m.tier = tiers.Levels[0].ID
+	}
+	r.members[id] = m
+	return m, nil
+}
+
+// advance lets happen what falls due for a member.
+func (m *member) advance(to time.Time) error {
+	out, err := m.account.Advance(to, to)
+	if err != nil {
+		return fmt.Errorf("advance to %s: %w", to.Format(time.RFC3339), err)
+	}
+	m.take(&out)
+	return nil
+}
+
+// take adds up what was written.
+func (m *member) take(out *rules.Outcome) {
+	for i := range out.Entries {
+		e := &out.Entries[i]
+		m.balance += e.AvailableDelta
+		m.pending += e.PendingDelta
+		g := m.grants[e.GrantID]
+		if g == nil {
+			g = &sums{rule: e.RuleID}
+			m.grants[e.GrantID] = g
+		}
+		g.available += e.AvailableDelta
+		g.pending += e.PendingDelta
+		g.tier += e.TierDelta
+	}
+	for i := range out.TierChanges {
+		m.change = &out.TierChanges[i]
+		m.tier = m.change.To
+	}
+}
+
+// points is what a rule has given and not taken back, held points among it; of a rule that counts for the tier alone the
+// points of the tier.
+func (m *member) points(rule string) int64 {
+	total := int64(0)
+	for _, g := range m.grants {
+		switch {
+		case g.rule != rule:
+		case g.available+g.pending != 0:
+			total += g.available + g.pending
+		default:
+			total += g.tier
+		}
+	}
+	return total
+}
+
+// noRows are the stored rows of a member of whom nothing is stored.
+type noRows struct{}
+
+func (noRows) Get([]byte) ([]byte, error)                      { return nil, nil }
+func (noRows) Scan([]byte, func(key, value []byte) bool) error { return nil }
