@@ -98,8 +98,13 @@ func TestAmountText(t *testing.T) {
 		amount exact
 		want   string
 	}{
-		{exact{}, "0"}, {exactInt(12), "12"}, {exactInt(3).times(1, 2), "1.5"}, {exactInt(1).times(99999, 100000), "0.9999"},
-		{exactInt(1).times(1, 3), "0.3333"}, {exactInt(1).times(1, 100000), "0"}, {exactInt(math.MaxInt64).times(10, 1), "92233720368547758070"},
+		{exact{}, "0"},
+		{exactInt(12), "12"},
+		{exactInt(3).times(1, 2), "1.5"},
+		{exactInt(1).times(99999, 100000), "0.9999"},
+		{exactInt(1).times(1, 3), "0.3333"},
+		{exactInt(1).times(1, 100000), "0"},
+		{exactInt(math.MaxInt64).times(10, 1), "92233720368547758070"},
 	} {
 		if got := c.amount.text(); got != c.want {
 			t.Errorf("%s is shown as %s, not %s", c.amount.rat(), got, c.want)

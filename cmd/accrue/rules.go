@@ -12,17 +12,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"accrue/rules/programme"
+	"accrue/rules/scenario"
 )
 
 func newRulesCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "rules",
-		Short:   "Check a programme",
+		Short:   "Check and test a programme",
 		Example: "  accrue rules check programme.yaml",
 		Args:    commandArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRulesCheckCmd())
+	cmd.AddCommand(newRulesCheckCmd(), newRulesTestCmd())
 	return cmd
 }
 
@@ -58,7 +59,8 @@ func loadProgramme(path string) (*programme.Programme, programme.Problems, error
 	if info.IsDir() {
 		names = names[:0]
 		err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
-			if err == nil && !entry.IsDir() && (strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")) {
+			isYAML := strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+			if err == nil && !entry.IsDir() && isYAML && !scenario.IsFile(name) {
 				names = append(names, name)
 			}
 			return err

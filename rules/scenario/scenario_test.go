@@ -67,20 +67,26 @@ shop/scenario.yaml:7:52: at 2026-07-01 安娜 has 0 points pending, expected 3
 func TestProblems(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "shop/scenario.yaml:1:1: the file is empty\n"},
-		{"title: x\nsteps:\n  - {order: o1, member: anna, at: 2026-06-01, total: 1.00, expect: 3}\n",
-			"shop/scenario.yaml:3:60: unknown key `expect`: the step `order` has order, member, at, event, status, currency, total, lines, channel, store, coupons, attributes\n"},
-		{"title: x\nmember: anna\nsteps:\n  - {order: o1, at: yesterday, total: 1.00}\n  - {order: o2, at: 2026-06-01, total: 1.005}\n  - {order: o3, total: 1.00}\n  - {again: o9}\n",
+		{
+			"title: x\nsteps:\n  - {order: o1, member: anna, at: 2026-06-01, total: 1.00, expect: 3}\n",
+			"shop/scenario.yaml:3:60: unknown key `expect`: the step `order` has order, member, at, event, status, currency, total, lines, channel, store, coupons, attributes\n",
+		},
+		{
+			"title: x\nmember: anna\nsteps:\n  - {order: o1, at: yesterday, total: 1.00}\n  - {order: o2, at: 2026-06-01, total: 1.005}\n  - {order: o3, total: 1.00}\n  - {again: o9}\n",
 			"shop/scenario.yaml:4:21: `at` must be a time such as 2026-06-01 10:00 or 2026-06-01T10:00:00Z, not \"yesterday\"\n" +
 				"shop/scenario.yaml:4:6: the step `order` needs `at`: when it happened\n" +
 				"shop/scenario.yaml:5:40: `total` must be an amount of CNY with at most 2 decimals, not \"1.005\"\n" +
 				"shop/scenario.yaml:6:6: the step `order` needs `at`: when it happened\n" +
-				"shop/scenario.yaml:7:13: no event before has the id \"o9\"\n"},
+				"shop/scenario.yaml:7:13: no event before has the id \"o9\"\n",
+		},
 		{"title: x\nsteps:\n  - {order: o1, at: 2026-06-01, total: 1.00}\n", "shop/scenario.yaml:3:6: whose is it? name the `member` here or at the top of the scenario\n"},
 		{"title: x\nmember: a\nsteps:\n  - expect: {points: {spent: 1}}\n", "shop/scenario.yaml:4:23: the programme has no rule \"spent\"\n"},
 		{"title: x\nsteps: [{pay: o1}]\n", "shop/scenario.yaml:2:9: a step begins with order, refund, cancel, check-in, again or expect\n"},
 		{"title: x\n\tsteps: 1\n", "shop/scenario.yaml:2:1: not valid YAML"},
-		{"title: x\nversions: [{file: july.yaml, from: 2026-07-01}]\nsteps: [{expect: {member: a, balance: 0}}]\n",
-			"shop/scenario.yaml:2:12: a version is {file: a file beside the scenario, from: a time}; there is no shop/july.yaml\n"},
+		{
+			"title: x\nversions: [{file: july.yaml, from: 2026-07-01}]\nsteps: [{expect: {member: a, balance: 0}}]\n",
+			"shop/scenario.yaml:2:12: a version is {file: a file beside the scenario, from: a time}; there is no shop/july.yaml\n",
+		},
 	} {
 		r := run(c.text)
 		if r.Passed() || len(r.Differences) > 0 || !strings.HasPrefix(r.String(), c.want) {
