@@ -28,6 +28,9 @@ func (a *Account) fold() error {
 	}
 	v := a.ledger.at(a.newest)
 	start := windowStart(v, a.newest)
+	for i := range a.ledger.versions { // an order is refunded by the rules that it was decided by
+		start = min(start, windowStart(&a.ledger.versions[i], a.newest))
+	}
 	if a.whole && a.facts[0].key.at > start || !a.whole && a.ids.items[0].instant > start {
 		return nil
 	}

@@ -100,12 +100,22 @@ func (a *Account) seen(d *deciding, f *fact) (*Outcome, error) {
 		}
 		// Of two events of one status the earlier stands, whichever arrives first; only the later one is the duplicate.
 		for _, other := range a.orders[f.order.id] {
-			if other.order.status == f.order.status && a.earns(other) == a.earns(f) && other.key.compare(f.key) < 0 {
+			if other.order.status == f.order.status && a.earns(other) == a.earns(f) && other.key.compare(f.key) < 0 && a.inEffect(other) {
 				return d.answer(schemas.OutcomeDuplicate, fmt.Sprintf("order %s is %s since event %s", f.order.id, f.order.status, other.key.event)), nil
 			}
 		}
 	}
 	return nil, nil
+}
+
+// inEffect says whether an event makes a later one of its order and status a duplicate. A cancellation that is too far from
+// its order does not, as a later one may be near enough.
+func (a *Account) inEffect(f *fact) bool {
+	if f.order.status != schemas.Cancelled {
+		return true
+	}
+	order := a.standsFor(f.order.id)
+	return order != nil && honours(a.ledger.at(order.key.at).programme, order.key.at, f.key.at)
 }
 
 // hasEvent confirms a hit among the short hashes: by the place that a redelivered event has, else in all facts.
@@ -173,11 +183,11 @@ func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, out Outcome, ca
 		x.decided, x.want = false, nil
 	}
 	if !errors.Is(cause, errOverflow) {
-		return out, cause
+		return Outcome{}, cause
 	}
 	if headSpoiled {
 		if err := a.rebuild(); err != nil {
-			return out, err
+			return Outcome{}, err
 		}
 	}
 	refused := d.only(schemas.OutcomeInvalid, cause.Error())

@@ -39,12 +39,13 @@ func (s *series[T]) clone() series[T] {
 	return c
 }
 
-// adopt takes over the rows of another version of the same series, all of whose pages the next save then writes.
+// adopt takes over the rows of another version of the same series, all of whose pages the next save then writes. The elements
+// are numbered anew, so that the rows do not tell how they came about.
 func (s *series[T]) adopt(from *series[T]) {
 	if from.disk == nil {
 		from.disk = &stored{}
 	}
-	s.disk, s.dirty = from.disk, s.first
+	s.disk, s.first, s.dirty = from.disk, 0, 0
 }
 
 func (s *series[T]) hasPages() bool { return s.disk != nil && s.disk.high > s.disk.low }

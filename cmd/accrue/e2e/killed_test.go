@@ -10,7 +10,7 @@ import (
 // disk with it. Each is started again and nothing else is done for it. In the end each entry stands there once, each record has one answer, and the grants and
 // tiers are those of simulate.
 func TestKilledEngines(t *testing.T) {
-	const copies, rounds = 10, 9
+	const copies, rounds = 10, 7
 	t.Logf("seed %d", shared.seed)
 	random := rand.New(rand.NewPCG(shared.seed, 1))
 	// Tiers that are never lost: else all members would stand at the first level by now.
