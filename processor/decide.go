@@ -49,6 +49,16 @@ func (l *Lane) decide(ctx context.Context, now time.Time) error {
 	return nil
 }
 
+// begun notes where partitions begin that nothing is committed of yet. It is noted when their records are polled, not when
+// they are decided: what is polled and then dropped with a transaction must be read again from there.
+func (l *Lane) begun(records []Record) {
+	for i := range records {
+		if p := l.parts[records[i].Partition]; p != nil && p.first == NoOffset {
+			p.first = records[i].Offset
+		}
+	}
+}
+
 // notNow says that a record cannot be decided for now, through no fault of its own.
 type notNow struct{ why error }
 
@@ -64,9 +74,6 @@ func (l *Lane) decideRecord(ctx context.Context, r *Record, now time.Time) error
 	if h.state != serving {
 		h.seek = true // it will be polled again
 		return nil
-	}
-	if p.first == NoOffset {
-		p.first = r.Offset
 	}
 	if !r.Control {
 		if err := l.decideContent(ctx, h, r, now); err != nil {

@@ -140,6 +140,7 @@ func (l *Lane) take(e Event) error {
 	case Records:
 		l.trouble = nil
 		l.backlog = append(l.backlog, e...)
+		l.begun(e)
 	case Assigned:
 		l.assigned(e.Parts)
 	case Revoked:

@@ -45,7 +45,7 @@ func TestGracefulStop(t *testing.T) {
 	w.finish(sent, want)
 }
 
-var aborted = regexp.MustCompile(`.*(aborted|discarded|left open|fenced).*`) //nolint:gochecknoglobals // a constant in all but name
+var aborted = regexp.MustCompile(`.*(aborted|discarded|left open|fenced).*`)
 
 // calm demands that the log of an instance's last process tells of no transaction that came to nothing.
 func (s *stage) calm(e *engine) {

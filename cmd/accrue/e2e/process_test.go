@@ -230,7 +230,7 @@ type restored struct {
 	records, from, to int64
 }
 
-var restoredLine = regexp.MustCompile(`msg="shard restored".* shard=(\d+) why="([^"]*)" changelog_records=(\d+) .*from_offset=(\d+) offset=(\d+)`) //nolint:gochecknoglobals // a constant in all but name
+var restoredLine = regexp.MustCompile(`msg="shard restored".* shard=(\d+) why="([^"]*)" changelog_records=(\d+) .*from_offset=(\d+) offset=(\d+)`)
 
 // restorations reads them from the log of the last process, by shard.
 func (e *engine) restorations() map[int32]restored {
