@@ -104,9 +104,6 @@ func (s *Shard) Members() []string {
 	return members
 }
 
-// dropDue takes back a due time that stands in the store but is not the account's any more.
-func (s *Shard) dropDue(d state.DueMember) { s.overlays[0].DropDue(d.Member, d.At) }
-
 func (s *Shard) open(member string) (*cached, error) {
 	if c := s.accounts.get(member); c != nil {
 		return c, nil

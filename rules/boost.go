@@ -68,6 +68,7 @@ func boost(cands []candidate, p *programme.Programme) {
 	}
 	bestOfGroups(cands, true)
 	switch p.Stacking {
+	case programme.Add: // each on the base, as it stands
 	case programme.Multiply:
 		multiply(cands)
 	case programme.Best:

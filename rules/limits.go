@@ -148,6 +148,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 	w := wanted{rule: c.rule.ID, part: part}
 	available, tier := points, points
 	switch c.rule.Counts {
+	case programme.CountsBoth:
 	case programme.CountsBalance:
 		tier = 0
 	case programme.CountsTier:

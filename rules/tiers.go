@@ -61,6 +61,7 @@ func (s *standing) count(p *programme.Programme, at int64, by programme.Metric, 
 	case programme.CalendarYear:
 		s.metric.turn(programme.PerYear.Number(time.UnixMilli(at), p.Zone))
 		s.metric.current += amount
+	case programme.Lifetime: // the total is enough
 	}
 	return nil
 }
@@ -179,6 +180,7 @@ func (r *run) endTier(p *programme.Programme, at int64) error {
 		return nil
 	}
 	switch tiers.Then {
+	case programme.Requalify: // what the metric reaches
 	case programme.Keep:
 		level = held
 	case programme.OneDown:

@@ -13,7 +13,6 @@ import (
 
 var (
 	genText  = rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-z0-9-]{0,12}`), rapid.Just("满\t\"\\\u2028\x00"))
-	genTime  = rapid.Custom(drawTime)
 	genCount = rapid.OneOf(rapid.Int64(), rapid.Int64Range(-3, 1000))
 )
 

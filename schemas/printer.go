@@ -74,10 +74,8 @@ func (p *printer) instant(t time.Time) {
 		p.fail("%v is not in the years 1 to 9999", t)
 		return
 	}
-	layout := `"` + time.RFC3339 + `"`
 	if t.Nanosecond() >= int(time.Millisecond) {
-		layout = `"2006-01-02T15:04:05.000Z"`
-		p.buf = t.AppendFormat(p.buf, layout)
+		p.buf = t.AppendFormat(p.buf, `"2006-01-02T15:04:05.000Z"`)
 		return
 	}
 	p.buf = append(p.buf, '"')
