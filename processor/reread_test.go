@@ -4,6 +4,10 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // seeker is a Kafka that is only asked to seek.
@@ -31,5 +35,26 @@ func TestPolledBeforeTheFirstCommitIsReadAgain(t *testing.T) {
 	l.seek([]*position{p})
 	if at, ok := kafka.sought[p.Partition]; !ok || at != 7 {
 		t.Errorf("it is read on from %v, not from offset 7", kafka.sought)
+	}
+}
+
+// Records of partitions of which nothing is committed yet are polled and wait behind a small transaction, which is aborted: they
+// must be polled again.
+func TestAbortBeforeAnythingIsCommitted(t *testing.T) {
+	for name, fault := range map[string]kfake.Fault{
+		"aborted":   {Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.TransactionAbortable},
+		"discarded": {Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.ProducerFenced},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, 4)
+			s.trade(300)
+			hit := s.cluster.Fault(fault)
+			e := s.run(newMachine("a"), func(o *Options) { o.MaxRecords = 5 })
+			s.check(s.read())
+			if hit.Hits() == 0 {
+				t.Error("the fault was never hit")
+			}
+			e.end()
+		})
 	}
 }

@@ -213,7 +213,7 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 	for i := range f.grants {
 		g := &f.grants[i]
 		grant := GrantDescription{
-			GrantID: grantID(a.member, g.rule, f.topic, f.key.event, g.part), Rule: g.rule, Title: ruleOf(p, g.rule).Title,
+			GrantID: grantID(a.member, g.rule, f.key, g.part), Rule: g.rule, Title: ruleOf(p, g.rule).Title,
 			Available: g.available, Pending: g.pending, Tier: g.tier, Entries: g.revision, Why: whyOf(passed.verdicts, g.rule),
 		}
 		if g.due != 0 {

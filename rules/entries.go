@@ -82,7 +82,7 @@ func (d *deciding) write(out *Outcome, r *run, f *fact, p *programme.Programme, 
 	*g = grant{rule: w.rule, part: w.part, available: w.available, pending: w.pending, tier: w.tier, due: w.due, revision: g.revision + 1}
 	d.account.change(f)
 	rule := ruleOf(p, w.rule)
-	id := grantID(d.account.member, w.rule, f.topic, f.key.event, w.part)
+	id := grantID(d.account.member, w.rule, f.key, w.part)
 	e := schemas.PointGrant{
 		EntryID: entryID(id, g.revision), GrantID: id, MemberID: d.account.member, Entry: kind,
 		AvailableDelta: available, PendingDelta: pending, TierDelta: tier,

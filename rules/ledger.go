@@ -186,11 +186,12 @@ func (b *Broken) Error() string {
 
 func (b *Broken) Unwrap() error { return b.Err }
 
-// grantID follows from content: member, rule, source event and part. 128 bits, as text that sorts and reads well.
-func grantID(member, rule, topic, event string, part int32) string {
+// grantID follows from content: member, rule, source event and part. The event is named by its kind, not by the topic that it
+// came on, which may have another name elsewhere. 128 bits, as text that sorts and reads well.
+func grantID(member, rule string, source factKey, part int32) string {
 	var buffer [256]byte
 	b := buffer[:0]
-	for _, s := range [...]string{member, rule, topic, event} {
+	for _, s := range [...]string{member, rule, defaultTopic(source.kind), source.event} {
 		b = strconv.AppendInt(b, int64(len(s)), 10)
 		b = append(b, ':')
 		b = append(b, s...)

@@ -34,7 +34,7 @@ func TestKilledEngines(t *testing.T) {
 		for _, e := range victims {
 			e.kill()
 			kills++
-			if random.IntN(4) == 0 {
+			if round == rounds/2 || random.IntN(4) == 0 {
 				e.wipe()
 				wiped++
 			}
