@@ -12,7 +12,7 @@ import (
 
 var (
 	errNoMember  = errors.New("the record names no member")
-	errTombstone = errors.New("the record has no value (a tombstone), which only means something on the profiles topic")
+	errTombstone = errors.New("the record has no value (a tombstone), which means something only on the profiles topic and with a member as its key")
 )
 
 // decideTimeout bounds how long one look into the schema registry may hold the lane up; then it looks after the rest of its

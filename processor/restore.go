@@ -20,7 +20,8 @@ type catchUp struct {
 	committed *metadata
 	stored    *state.Position
 
-	did Restoration
+	begun time.Time // when the changelog was first asked for
+	did   Restoration
 }
 
 // located learns where shards stand. Offsets and metadata of a shard come in one answer: taken apart, the offsets could be
@@ -99,7 +100,7 @@ func (l *Lane) startRestore(h *held, text string) error {
 	case !have:
 		cause, why = CausedByNothing, "empty disk: all"
 	}
-	h.catchUp = catchUp{target: NoOffset, did: Restoration{Lane: l.o.Number, Shard: h.id, Cause: cause, Why: why}}
+	h.catchUp = catchUp{target: NoOffset, begun: l.o.Now(), did: Restoration{Lane: l.o.Number, Shard: h.id, Cause: cause, Why: why}}
 	if there {
 		h.committed, h.target = &m, m.Position
 	}
@@ -152,7 +153,6 @@ func (l *Lane) restore(e Changelog) error {
 // checkChangelog compares what is expected of the changelog with what is found, once, before anything of it is taken in.
 // again says that this answer is of no use: the shard is refused, or starts anew from nothing.
 func (l *Lane) checkChangelog(h *held, e *Changelog, now time.Time) (again bool, err error) {
-	h.did.Took = time.Duration(now.UnixNano()) // the start, until serve
 	h.clusterID, h.topicID = e.ClusterID, e.TopicID
 	if h.target == NoOffset {
 		// The offsets were reset by a tool, or never committed: all that is there now is what to catch up to.
@@ -255,7 +255,7 @@ func (l *Lane) serve(h *held, now time.Time) {
 		l.share()
 	}
 	h.did.To = h.at
-	h.did.Took = time.Duration(now.UnixNano()) - h.did.Took
+	h.did.Took = now.Sub(h.begun)
 	l.log.Info("shard restored", "shard", h.id, "why", h.did.Why, "changelog_records", h.did.Records, "bytes", h.did.Bytes,
 		"from_offset", h.did.From, "offset", h.did.To, "took", h.did.Took)
 	l.o.Observer.Restored(h.did)
