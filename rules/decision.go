@@ -55,6 +55,9 @@ func (d *deciding) decide(out *Outcome, r *run, entries []schemas.PointGrant) {
 		decision.Outcome = schemas.OutcomeHeld
 	}
 	decision.Reason = d.reason(r, decision)
+	if d.again != "" && len(entries) == 0 {
+		decision.Outcome, decision.Reason = schemas.OutcomeDuplicate, d.again
+	}
 	out.Decision = decision
 }
 

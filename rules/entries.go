@@ -14,6 +14,7 @@ type deciding struct {
 	account *Account
 	event   *Event // nil: time is the cause
 	fact    *fact  // nil: the event is none
+	again   string // why the event is a duplicate if it changes nothing; it is a fact all the same
 	now     time.Time
 }
 

@@ -100,6 +100,9 @@ func (a *Account) seen(d *deciding, f *fact) (*Outcome, error) {
 		}
 		// Of two events of one status the earlier stands, whichever arrives first; only the later one is the duplicate.
 		for _, other := range a.orders[f.order.id] {
+			if other.order.status == schemas.Cancelled && f.order.status == schemas.Cancelled {
+				d.again = fmt.Sprintf("order %s is %s by event %s already", f.order.id, f.order.status, other.key.event)
+			}
 			if other.order.status == f.order.status && a.earns(other) == a.earns(f) && other.key.compare(f.key) < 0 && a.inEffect(other) {
 				return d.answer(schemas.OutcomeDuplicate, fmt.Sprintf("order %s is %s since event %s", f.order.id, f.order.status, other.key.event)), nil
 			}
