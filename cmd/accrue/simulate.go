@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -90,20 +91,20 @@ func (s *simulation) runFiles(cmd *cobra.Command, versions programme.Versions, i
 		in = f
 	}
 	if outFile == "" {
-		return s.run(versions, in, out)
+		return s.run(cmd.Context(), versions, in, out)
 	}
 	f, err := os.Create(outFile)
 	if err != nil {
 		return invalidf("write output: %w", err)
 	}
-	return errors.Join(s.run(versions, in, f), f.Close())
+	return errors.Join(s.run(cmd.Context(), versions, in, f), f.Close())
 }
 
 // gcPercent lets the heap grow further between collections than Go does by itself: all accounts stay in memory anyway, and
 // marking them again and again would be a quarter of the time.
 const gcPercent = 400
 
-func (s *simulation) run(versions programme.Versions, in io.Reader, out io.Writer) error {
+func (s *simulation) run(ctx context.Context, versions programme.Versions, in io.Reader, out io.Writer) error {
 	ledger, err := rules.NewLedger(versions)
 	if err != nil {
 		return &invalidError{err}
@@ -113,6 +114,9 @@ func (s *simulation) run(versions programme.Versions, in io.Reader, out io.Write
 	progress := newProgress(s.errs, "events")
 	lines := bufio.NewReaderSize(in, 1<<20)
 	for number := int64(0); ; number++ {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("stopped after %d events; the output is not complete: %w", number, err)
+		}
 		line, err := readLine(lines)
 		if errors.Is(err, io.EOF) {
 			break
