@@ -50,10 +50,10 @@ func (a *Account) fold() error {
 		if err := r.through([]*fact{f}, f.key.at); err != nil {
 			return &Broken{a.member, fmt.Errorf("fold event %s: %w", f.key.event, err)}
 		}
-		f.decided, f.want = false, f.want[:0]
+		f.decided, f.want = false, nil
 	}
 	for _, f := range r.touched {
-		f.decided, f.want = false, f.want[:0]
+		f.decided, f.want = false, nil
 	}
 	a.forget(n, v.programme)
 	return nil

@@ -29,8 +29,6 @@ const (
 	noLine       programme.Money = -2
 )
 
-const noLineCounts = "no line of the order counts for it"
-
 // memoOf is the memo of a fact that is decided again; nil where it is decided for the first time, which most facts are
 // once and for all.
 func (r *run) memoOf(f *fact, v *version) *memo {
@@ -48,7 +46,7 @@ func (r *run) memoOf(f *fact, v *version) *memo {
 
 // holds says whether the condition of a rule is met.
 func (r *run) holds(c *candidate, f *fact, v *version) (bool, error) {
-	if !v.asks[c.index].factOnly || c.explained {
+	if !v.asks[c.index].factOnly || r.explain == f {
 		return c.rule.When.Met(&r.scope)
 	}
 	m := r.memoOf(f, v)
@@ -85,7 +83,7 @@ func (r *run) countLines(c *candidate, f *fact, v *version, rest remains) bool {
 		}
 	}
 	if m.counts[c.index] == noLine {
-		c.why = noLineCounts
+		c.why.kind = noLineCounts
 		return false
 	}
 	c.counted = m.counts[c.index]
@@ -98,7 +96,7 @@ func (r *run) sumLines(c *candidate, v *version, rest remains) bool {
 	for i := range rest.lines {
 		ok, err := r.lineCounts(c, v, &rest.lines[i])
 		if err != nil {
-			c.why = "its condition on lines could not be worked out: " + err.Error()
+			c.why = because{kind: failedLines, failed: err}
 			continue
 		}
 		if ok {
@@ -106,8 +104,8 @@ func (r *run) sumLines(c *candidate, v *version, rest remains) bool {
 			c.counted += rest.lines[i].Amount
 		}
 	}
-	if !some && c.why == "" {
-		c.why = noLineCounts
+	if !some && c.why.kind != failedLines {
+		c.why.kind = noLineCounts
 	}
 	return some
 }

@@ -10,21 +10,25 @@ import (
 // candidate is one rule that listens to the event of a pass, with what it has come to so far.
 type candidate struct {
 	rule    *programme.Rule
-	index   int    // in Programme.Rules
-	met     bool   // it is in force and its condition holds
-	why     string // why it gives nothing, or less; in words
-	amount  exact  // exact points of one part, before rounding and limits
-	parts   int64  // how many grants of that amount; 1 but for `each`
+	index   int  // in Programme.Rules
+	met     bool // it is in force and its condition holds
+	why     because
+	amount  exact // exact points of one part, before rounding and limits
+	parts   int64 // how many grants of that amount; 1 but for `each`
 	counted programme.Money
 	points  int64 // granted in the end, over all parts
-	cut     string
-
-	explained bool // whether anybody will read why and cut; texts are not made for nobody
+	cut     binding
 }
 
 // pass decides one fact: what the rules say to it, what that makes of the standing, and the grants that it wants.
 func (r *run) pass(f *fact) error {
-	r.begin(f)
+	from := r.begin(f)
+	err := r.passKind(f)
+	f.want = r.wants[from:len(r.wants):len(r.wants)]
+	return err
+}
+
+func (r *run) passKind(f *fact) error {
 	switch {
 	case f.checkIn != nil:
 		return r.passCheckIn(f)
@@ -130,14 +134,14 @@ func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest rema
 	p := v.programme
 	cands := r.cands[:0]
 	for _, index := range listening {
-		c := candidate{rule: p.Rules[index], index: index, parts: 1, explained: r.explain == f}
-		r.meet(&c, f, v, rest)
+		cands = append(cands, candidate{rule: p.Rules[index], index: index, parts: 1})
+		c := &cands[len(cands)-1]
+		r.meet(c, f, v, rest)
 		if c.met && c.rule.Earn != nil {
-			if err := r.amount(&c, f, p, now); err != nil {
+			if err := r.amount(c, f, p, now); err != nil {
 				return err
 			}
 		}
-		cands = append(cands, c)
 	}
 	r.cands = cands
 	bestOfGroups(cands, false)
@@ -148,32 +152,26 @@ func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest rema
 		}
 	}
 	if r.explain == f {
-		r.passed.verdicts = verdicts(cands, p)
+		r.explained(cands, v)
 	}
 	return nil
 }
 
 // meet decides whether the rule is in force and its condition holds.
 func (r *run) meet(c *candidate, f *fact, v *version, rest remains) {
-	p := v.programme
 	rule, at := c.rule, time.UnixMilli(f.key.at)
 	if !rule.From.IsZero() && at.Before(rule.From) || !rule.To.IsZero() && !at.Before(rule.To) {
-		if c.explained {
-			c.why = "it is in force " + forceText(rule, p)
-		}
+		c.why.kind = notInForce
 		return
 	}
 	if rule.When != nil {
 		ok, err := r.holds(c, f, v)
 		switch {
 		case err != nil:
-			c.why = "its condition could not be worked out: " + err.Error()
+			c.why = because{kind: failedWhen, failed: err}
 			return
 		case !ok:
-			c.why = "its condition is not met"
-			if c.explained {
-				c.why = fmt.Sprintf("its condition is not met: %s", rule.When.Source)
-			}
+			c.why.kind = notMet
 			return
 		}
 	}
@@ -198,8 +196,8 @@ func (r *run) amount(c *candidate, f *fact, p *programme.Programme, now time.Tim
 			return err
 		}
 		c.amount = exactInt(points)
-		if steps == 0 && c.explained {
-			c.why = fmt.Sprintf("%s is short of %s", moneyText(c.counted, p), moneyText(earn.Per, p))
+		if steps == 0 {
+			c.why.kind = tooShort
 		}
 	default:
 		c.amount = exactInt(earn.Points)

@@ -130,7 +130,7 @@ func (a *Account) rebuild() error {
 		return &Broken{a.member, fmt.Errorf("decide again from the base: %w", err)}
 	}
 	for _, f := range r.touched {
-		f.decided, f.want = false, f.want[:0]
+		f.decided, f.want = false, nil
 	}
 	return nil
 }
