@@ -32,10 +32,10 @@ type Account struct {
 	orders    map[string][]*fact // the facts of an order, ascending; only while whole
 	snapshots []snapshot         // ascending; only while whole
 
-	changed map[*fact]struct{} // to be written by the next Save
-	dropped []factKey          // to be deleted by the next Save
-	touched bool               // whether Save has anything to do
-	rebased bool               // whether Save has to write the base
+	changed []*fact   // to be written by the next Save, those whose mark still stands
+	dropped []factKey // to be deleted by the next Save
+	touched bool      // whether Save has anything to do
+	rebased bool      // whether Save has to write the base
 }
 
 // snapshot is the standing before facts[next].
@@ -46,7 +46,7 @@ type snapshot struct {
 
 // Open reads the account of a member; one that has no rows yet is a new member's. The account keeps rows for later reads.
 func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
-	a := &Account{ledger: l, member: member, rows: rows, changed: map[*fact]struct{}{}}
+	a := &Account{ledger: l, member: member, rows: rows}
 	row, err := rows.Get([]byte(headRow))
 	if err != nil {
 		return nil, fmt.Errorf("open account of member %q: %w", member, err)
@@ -115,8 +115,12 @@ func (a *Account) Save(put func(key, value []byte)) {
 	a.ids.save(w, "ai", rows)
 	a.sealed.save(w, "as", rows)
 	a.head.save(w, "h", rows)
-	for _, f := range a.changedFacts() {
-		rows.put(f.key.row(), f.encode())
+	slices.SortFunc(a.changed, func(x, y *fact) int { return x.key.compare(y.key) })
+	for _, f := range a.changed {
+		if f.changed {
+			f.changed = false
+			rows.put(f.key.row(), f.encode())
+		}
 	}
 	for _, key := range a.dropped {
 		rows.delete(key.row())
@@ -129,21 +133,14 @@ func (a *Account) Save(put func(key, value []byte)) {
 	}
 	rows.put([]byte(headRow), w.bytes)
 	clear(a.changed)
-	a.dropped, a.touched, a.rebased = nil, false, false
-}
-
-// changedFacts are the facts to write, in their order.
-func (a *Account) changedFacts() []*fact {
-	list := make([]*fact, 0, len(a.changed))
-	for f := range a.changed {
-		list = append(list, f)
-	}
-	slices.SortFunc(list, func(x, y *fact) int { return x.key.compare(y.key) })
-	return list
+	a.changed, a.dropped, a.touched, a.rebased = a.changed[:0], nil, false, false
 }
 
 func (a *Account) change(f *fact) {
-	a.changed[f] = struct{}{}
+	if !f.changed {
+		f.changed = true
+		a.changed = append(a.changed, f)
+	}
 	a.touched = true
 }
 

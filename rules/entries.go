@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"accrue/rules/programme"
@@ -16,6 +17,7 @@ type deciding struct {
 	fact    *fact  // nil: the event is none
 	again   string // why the event is a duplicate if it changes nothing; it is a fact all the same
 	now     time.Time
+	cause   string // causeText, once it was asked for
 }
 
 // finish turns what a run wants into records: the entries are the difference to what was written.
@@ -157,11 +159,21 @@ func (d *deciding) entryReason(r *run, f *fact, kind schemas.EntryKind, rule *pr
 			}
 		}
 	}
-	return fmt.Sprintf("%s: %s instead of %d", d.causeText(), pointsText(is), was)
+	var buffer [128]byte
+	text := append(append(buffer[:0], d.causeText()...), ": "...)
+	text = append(appendPoints(text, is), " instead of "...)
+	return string(strconv.AppendInt(text, was, 10))
 }
 
 // causeText says in words what made the past be decided again.
 func (d *deciding) causeText() string {
+	if d.cause == "" {
+		d.cause = d.describeCause()
+	}
+	return d.cause
+}
+
+func (d *deciding) describeCause() string {
 	f := d.fact
 	switch {
 	case f == nil:

@@ -77,7 +77,7 @@ func (a *Account) forget(n int, p *programme.Programme) {
 	last := a.facts[n-1].key.at
 	a.folded = last
 	for _, f := range a.facts[:n] {
-		delete(a.changed, f)
+		f.changed = false
 		a.dropped = append(a.dropped, f.key)
 		a.forgetID(eventHash(f.key.kind, f.key.event), f.key.at)
 		if f.order == nil {

@@ -37,17 +37,18 @@ func (r *run) passKind(f *fact) error {
 	default: // an event of another status; refunds and cancellations act through their order
 		earnOn := r.account.ledger.at(f.key.at).programme.EarnOn
 		if f.order.status == earnOn {
-			r.passed.reasonFor(r, f, "it has no lines, so there is nothing that could earn")
+			r.unasked(f, "it has no lines, so there is nothing that could earn")
 		} else {
-			r.passed.reasonFor(r, f, fmt.Sprintf("orders earn when they are %s, this one is %s", earnOn, f.order.status))
+			r.unasked(f, "orders earn when they are %s, this one is %s", earnOn, f.order.status)
 		}
 		return nil
 	}
 }
 
-func (p *passResult) reasonFor(r *run, f *fact, reason string) {
+// unasked notes why nothing was asked of the rules, if somebody reads it.
+func (r *run) unasked(f *fact, format string, args ...any) {
 	if r.explain == f {
-		p.reason = reason
+		r.passed.reason = fmt.Sprintf(format, args...)
 	}
 }
 
@@ -58,7 +59,7 @@ func (r *run) passOrder(f *fact) error {
 		return nil // it stood at an earlier event, which is folded away
 	}
 	if stands := r.account.standsFor(f.order.id); stands != nil && stands != f {
-		r.passed.reasonFor(r, f, fmt.Sprintf("order %s stands at its earlier event %s", f.order.id, stands.key.event))
+		r.unasked(f, "order %s stands at its earlier event %s", f.order.id, stands.key.event)
 		return nil
 	}
 	rest, err := r.account.left(f, p, r.lines)
@@ -67,12 +68,13 @@ func (r *run) passOrder(f *fact) error {
 		return err
 	}
 	if rest.gone != "" {
-		r.passed.reasonFor(r, f, "nothing is left: "+rest.gone)
+		r.unasked(f, "nothing is left: %s", rest.gone)
 		return nil
 	}
 	now := inZone(f.key.at, p)
 	r.see(p, now)
-	r.scope.Order = &programme.OrderView{
+	r.scope.Order = &r.order
+	r.order = programme.OrderView{
 		Total: rest.total, Number: s.orders + 1, Channel: f.order.channel, Store: f.order.store, Coupons: f.order.coupons,
 		Currency: f.order.currency, Lines: rest.lines, Attributes: attributeMap(f.order.attributes),
 	}
@@ -99,7 +101,8 @@ func (r *run) passCheckIn(f *fact) error {
 	p, s := v.programme, r.s
 	now := inZone(f.key.at, p)
 	r.see(p, now)
-	r.scope.CheckIn = &programme.CheckInView{
+	r.scope.CheckIn = &r.checkIn
+	r.checkIn = programme.CheckInView{
 		Activity: f.checkIn.activity, Channel: f.checkIn.channel, Store: f.checkIn.store, Attributes: attributeMap(f.checkIn.attributes),
 	}
 	if err := r.ask(v, v.checkIns, f, now, remains{}); err != nil {

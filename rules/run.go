@@ -24,8 +24,10 @@ type run struct {
 	lines   []programme.LineView // reused by each pass
 	cands   []candidate          // reused by each pass
 	scope   programme.Scope      // reused by each condition
-	periods periods              // of the event of the pass
-	texts   map[textKey]bool     // what conditions say about one text of a line; kept from run to run
+	order   programme.OrderView  // what it sees of the event: one of the two
+	checkIn programme.CheckInView
+	periods periods          // of the event of the pass
+	texts   map[textKey]bool // what conditions say about one text of a line; kept from run to run
 }
 
 // passResult is what the rules said to the explained fact.

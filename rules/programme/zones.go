@@ -26,6 +26,7 @@ var zones = sync.OnceValues(readZones)
 type zoneIndex struct {
 	names []string // sorted
 	load  map[string]func() (*zone, error)
+	laid  sync.Map // *time.Location → *zone, of those that were asked for: quicker than by name
 }
 
 // zone is a time zone with its changes laid out from 1900 to 2200. The tables give later changes as a rule, which
@@ -124,6 +125,9 @@ func laidOut(loc *time.Location) *zone {
 	if err != nil {
 		return nil
 	}
+	if z, ok := index.laid.Load(loc); ok {
+		return z.(*zone)
+	}
 	load, ok := index.load[loc.String()]
 	if !ok {
 		return nil
@@ -132,6 +136,7 @@ func laidOut(loc *time.Location) *zone {
 	if err != nil || z.loc != loc {
 		return nil
 	}
+	index.laid.Store(loc, z)
 	return z
 }
 
