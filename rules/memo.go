@@ -94,7 +94,8 @@ func (r *run) sumLines(c *candidate, v *version, rest remains) bool {
 	some := false
 	c.counted = 0
 	for i := range rest.lines {
-		ok, err := r.lineCounts(c, v, &rest.lines[i])
+		r.scope.Line = &rest.lines[i]
+		ok, err := c.rule.Lines.Met(&r.scope)
 		if err != nil {
 			c.why = because{kind: failedLines, failed: err}
 			continue
@@ -104,60 +105,17 @@ func (r *run) sumLines(c *candidate, v *version, rest remains) bool {
 			c.counted += rest.lines[i].Amount
 		}
 	}
+	r.scope.Line = nil
 	if !some && c.why.kind != failedLines {
 		c.why.kind = noLineCounts
 	}
 	return some
 }
 
-// textKey is a condition on one text of a line, with the text.
-type textKey struct {
-	condition *programme.Condition
-	text      string
-}
-
-// mostTexts bounds the answers kept for texts; a shop has fewer categories and brands than that.
-const mostTexts = 4096
-
-// lineCounts asks the `lines` condition of a rule about one line. What it says about a category or a brand alone, as most of
-// them do, is kept.
-func (r *run) lineCounts(c *candidate, v *version, line *programme.LineView) (bool, error) {
-	text := ""
-	switch v.asks[c.index].text {
-	case "line.category":
-		text = line.Category
-	case "line.brand":
-		text = line.Brand
-	default:
-		return r.askLine(c, line)
-	}
-	key := textKey{c.rule.Lines, text}
-	if ok, known := r.texts[key]; known {
-		return ok, nil
-	}
-	ok, err := r.askLine(c, line)
-	if err == nil {
-		if r.texts == nil || len(r.texts) >= mostTexts {
-			r.texts = make(map[textKey]bool)
-		}
-		key.text = strings.Clone(text) // it may share a block with a whole record
-		r.texts[key] = ok
-	}
-	return ok, err
-}
-
-func (r *run) askLine(c *candidate, line *programme.LineView) (bool, error) {
-	r.scope.Line = line
-	ok, err := c.rule.Lines.Met(&r.scope)
-	r.scope.Line = nil
-	return ok, err
-}
-
 // asks says what the conditions of a rule depend on.
 type asks struct {
-	factOnly bool   // `when` asks nothing of the member, so that its answer about a fact stays
-	lineOnly bool   // `lines` asks nothing but the line
-	text     string // the one variable that `lines` asks, if it is one
+	factOnly bool // `when` asks nothing of the member, so that its answer about a fact stays
+	lineOnly bool // `lines` asks nothing but the line
 }
 
 func asksOf(rule *programme.Rule) asks {
@@ -170,14 +128,10 @@ func asksOf(rule *programme.Rule) asks {
 		}
 	}
 	if rule.Lines != nil {
-		names := rule.Lines.References()
-		for _, name := range names {
+		for _, name := range rule.Lines.References() {
 			if !strings.HasPrefix(name, "line.") {
 				a.lineOnly = false
 			}
-		}
-		if len(names) == 1 {
-			a.text = names[0]
 		}
 	}
 	return a

@@ -26,8 +26,7 @@ type run struct {
 	scope   programme.Scope      // reused by each condition
 	order   programme.OrderView  // what it sees of the event: one of the two
 	checkIn programme.CheckInView
-	periods periods          // of the event of the pass
-	texts   map[textKey]bool // what conditions say about one text of a line; kept from run to run
+	periods periods // of the event of the pass
 }
 
 // passResult is what the rules said to the explained fact.
@@ -54,7 +53,7 @@ func (r *run) free() {
 	clear(r.lines)
 	pool := &r.account.ledger.runs
 	*r = run{
-		lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], wants: r.wants[:0], tiers: r.tiers[:0], texts: r.texts,
+		lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], wants: r.wants[:0], tiers: r.tiers[:0],
 	}
 	pool.Put(r)
 }
