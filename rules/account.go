@@ -24,7 +24,8 @@ type Account struct {
 	ids    series[idAt]
 	sealed series[sealedAt]
 
-	idIndex map[uint32]int32 // hashes of ids, counted; made when ids are many
+	idIndex     map[uint32]int32    // hashes of ids, counted; made when ids are many
+	sealedIndex map[uint64]struct{} // hashes of sealed; made when they are many, anew after each fold
 
 	// facts are all facts of the window, ascending, once whole is true; before that those that were read one by one.
 	facts     []*fact

@@ -77,8 +77,7 @@ func (s *standing) clone() *standing {
 	return &c
 }
 
-// adopt takes over the rows in which the series of head are stored, for a standing that becomes the head in its place. The
-// next save writes all their pages, as it is not known how the two differ.
+// adopt takes over the rows in which the series of head are stored, for a standing that becomes the head in its place.
 func (s *standing) adopt(head *standing) {
 	s.held.adopt(&head.held)
 	s.metric.rolling.adopt(&head.metric.rolling)
