@@ -164,7 +164,13 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		if r.s.pending, err = addInt(r.s.pending, available); err != nil {
 			return err
 		}
+		if r.s.heldTier, err = addInt(r.s.heldTier, tier); err != nil {
+			return err
+		}
 		r.s.held.add(heldAt{w.due, f.key, c.rule.ID, part, available, tier})
+	}
+	if err := r.s.releasable(); err != nil {
+		return err
 	}
 	r.wants = append(r.wants, w)
 	return nil

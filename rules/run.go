@@ -107,6 +107,7 @@ func (r *run) release(at int64) error {
 			return err
 		}
 		r.s.pending -= h.available
+		r.s.heldTier -= h.tier
 		if err := r.s.count(r.account.ledger.at(at).programme, at, programme.ByPoints, h.tier); err != nil {
 			return err
 		}
