@@ -53,7 +53,7 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 		return nil, fmt.Errorf("open account of member %q: %w", member, err)
 	}
 	if row == nil {
-		a.head, a.base, a.whole, a.orders = &standing{}, &standing{}, true, map[string][]*fact{}
+		a.head = &standing{}
 		return a, nil
 	}
 	r := &reader{rest: slices.Clone(row)}
@@ -90,12 +90,23 @@ func HeadDue(key, value []byte) (time.Time, bool) {
 
 // Size is about how many bytes the account takes in memory.
 func (a *Account) Size() int {
-	size := 600 + 40*len(a.ids.items) + 16*len(a.sealed.items) + 600*len(a.facts) + 100*a.head.held.len() + 16*a.head.metric.rolling.len()
+	size := 600 + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.metric.rolling.len()
 	for i := range a.head.rules {
 		u := &a.head.rules[i]
 		size += 150 + 16*u.orders.len() + 16*u.spend.len()
 	}
-	return size + len(a.snapshots)*700
+	return size + a.FactBytes()
+}
+
+// FactBytes is about how many bytes of Size are facts, which Rest lets go.
+func (a *Account) FactBytes() int { return 600*len(a.facts) + 700*len(a.snapshots) }
+
+// Rest lets go of the facts in memory. They are read again from the rows when they are asked for: so it is of use only where
+// Save was called, and does nothing before.
+func (a *Account) Rest() {
+	if !a.touched && a.any {
+		a.facts, a.whole, a.orders, a.base, a.snapshots = nil, false, nil, nil, nil
+	}
 }
 
 // Save hands over the rows that changed since the last Save; a nil value deletes. The caller owns key and value.

@@ -209,6 +209,9 @@ func (r *replay) take(member string, out *rules.Outcome) {
 	}
 	if r.stores != nil {
 		r.open(member).Save(r.stores[member].put)
+		if len(r.sent)%3 != 0 { // in memory and out of it, both
+			r.open(member).Rest()
+		}
 	}
 }
 
