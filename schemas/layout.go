@@ -14,13 +14,12 @@ type layout[T any] struct {
 // column is one field of the record type T, in every form that the record has.
 type column[T any] interface {
 	name() string
-	needed() bool                      // the schema gives no default
-	reset() func(*T)                   // sets the default; nil: it is the zero value
-	compile(w *shape) (step[T], error) // reads what a writer wrote as w
-	encode(v *T, out *output)          // writes as the schema says
-	parse(v *T, s *scanner)            // reads plain JSON
-	print(p *printer, v *T)            // writes plain JSON
-	absent(v *T) bool                  // left out in plain JSON
+	needed() bool                              // the schema gives no default
+	reset() func(*T)                           // sets the default; nil: it is the zero value
+	compile(w *shape) (step[T], error)         // reads what a writer wrote as w
+	encode(v *T, out *output)                  // writes as the schema says
+	parse(v *T, s *scanner)                    // reads plain JSON
+	print(p *printer, dst []byte, v *T) []byte // writes plain JSON after a comma; what is absent not at all
 }
 
 // step reads one field of a body into a record.
@@ -66,7 +65,7 @@ type record interface {
 	compileAny(w *shape) (func(*input) any, error)
 	encodeAny(v any, out *output)
 	parseAny(s *scanner) any
-	printAny(p *printer, v any)
+	printAny(p *printer, dst []byte, v any) []byte
 }
 
 func (l *layout[T]) recordName() string   { return l.name }
@@ -103,13 +102,13 @@ func (l *layout[T]) parseAny(s *scanner) any {
 }
 
 // printAny writes v, which is a *T, as plain JSON.
-func (l *layout[T]) printAny(p *printer, v any) {
+func (l *layout[T]) printAny(p *printer, dst []byte, v any) []byte {
 	t, ok := v.(*T)
 	if !ok || t == nil {
 		p.fail("%T is not a %s", v, l.name)
-		return
+		return dst
 	}
-	l.print(p, t)
+	return l.print(p, dst, t)
 }
 
 // plan decodes the bodies that one writer's schema describes.
