@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,15 +23,9 @@ func (l *layout[T]) parse(v *T, s *scanner) {
 	var seen uint64
 	next := 0
 	for first := true; s.more(first, '}'); first = false {
-		s.peek()
 		at := s.pos
-		name := s.key()
+		i := l.field(s, next)
 		if s.bad != nil {
-			return
-		}
-		i, known := l.find(name, next)
-		if !known {
-			s.fail(at, "%s has no field %q%s", l.name, name, suggest(string(name), l.names))
 			return
 		}
 		if seen&(1<<i) != 0 {
@@ -57,6 +52,24 @@ func (l *layout[T]) parse(v *T, s *scanner) {
 	}
 }
 
+// field reads the name of a field and the colon, and returns which it is. Mostly it is the next one of the schema, or the
+// one behind an optional one: those are compared as a whole.
+func (l *layout[T]) field(s *scanner, next int) int {
+	for i := next; i < min(next+2, len(l.heads)); i++ {
+		if head := l.heads[i]; len(s.src)-s.pos > len(head) && string(s.src[s.pos:s.pos+len(head)]) == head {
+			s.pos += len(head)
+			return i
+		}
+	}
+	at := s.pos
+	name := s.key()
+	i, known := l.find(name, next)
+	if !known && s.bad == nil {
+		s.fail(at, "%s has no field %q%s", l.name, name, suggest(string(name), l.names))
+	}
+	return i
+}
+
 // print writes a record's fields in the order of the schema. What is absent is left out; numbers are always there.
 func (l *layout[T]) print(p *printer, dst []byte, v *T) []byte {
 	start := len(dst)
@@ -81,9 +94,12 @@ func (c *textColumn[T]) print(p *printer, dst []byte, v *T) []byte {
 }
 
 func (c *enumColumn[T, E]) parse(v *T, s *scanner) {
-	s.peek()
+	if s.peek() != '"' {
+		s.expected("one of " + joinSymbols(c.symbols))
+		return
+	}
 	at := s.pos
-	raw := s.raw("one of " + joinSymbols(c.symbols))
+	raw := s.raw("")
 	for _, symbol := range c.symbols {
 		if string(raw) == string(symbol) {
 			*c.at(v) = symbol
@@ -257,9 +273,10 @@ func (c *listColumn[T, E]) parse(v *T, s *scanner) {
 	var all []E
 	for s.more(len(all) == 0, ']') {
 		if all == nil {
-			// A guess that saves most of the growing: a line of an order has about 80 bytes. Bounded, as the text may
-			// be long for other reasons.
-			all = make([]E, 0, min((len(s.src)-s.pos)/80+1, firstItems))
+			// Room for all that may come, so that there is no growing, but bounded: the text may be long, or have
+			// braces, for other reasons.
+			ahead := s.src[s.pos:min(s.pos+firstItems*100, len(s.src))]
+			all = make([]E, 0, min(bytes.Count(ahead, []byte{'{'}), firstItems))
 		}
 		var zero E
 		all = append(all, zero)

@@ -1,13 +1,17 @@
 package schemas
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // layout is the table of a record: its columns in the order of the schema. It never changes once it is made.
 type layout[T any] struct {
 	name     string
 	columns  []column[T]
 	names    []string
-	required uint64 // bit i: column i has no default
+	heads    []string // the fields' names with quotes and colon, as they mostly stand in plain JSON
+	required uint64   // bit i: column i has no default
 	defaults []func(*T)
 }
 
@@ -30,6 +34,7 @@ func newLayout[T any](name string, columns ...column[T]) *layout[T] {
 	l := &layout[T]{name: name, columns: columns}
 	for i, c := range columns {
 		l.names = append(l.names, c.name())
+		l.heads = append(l.heads, strconv.Quote(c.name())+":")
 		if c.needed() {
 			l.required |= 1 << i
 		}
@@ -49,10 +54,14 @@ func (l *layout[T]) setDefaults(v *T) {
 
 // find returns the column with a name. The search starts where the last one ended, as fields mostly come in order.
 func (l *layout[T]) find(name []byte, from int) (int, bool) {
-	for i := range l.names {
-		at := (from + i) % len(l.names)
-		if string(name) == l.names[at] {
-			return at, true
+	for i := from; i < len(l.names); i++ {
+		if string(name) == l.names[i] {
+			return i, true
+		}
+	}
+	for i := 0; i < min(from, len(l.names)); i++ {
+		if string(name) == l.names[i] {
+			return i, true
 		}
 	}
 	return 0, false

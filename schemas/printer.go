@@ -34,17 +34,28 @@ func enclose(dst []byte, start int, opening, closing byte) []byte {
 // stays readable.
 func (p *printer) text(dst []byte, intro, s string) []byte {
 	dst = append(dst, intro...)
-	if !isPlain(s) {
-		if !utf8.ValidString(s) { // S4
-			p.fail("the text %q is not valid UTF-8", s)
-		}
-		for end := clean(s); end < len(s); end = clean(s) {
-			dst = appendEscape(append(dst, s[:end]...), s[end])
-			s = s[end+1:]
-		}
+	if isPlain(s) {
+		dst = append(dst, s...)
+	} else {
+		dst = p.escape(dst, s)
 	}
-	dst = append(dst, s...)
 	return append(dst, '"')
+}
+
+// escape writes a text that cannot stand there as it is, or is not ASCII.
+func (p *printer) escape(dst []byte, s string) []byte {
+	if !utf8.ValidString(s) { // S4
+		p.fail("the text %q is not valid UTF-8", s)
+	}
+	for {
+		end := clean([]byte(s))
+		dst = append(dst, s[:end]...)
+		if end == len(s) {
+			return dst
+		}
+		dst = appendEscape(dst, s[end])
+		s = s[end+1:]
+	}
 }
 
 // Texts are looked at eight bytes at a time: as words, the first byte lowest.
@@ -85,10 +96,10 @@ func isPlain(s string) bool {
 }
 
 // clean returns how many bytes at the beginning of s stand for themselves.
-func clean(s string) int {
+func clean(s []byte) int {
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
-		w := word(s[i:])
+		w := binary.LittleEndian.Uint64(s[i:])
 		if found := special(w) &^ w & highBits; found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
