@@ -117,6 +117,7 @@ func BenchmarkParseLineOrder21(b *testing.B) {
 func BenchmarkAppendLineDecision(b *testing.B) {
 	benchmarkAppendLine(b, TopicDecisions, benchDecision())
 }
+
 func BenchmarkAppendLineGrant(b *testing.B) { benchmarkAppendLine(b, TopicPointGrants, benchGrant()) }
 
 func benchmarkAppendLine(b *testing.B, topic string, v any) {

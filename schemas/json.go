@@ -125,7 +125,7 @@ func (c *numberColumn[T, N]) parse(v *T, s *scanner) {
 	*c.at(v) = N(s.number(bits))
 }
 
-func (c *numberColumn[T, N]) print(p *printer, dst []byte, v *T) []byte {
+func (c *numberColumn[T, N]) print(_ *printer, dst []byte, v *T) []byte {
 	return strconv.AppendInt(append(dst, c.intro...), int64(*c.at(v)), 10)
 }
 

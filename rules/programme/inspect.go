@@ -209,12 +209,12 @@ func (s *session) call(e celast.Expr, locals []string) {
 		s.inspect(argument, locals)
 	}
 	name := call.FunctionName()
-	switch {
-	case name == overloads.TypeConvertDouble:
+	switch name {
+	case overloads.TypeConvertDouble:
 		s.failAt(e, "", "there is no floating point: write a decimal number as it is, 1.5")
-	case name == overloads.TimeGetDayOfMonth:
+	case overloads.TimeGetDayOfMonth:
 		s.problem(Warning, s.offset(e.ID()), "getDate()", "getDayOfMonth() counts from 0")
-	case name == overloads.Matches:
+	case overloads.Matches:
 		s.pattern(call)
 	}
 	if strings.HasPrefix(name, "get") && call.IsMemberFunction() && len(call.Args()) > 0 {

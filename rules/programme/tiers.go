@@ -20,10 +20,10 @@ func (p *programmeParser) tiers(n *node) {
 	}
 	if then := f.get("then"); then != nil {
 		if i, ok := p.choice(then, "`then`", []string{"requalify", "one_down", "keep"}, nil); ok {
-			t.Then = Then(i) //nolint:gosec // one of three
+			t.Then = Then(i)
 		}
 		if t.Span == Lifetime {
-			p.warn(f.at("then"), "", "`then` has no effect: with `over: lifetime` nobody falls")
+			p.warn(f.at("then"), "`then` has no effect: with `over: lifetime` nobody falls")
 		}
 	}
 	if grace := f.get("grace"); grace != nil {
@@ -124,7 +124,7 @@ func (p *programmeParser) levels(n *node, t *Tiers) {
 			}
 		}
 		if id := f.get("id"); id != nil {
-			level.ID, _ = p.name(id, "`id`")
+			level.ID = p.name(id, "`id`")
 			if first, twice := seen[level.ID]; twice && level.ID != "" {
 				p.fail(id.pos, "duplicate level id %q, first in line %d", level.ID, first.Line)
 			}

@@ -52,9 +52,9 @@ func (s *session) textOffset(line, column int) int {
 
 // The type checker's messages that we can say better.
 var (
-	noOverload     = regexp.MustCompile(`^found no matching overload for '(.*)' applied to '(.*)'$`) //nolint:gochecknoglobals // never changed
-	undeclared     = regexp.MustCompile(`^undeclared reference to '([^']*)'`)                        //nolint:gochecknoglobals // never changed
-	undefinedField = regexp.MustCompile(`^undefined field '([^']*)'`)                                //nolint:gochecknoglobals // never changed
+	noOverload     = regexp.MustCompile(`^found no matching overload for '(.*)' applied to '(.*)'$`)
+	undeclared     = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
+	undefinedField = regexp.MustCompile(`^undefined field '([^']*)'`)
 )
 
 // typeErrors reports what the type checker found.
