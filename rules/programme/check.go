@@ -3,6 +3,8 @@ package programme
 import (
 	"fmt"
 	"slices"
+
+	"accrue/schemas"
 )
 
 // check looks at the rules together: ids, boosts, groups. It turns the names of boosts into indices.
@@ -43,7 +45,7 @@ func (p *programmeParser) boostOf(self int, read *ruleRead, byID map[string]int)
 		}
 		i, ok := byID[name]
 		if !ok {
-			p.suggest(n.pos, nearest(name, p.earningIDs()), "`of` names an unknown rule %q", shorten(name))
+			p.suggest(n.pos, schemas.Nearest(name, p.earningIDs()), "`of` names an unknown rule %q", shorten(name))
 			continue
 		}
 		named := p.read[i]

@@ -11,6 +11,8 @@ import (
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
+
+	"accrue/schemas"
 )
 
 // session compiles one condition: it holds its text, where that stands, and what was found.
@@ -109,7 +111,7 @@ func (s *session) identifier(e celast.Expr, locals []string) {
 	case slices.Contains(roots, name):
 		s.failAt(e, "", "`%s` needs a field, like %s", name, s.example(name))
 	default:
-		s.failAt(e, nearest(name, s.words(locals)), "unknown name `%s`", shorten(name))
+		s.failAt(e, schemas.Nearest(name, s.words(locals)), "unknown name `%s`", shorten(name))
 	}
 }
 
@@ -180,7 +182,7 @@ func (s *session) nearField(root, field string) string {
 			fields = append(fields, strings.TrimPrefix(later, root+"."))
 		}
 	}
-	if near := nearest(field, fields); near != "" {
+	if near := schemas.Nearest(field, fields); near != "" {
 		return root + "." + near
 	}
 	return ""
@@ -328,7 +330,7 @@ func (s *session) tierNames(operator string, args []celast.Expr) {
 			case len(s.levels) == 0:
 				s.failAt(candidate, "", "the programme has no tiers: member.tier is never %q", shorten(string(name)))
 			default:
-				s.failAt(candidate, nearest(string(name), s.levels), "there is no level %q", shorten(string(name)))
+				s.failAt(candidate, schemas.Nearest(string(name), s.levels), "there is no level %q", shorten(string(name)))
 			}
 		}
 	}

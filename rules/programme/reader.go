@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"accrue/schemas"
 )
 
 // reader collects what is wrong while the tree of a programme is turned into types. Its methods report and go on with a
@@ -86,7 +88,7 @@ func (r *reader) mapping(n *node, what string, known, later []string) (fields, b
 		case slices.Contains(later, key):
 			r.unsupported(e.key.pos, key)
 		default:
-			r.suggest(e.key.pos, nearest(key, append(slices.Clone(known), later...)), "unknown key `%s`", shorten(key))
+			r.suggest(e.key.pos, schemas.Nearest(key, append(slices.Clone(known), later...)), "unknown key `%s`", shorten(key))
 		}
 	}
 	return f, true
@@ -199,7 +201,7 @@ func (r *reader) choice(n *node, what string, words, later []string) (int, bool)
 		return 0, false
 	}
 	all := append(slices.Clone(words), later...)
-	r.suggest(n.pos, nearest(text, all), "%s must be %s, not %q", what, oneOf(words), shorten(text))
+	r.suggest(n.pos, schemas.Nearest(text, all), "%s must be %s, not %q", what, oneOf(words), shorten(text))
 	return 0, false
 }
 

@@ -1,6 +1,10 @@
 package programme
 
-import "time"
+import (
+	"time"
+
+	"accrue/schemas"
+)
 
 // tiers reads the levels of the programme.
 func (p *programmeParser) tiers(n *node) {
@@ -49,7 +53,7 @@ func (p *programmeParser) over(n *node, t *Tiers) {
 			t.Span = CalendarYear
 			return
 		}
-		if near := nearest(n.text, []string{"lifetime", "calendar_year"}); near != "" {
+		if near := schemas.Nearest(n.text, []string{"lifetime", "calendar_year"}); near != "" {
 			p.suggest(n.pos, near, "`over` must be months or days (12 months), calendar_year or lifetime, not %q", n.text)
 			return
 		}

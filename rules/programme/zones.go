@@ -9,6 +9,8 @@ import (
 	"sort"
 	"sync"
 	"time"
+
+	"accrue/schemas"
 )
 
 // zoneTables is the zip of the IANA tables that Go ships (lib/time/zoneinfo.zip). The host's own are never read: two
@@ -180,7 +182,7 @@ func LoadZone(name string) (*time.Location, error) {
 	}
 	load, ok := index.load[name]
 	if !ok {
-		return nil, &UnknownZone{Name: name, Suggestion: nearest(name, index.names)}
+		return nil, &UnknownZone{Name: name, Suggestion: schemas.Nearest(name, index.names)}
 	}
 	z, err := load()
 	if err != nil {
