@@ -210,7 +210,7 @@ func TestLineErrors(t *testing.T) {
 		{orderLine(`,"lines":[{"line_id":"1","amount":01}]`), `value.lines[0].amount: 01 is not a whole number`},
 		{orderLine(`,"lines":[{"line_id":"1","amount":-}]`), `value.lines[0].amount: - is not a whole number`},
 		{orderLine(`,"lines":[{"line_id":"1","amount":9223372036854775808}]`), `value.lines[0].amount: 9223372036854775808 is beyond the range of 64 bits`},
-		{orderLine(`,"lines":[{"line_id":"1","ammount":1}]`), `value.lines[0]: OrderLine has no field "ammount"; did you mean amount?`},
+		{orderLine(`,"lines":[{"line_id":"1","amounnt":1}]`), `value.lines[0]: OrderLine has no field "amounnt"; did you mean amount?`},
 		{orderLine(`,"lines":[{"line_id":"1"}]`), `value.lines[0].amount: the field is missing`},
 		{orderLine(`,"lines":[1]`), `value.lines[0]: expected an object (OrderLine), found a number`},
 		{orderLine(`,"lines":[{"line_id":"1","amount":1}`), `value.lines: expected a comma or "]", found "}"`},
