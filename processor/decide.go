@@ -15,7 +15,7 @@ var (
 	errTombstone = errors.New("the record has no value (a tombstone), which means something only on the profiles topic and with a member as its key")
 )
 
-// decideTimeout bounds how long one look into the schema registry may hold the lane up; then it looks after the rest of its
+// decideTimeout bounds how long looks into the schema registry may hold the lane up; then it looks after the rest of its
 // duties and tries again.
 const decideTimeout = 2 * time.Second
 
@@ -25,6 +25,8 @@ func (l *Lane) decide(ctx context.Context, now time.Time) error {
 	if l.waiting != nil && !now.Before(l.retryAt) && l.producer == open && !unapplied {
 		l.goOn()
 	}
+	ctx, cancel := context.WithTimeout(ctx, decideTimeout)
+	defer cancel()
 	done := 0
 	for done < len(l.backlog) && l.deciding() && done < l.o.PollRecords {
 		err := l.decideRecord(ctx, &l.backlog[done], now)
@@ -157,8 +159,6 @@ func (l *Lane) decode(ctx context.Context, r *Record, o *origin) (any, error) {
 		}
 		return nil, errTombstone
 	}
-	ctx, cancel := context.WithTimeout(ctx, decideTimeout)
-	defer cancel()
 	return l.o.Decoder.Decode(ctx, o.kind, r.Value)
 }
 
@@ -243,7 +243,25 @@ func (l *Lane) stageOutput(t *transaction, topic, member string, value any) erro
 	return nil
 }
 
-func (l *Lane) encode(value any) ([]byte, error) { return l.o.Encoder.Append(nil, value) }
+// encode returns the wire form of a record, cut from a piece of memory that many share.
+func (l *Lane) encode(value any) ([]byte, error) {
+	if cap(l.wire)-len(l.wire) < wireRoom {
+		l.wire = make([]byte, 0, wirePiece)
+	}
+	from := len(l.wire)
+	wire, err := l.o.Encoder.Append(l.wire, value)
+	if err != nil {
+		return nil, err
+	}
+	l.wire = wire
+	return wire[from:len(wire):len(wire)], nil
+}
+
+// Nearly all records fit into wireRoom; a larger one makes its own piece.
+const (
+	wirePiece = 64 << 10
+	wireRoom  = 4 << 10
+)
 
 // trimEvery is how often the records of `<app>-effects` that every reader is past are let go.
 const trimEvery = time.Minute

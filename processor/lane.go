@@ -35,6 +35,8 @@ type Lane struct {
 	ending   *transaction
 	number   uint64 // of the last transaction begun
 	limit    int    // records a transaction; halved by aborts, doubled by commits
+	outputs  int    // how many outputs the next transaction may have, going by the last one
+	wire     []byte // where records are encoded
 	fenced   []time.Time
 
 	backlog []Record // polled and not decided yet
@@ -204,7 +206,7 @@ func (l *Lane) begin(now time.Time) *transaction {
 	if l.current == nil {
 		l.number++
 		l.current = &transaction{
-			number: l.number, epoch: l.epoch, begun: now,
+			number: l.number, epoch: l.epoch, begun: now, outputs: make([]Output, 0, l.outputs),
 			overlays: make(map[int32]*state.Overlay), next: make(map[*position]int64),
 			report: Report{Lane: l.o.Number, Transaction: l.number, ByTopic: make(map[string]Counts), DeadLetters: make(map[string]int)},
 		}
@@ -233,6 +235,7 @@ func (l *Lane) end(now time.Time) {
 		return
 	}
 	l.stageChangelog(t)
+	l.outputs = len(t.outputs) + len(t.outputs)/8
 	l.produce()
 	l.current, l.ending = nil, t
 	t.stage = flushing

@@ -211,7 +211,7 @@ func (a *Account) stored(key, value []byte, known map[factKey]*fact) (*fact, err
 	if f := known[place]; f != nil {
 		return f, nil
 	}
-	return decodeFact(place, slices.Clone(value))
+	return decodeFact(place, value)
 }
 
 func (a *Account) loadBase() error {
@@ -248,7 +248,7 @@ func (a *Account) factAt(key factKey) (*fact, error) {
 	if err != nil || row == nil {
 		return nil, err
 	}
-	f, err := decodeFact(key, slices.Clone(row))
+	f, err := decodeFact(key, row)
 	if err != nil {
 		return nil, &Broken{a.member, err}
 	}

@@ -66,6 +66,7 @@ func (w *writer) strings(list []string) {
 // checks once, at its end.
 type reader struct {
 	rest []byte
+	text string // the same bytes, where texts are to be cut from one piece of memory; empty: each has its own
 	err  error
 }
 
@@ -153,9 +154,13 @@ func (r *reader) string() string {
 		r.fail("text")
 		return ""
 	}
-	s := string(r.rest[:n])
+	at := len(r.text) - len(r.rest)
+	rest := r.rest
 	r.rest = r.rest[n:]
-	return s
+	if r.text != "" {
+		return r.text[at : at+int(n)]
+	}
+	return string(rest[:n])
 }
 
 // count reads the length of a list whose elements take at least one byte each, so that a torn row cannot ask for memory.

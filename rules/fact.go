@@ -169,8 +169,9 @@ func (f *fact) encode() []byte {
 	return w.bytes
 }
 
+// decodeFact copies what it needs of the row, in one piece.
 func decodeFact(key factKey, row []byte) (*fact, error) {
-	r := &reader{rest: row}
+	r := &reader{rest: row, text: string(row)}
 	r.version()
 	f := &fact{key: key, semantics: r.uvarint(), topic: r.string(), partition: int32(r.varint()), offset: r.varint()}
 	if f.topic == "" {
