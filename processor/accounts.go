@@ -17,7 +17,7 @@ type accounts struct {
 
 // mostFactBytes bounds the facts in memory: a part of the bound, and never much, as the collector looks at all of them again
 // and again.
-func (c *accounts) mostFactBytes() int64 { return min(c.maxBytes/8, 16<<20) }
+func (c *accounts) mostFactBytes() int64 { return min(c.maxBytes/2, 16<<20) }
 
 // cached is one account in the list of use.
 type cached struct {
