@@ -58,6 +58,9 @@ type letting struct {
 
 // assigned takes partitions in. They are paused; their committed offsets follow.
 func (l *Lane) assigned(parts []Partition) {
+	if !l.member {
+		l.since = l.o.Now()
+	}
 	l.member, l.trouble = true, nil
 	for _, part := range parts {
 		p := &position{Partition: part, shard: shardOf(part, l.o.Shards), committed: NoOffset, next: NoOffset, first: NoOffset}
@@ -88,7 +91,7 @@ func (l *Lane) revoked(parts []Partition) { l.letting = append(l.letting, lettin
 
 // lost is told that the group went on without this member.
 func (l *Lane) lost(parts []Partition) {
-	l.member = false
+	l.member, l.exposed = false, true
 	l.letting = append(l.letting, letting{parts: parts, lost: true})
 }
 

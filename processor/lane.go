@@ -36,6 +36,9 @@ type Lane struct {
 	number   uint64 // of the last transaction begun
 	limit    int    // records a transaction; halved by aborts, doubled by commits
 	fenced   []time.Time
+	exposed  bool      // others may have fenced the producer that is open, and were right to; see counted
+	twice    error     // the id is used twice: stop with this
+	twiceAt  time.Time // when to, valid with twice
 
 	backlog []Record // polled and not decided yet
 	joined  bool
@@ -46,8 +49,9 @@ type Lane struct {
 	attempts int       // of Open or FetchOffsets, failed in a row
 	trimAt   time.Time // when to trim the effects next
 
-	member  bool  // in the group: an Assigned was seen, if of nothing, and no Lost after it
-	trouble error // what the client said last of its own troubles; nil: it reads
+	member  bool      // in the group: an Assigned was seen, if of nothing, and no Lost after it
+	since   time.Time // valid while member
+	trouble error     // what the client said last of its own troubles; nil: it reads
 
 	waiting  error     // why nothing can be decided for now
 	retryAt  time.Time // when to try again; valid while waiting
@@ -115,6 +119,9 @@ func (l *Lane) Step(ctx context.Context) error {
 		}
 	}
 	now := l.o.Now()
+	if l.twice != nil && !now.Before(l.twiceAt) {
+		return l.twice
+	}
 	if err := l.decide(ctx, now); err != nil {
 		return err
 	}
@@ -164,6 +171,7 @@ func (l *Lane) take(e Event) error {
 			l.log.Warn("kafka client in trouble, it goes on by itself", "err", e.Err)
 		}
 		l.trouble = e.Err
+		l.exposed = true // the session may have ended: a Lost is only heard of where there was something to lose
 	}
 	return nil
 }
@@ -330,15 +338,10 @@ func (l *Lane) ended(e Ended) error {
 		}
 		return nil
 	case e.Outcome == OutcomeAborted && !e.Discard:
-		if err := l.counted(e.Err, t); err != nil {
-			return err
-		}
 		l.rewind(cmp.Or(t.why, e.Err))
 		return nil
 	}
-	if err := l.counted(e.Err, t); err != nil {
-		return err
-	}
+	l.counted(e.Err, t)
 	return l.recover(e.Outcome, cmp.Or(t.why, e.Err))
 }
 
@@ -389,9 +392,7 @@ func (l *Lane) applyAgain(now time.Time) error {
 // failed drops the transaction that is ending, in the way that the error asks for.
 func (l *Lane) failed(err error) error {
 	t := l.ending
-	if err := l.counted(err, t); err != nil {
-		return err
-	}
+	l.counted(err, t)
 	switch classify(err) {
 	case RemedyStop:
 		return err
@@ -406,12 +407,23 @@ func (l *Lane) failed(err error) error {
 	return l.recover(OutcomeAborted, err)
 }
 
-// counted stops a lane whose transactional id is taken away again and again: two processes have it. That the coordinator
-// gives the epoch away when a transaction times out looks the same and is not counted.
-func (l *Lane) counted(err error, t *transaction) error {
+const (
+	// exposure is for how long after a member has joined others may still act on having seen it outside: fenceTimeout, and
+	// what a request takes.
+	exposure = 2 * fenceTimeout
+	// parting is for how long two processes of one id go on once one of them has noticed.
+	parting = exposure + time.Second
+)
+
+// counted stops a lane whose transactional id is taken away again and again: two processes have it. Not everyone who takes
+// it is another process of that id. The coordinator gives the epoch away when a transaction times out. And whoever takes
+// shards over fences their last writer if the group does not know it (FenceGone): rightly so, but what is fenced can also be
+// the producer of a process that was started again and has not joined yet. So what counts is a producer that was opened by a
+// member that others have known for a while, and that has been one ever since.
+func (l *Lane) counted(err error, t *transaction) {
 	now := l.o.Now()
-	if !isFenced(err) || now.Sub(t.begun) >= l.o.TransactionTimeout {
-		return nil
+	if !isFenced(err) || l.exposed || now.Sub(t.begun) >= l.o.TransactionTimeout {
+		return
 	}
 	recent := l.fenced[:0]
 	for _, at := range l.fenced {
@@ -421,9 +433,15 @@ func (l *Lane) counted(err error, t *transaction) error {
 	}
 	l.fenced = append(recent, now)
 	if len(l.fenced) < 2 {
-		return nil
+		return
 	}
-	return fmt.Errorf("%w: transactional id %s was fenced %d times within a minute: another process runs with the same app and instance id, give each its own: %w",
+	if l.twice == nil {
+		// C11: it stops, but not at once. Until then each takes the id back from the other, so that both learn of it. Else the
+		// second would go on alone until somebody starts this one again, and nobody would look for it.
+		l.twiceAt = now.Add(parting)
+		l.log.Error("the instance id is used twice, stopping in a moment", "id", l.o.TransactionalID, "err", err)
+	}
+	l.twice = fmt.Errorf("%w: transactional id %s was fenced %d times within a minute: another process runs with the same app and instance id, give each its own: %w",
 		errUsedTwice, l.o.TransactionalID, len(l.fenced), err)
 }
 

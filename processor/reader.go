@@ -21,6 +21,7 @@ const (
 	changelogWait    = 500 * time.Millisecond // for an open transaction to end
 	changelogBytes   = 8 << 20                // a piece of a changelog
 	changelogTimeout = 30 * time.Second
+	fenceTimeout     = time.Second // to see that a writer is gone, and to fence it; else it is looked at again
 )
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
@@ -291,20 +292,45 @@ func (c *client) fenceGone(ctx context.Context, shards []int32) error {
 	if len(writers) == 0 {
 		return nil
 	}
-	live, err := groupMembers(ctx, c.adm, c.group)
-	if err != nil {
-		return err
-	}
 	for writer := range writers {
-		if len(live[writer]) > 0 {
+		if c.settled(ctx, writer) {
 			continue
 		}
-		if err := fenceWriter(ctx, c.admin, writer, c.transactionTimeout); err != nil {
+		if err := c.fenceIfGone(ctx, writer); err != nil {
 			return fmt.Errorf("fence %s: %w", writer, err)
 		}
-		c.log.Info("transaction of a member that is gone is ended", "writer", writer)
 	}
 	return nil
+}
+
+// fenceIfGone ends the transaction of a writer if no member of the group has its name. Between the look and the deed as
+// little as possible may happen, since the writer may join meanwhile.
+func (c *client) fenceIfGone(ctx context.Context, writer string) error {
+	ctx, cancel := context.WithTimeout(ctx, fenceTimeout)
+	defer cancel()
+	live, err := groupMembers(ctx, c.adm, c.group)
+	if err != nil || len(live[writer]) > 0 {
+		return err
+	}
+	if err := fenceWriter(ctx, c.admin, writer, c.transactionTimeout); err != nil {
+		return err
+	}
+	c.log.Info("transaction of a member that is gone is ended", "writer", writer)
+	return nil
+}
+
+// settled says that a writer has nothing open. Then it holds nobody up, and fencing it would only hit the process of that name
+// that has started again and is about to join. Where nobody can tell, it is taken to have something open.
+func (c *client) settled(ctx context.Context, writer string) bool {
+	found, err := c.adm.DescribeTransactions(ctx, writer)
+	if err != nil {
+		return false
+	}
+	switch found[writer].State {
+	case "Empty", "CompleteCommit", "CompleteAbort", "Dead":
+		return found[writer].Err == nil
+	}
+	return false
 }
 
 // groupMembers returns the ids of a group's members by their client id, which is the transactional id of a lane. (What a

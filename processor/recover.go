@@ -126,6 +126,7 @@ func (l *Lane) opened(err error) error {
 		return nil
 	}
 	l.producer, l.attempts = open, 0
+	l.exposed = !l.member || l.o.Now().Sub(l.since) < exposure
 	l.goOn()
 	if !l.joined {
 		// Not before there is a producer: opening it settled what the process before this one left open.
