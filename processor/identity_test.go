@@ -91,6 +91,9 @@ func TestFencedOutsideTheGroup(t *testing.T) {
 			l.kafka = &outsider{l.kafka, fence}
 			return false
 		}
+		if l.twice != nil {
+			t.Fatalf("it is about to stop: %v", l.twice)
+		}
 		idle := l.ending == nil && l.current == nil && len(l.backlog) == 0 && l.member && s.allRead(l)
 		if !idle || expelled == 3 {
 			return idle
@@ -112,11 +115,10 @@ func TestFencedOutsideTheGroup(t *testing.T) {
 		t.Errorf("store:\n%s\nchangelog:\n%s", got, want)
 	}
 	fenced := 0
-	if _, why := w.list(); true {
-		for _, err := range why {
-			if isFenced(err) {
-				fenced++
-			}
+	_, why := w.list()
+	for _, err := range why {
+		if isFenced(err) {
+			fenced++
 		}
 	}
 	if fenced < 2 {
