@@ -10,6 +10,8 @@ type accounts struct {
 	byMember map[string]*cached
 	newest   *cached // list of use
 	oldest   *cached
+
+	hits, misses int // since somebody set them back
 }
 
 // cached is one account in the list of use.
@@ -32,7 +34,12 @@ func newAccounts(maxBytes int64) *accounts {
 // get returns the account of a member if it is here, as the one used last.
 func (c *accounts) get(member string) *cached {
 	e := c.byMember[member]
-	if e != nil && c.newest != e {
+	if e == nil {
+		c.misses++
+		return nil
+	}
+	c.hits++
+	if c.newest != e {
 		c.unlink(e)
 		c.link(e)
 	}

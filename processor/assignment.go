@@ -42,12 +42,13 @@ type held struct {
 	position           int64
 	clusterID, topicID string
 
-	seek    bool      // its partitions were polled before, and must be set back before they are polled again
-	trimmed int64     // effects below are let go
-	fenceAt time.Time // when to look again for the one who holds its offsets up
-	catchUp           // while restoring
-	timers  timers    // while serving
-	why     error     // while refused
+	seek    bool            // its partitions were polled before, and must be set back before they are polled again
+	trimmed int64           // effects below are let go
+	fenceAt time.Time       // when to look again for the one who holds its offsets up
+	catchUp                 // while restoring
+	timers  timers          // while serving
+	why     error           // while refused
+	stopped map[string]bool // members whose account went no further when it was last needed
 }
 
 // letting is a set of partitions that must be let go.

@@ -15,9 +15,11 @@ const fetchWait = 250 * time.Millisecond
 
 // Join implements Kafka.
 func (c *client) Join() {
+	answers := newAnswers(c.heartbeat)
 	options := kafkaOptions(c.base,
 		kgo.ClientID(c.name),
-		kgo.WithLogger(kgoLog{c.log}),
+		kgo.WithLogger(c.kafkaLog),
+		kgo.WithHooks(answers),
 		kgo.ConsumerGroup(c.group),
 		kgo.ConsumeTopics(c.topics.Consumed()...),
 		kgo.Balancers(c.balancer),
@@ -43,6 +45,7 @@ func (c *client) Join() {
 	c.mu.Lock()
 	c.consumer = consumer
 	c.mu.Unlock()
+	c.work.Go(func() { answers.watch(c.ctx, c.post) })
 }
 
 // onAssigned is called by kgo after a rebalance with what was added, also with nothing. Offsets are not fetched yet, so none

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -113,7 +114,7 @@ func New(o Options) (*Engine, error) {
 	if o.Ledger == nil || o.Decoder == nil || o.Encoder == nil || o.DataDir == "" || len(o.Topics.Inputs) == 0 {
 		return nil, errors.New("make engine: ledger, decoder, encoder, data dir and input topics are required")
 	}
-	admin, err := kgo.NewClient(kafkaOptions(o.Kafka, kgo.ClientID(o.App+"-admin"), kgo.WithLogger(kgoLog{o.Log}))...)
+	admin, err := kgo.NewClient(kafkaOptions(o.Kafka, kgo.ClientID(o.App+"-admin"), kgo.WithLogger(newKgoLog(o.Log)))...)
 	if err != nil {
 		return nil, fmt.Errorf("make engine: kafka client: %w", err)
 	}
@@ -142,8 +143,8 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // runOnce runs lanes over one opening of the store. again says that a new opening can go on where this one could not.
 func (e *Engine) runOnce(ctx context.Context) (again bool, err error) {
-	store, err := e.openStore()
-	if err != nil {
+	store, err := e.awaitStore(ctx)
+	if store == nil {
 		return false, err
 	}
 	defer func() {
@@ -175,6 +176,29 @@ func classifyEngine(err error) Remedy {
 }
 
 func (e *Engine) storeDir() string { return filepath.Join(e.o.DataDir, "state") }
+
+// waitingForDisk is how the phase begins in which the store cannot be opened for want of room.
+const waitingForDisk = "waiting for room on the disk"
+
+// awaitStore opens the store, and waits where the disk is full: what would need a person to start it again once there is room
+// needs nobody to. No store and no error: ctx ended.
+func (e *Engine) awaitStore(ctx context.Context) (*state.Store, error) {
+	var said quiet
+	for {
+		store, err := e.openStore()
+		if err == nil {
+			return store, nil
+		}
+		if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+			return nil, err
+		}
+		said.warn(e.o.Log, e.o.Now(), waitingForDisk, "err", err)
+		e.setPhase(waitingForDisk + ": " + err.Error())
+		if !sleep(ctx, time.Second) {
+			return nil, nil
+		}
+	}
+}
 
 // openStore opens the store with three quarters of the memory; accounts have the rest. One that is damaged holds nothing
 // that the changelog does not: it is thrown away.
@@ -227,7 +251,7 @@ func (e *Engine) lane(number int, store *state.Store) *Lane {
 	log := e.o.Log.With("lane", number)
 	kafka := newClient(clientOptions{
 		base: e.o.Kafka, admin: e.admin, group: e.o.App, name: name, siblings: e.laneNames(), shards: e.shards, topics: e.o.Topics,
-		log: log,
+		log: log, kafkaLog: newKgoLog(log),
 		balancer: &balancer{
 			effects: e.o.Topics.Effects, instance: e.o.Instance, lane: number,
 			positions: func() map[int32]int64 { return positions(store, e.shards) },
@@ -309,15 +333,31 @@ func (e *Engine) setPhase(phase string) {
 // NotReady returns why this process is not ready, a reason each; none: all shards that it has are served. Safe for any
 // goroutine.
 func (e *Engine) NotReady() []string {
+	var why []string
+	for _, u := range e.Unready() {
+		why = append(why, u.Text)
+	}
+	return why
+}
+
+// Unready is NotReady with the words for metrics.
+func (e *Engine) Unready() []Unready {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.lanes) == 0 || e.phase != "" {
-		return []string{"the engine is " + e.phase}
+		word := UnreadyStarting
+		switch {
+		case strings.HasPrefix(e.phase, waitingForBrokers):
+			word = UnreadyBrokers
+		case strings.HasPrefix(e.phase, waitingForDisk):
+			word = UnreadyDisk
+		}
+		return []Unready{{word, "the engine is " + e.phase}}
 	}
-	var why []string
+	var why []Unready
 	for _, l := range e.lanes {
 		s := l.Status()
-		why = append(why, s.NotReady()...)
+		why = append(why, s.Unready()...)
 	}
 	return why
 }

@@ -208,6 +208,10 @@ type (
 		Err     error // why it is not Committed
 	}
 
+	// Silence says that no broker has answered the consumer for longer than one that is well would leave it without an answer;
+	// nil: they answer again.
+	Silence struct{ Err error }
+
 	// Trouble is an error that the client goes on from by itself, for logs and readiness.
 	Trouble struct{ Err error }
 )
@@ -222,4 +226,5 @@ func (Changelog) event() {}
 func (Opened) event()    {}
 func (Flushed) event()   {}
 func (Ended) event()     {}
+func (Silence) event()   {}
 func (Trouble) event()   {}

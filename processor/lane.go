@@ -20,6 +20,7 @@ type Lane struct {
 	o     LaneOptions
 	kafka Kafka
 	log   *slog.Logger
+	said  quiet // what was said lately
 
 	// The assignment.
 	epoch   int64
@@ -35,10 +36,13 @@ type Lane struct {
 	ending   *transaction
 	number   uint64 // of the last transaction begun
 	limit    int    // records a transaction; halved by aborts, doubled by commits
+	aborts   int    // in a row, of transactions that cannot be made smaller
 	fenced   []time.Time
 	exposed  bool      // others may have fenced the producer that is open, and were right to; see counted
 	twice    error     // the id is used twice: stop with this
 	twiceAt  time.Time // when to, valid with twice
+
+	condemned map[place]*condemned // records that go to the dead letters because what comes of them does not fit
 
 	backlog []Record // polled and not decided yet
 	joined  bool
@@ -52,13 +56,16 @@ type Lane struct {
 	member  bool      // in the group: an Assigned was seen, if of nothing, and no Lost after it
 	since   time.Time // valid while member
 	trouble error     // what the client said last of its own troubles; nil: it reads
+	silence error     // the brokers do not answer the client; nil: they do
 
-	waiting  error     // why nothing can be decided for now
+	waiting  *Wait     // why nothing can be decided for now
+	waitSaid bool      // to the log
 	retryAt  time.Time // when to try again; valid while waiting
 	stopping bool
 
-	mu     sync.Mutex // guards status, which others read
-	status LaneStatus
+	mu      sync.Mutex // guards what others read
+	status  LaneStatus
+	roundAt time.Time // of the last publish
 }
 
 // producer is where the transactional producer is in its life.
@@ -166,14 +173,29 @@ func (l *Lane) take(e Event) error {
 		return l.flushed(e)
 	case Ended:
 		return l.ended(e)
+	case Silence:
+		l.silent(e.Err)
 	case Trouble:
-		if l.trouble == nil || l.trouble.Error() != e.Err.Error() { // one line per change
-			l.log.Warn("kafka client in trouble, it goes on by itself", "err", e.Err)
+		if l.trouble == nil || l.trouble.Error() != e.Err.Error() {
+			l.said.warn(l.log, l.o.Now(), "kafka client in trouble, it goes on by itself", "err", e.Err)
 		}
 		l.trouble = e.Err
 		l.exposed = true // the session may have ended: a Lost is only heard of where there was something to lose
 	}
 	return nil
+}
+
+// silent learns that the brokers do not answer, or that they do again (nil).
+func (l *Lane) silent(err error) {
+	switch {
+	case err != nil:
+		l.log.Warn("brokers do not answer", "err", err)
+		l.exposed = true
+	case l.silence != nil:
+		l.log.Info("brokers answer again")
+		l.trouble = nil // what is not over is said again
+	}
+	l.silence = err
 }
 
 // appetite says how long the next poll may wait, and how many records it may bring.
@@ -359,7 +381,7 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 			if classify(err) == RemedyReopen || errors.Is(err, state.ErrPosition) {
 				return err
 			}
-			l.wait(err, now.Add(time.Second))
+			l.wait(UnreadyDisk, err, now.Add(time.Second))
 			return nil
 		}
 		h.position = p.Offset
@@ -371,8 +393,16 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 		p.committed = next
 	}
 	l.ending = nil
-	l.limit = min(2*l.limit, l.o.MaxRecords)
+	l.limit, l.aborts = min(2*l.limit, l.o.MaxRecords), 0
+	l.pardon()
 	t.report.Took = now.Sub(t.begun)
+	for h := range l.inOrder() {
+		if h.shard != nil {
+			t.report.CacheHits += h.shard.accounts.hits
+			t.report.CacheMisses += h.shard.accounts.misses
+			h.shard.accounts.hits, h.shard.accounts.misses = 0, 0
+		}
+	}
 	if !t.oldest.IsZero() {
 		t.report.Lag = max(0, now.Sub(t.oldest))
 	}
@@ -398,7 +428,7 @@ func (l *Lane) failed(err error) error {
 		return err
 	case RemedyRetry, RemedyAbort, RemedyDeadLetter:
 		// The client has tried again already: a record of it has failed for good.
-		l.log.Warn("transaction is aborted", "txn", t.number, "err", err)
+		l.said.warn(l.log, l.o.Now(), "transaction is aborted", "txn", t.number, "err", err)
 		t.stage, t.why = aborting, err
 		l.kafka.Abort()
 		return nil
@@ -445,19 +475,26 @@ func (l *Lane) counted(err error, t *transaction) {
 		errUsedTwice, l.o.TransactionalID, len(l.fenced), err)
 }
 
-// wait stops deciding until at. Membership, heartbeats and what is ending go on.
-func (l *Lane) wait(why error, at time.Time) {
-	if l.waiting == nil {
-		l.log.Warn("waiting, nothing is decided", "err", why)
-		l.o.Observer.Waiting(l.o.Number, why)
+// wait stops deciding until at; what is one of the Unready words. Membership, heartbeats and what is ending go on.
+func (l *Lane) wait(what string, why error, at time.Time) {
+	w := &Wait{what, why}
+	if l.waiting == nil || l.waiting.For != what {
+		if kept, ok := l.said.due("waiting for "+what, l.o.Now()); ok {
+			l.log.Warn("waiting, nothing is decided", "for", what, "times_before", kept, "err", why)
+			l.waitSaid = true
+		}
+		l.o.Observer.Waiting(l.o.Number, w)
 	}
-	l.waiting, l.retryAt = why, at
+	l.waiting, l.retryAt = w, at
 }
 
 // goOn ends wait.
 func (l *Lane) goOn() {
 	if l.waiting != nil {
-		l.log.Info("going on")
+		if l.waitSaid {
+			l.log.Info("going on", "waited_for", l.waiting.For)
+			l.waitSaid = false
+		}
 		l.o.Observer.Waiting(l.o.Number, nil)
 	}
 	l.waiting, l.retryAt = nil, time.Time{}

@@ -20,7 +20,7 @@ type Observer interface {
 	Refused(lane int, shard int32, why error)
 	// Released reports that a shard is served here no longer.
 	Released(lane int, shard int32)
-	// Waiting reports that a lane cannot go on for now (the registry, the broker or the disk is away); nil: it can again.
+	// Waiting reports that a lane cannot go on for now (the registry, the broker or the disk is away): a *Wait; nil: it can again.
 	Waiting(lane int, why error)
 }
 
@@ -35,6 +35,8 @@ type Report struct {
 	Advanced    int               // members for whom time decided something
 	Bytes       int64             // produced
 	Rows        int               // changelog records among what was produced
+	CacheHits   int               // accounts found in memory, since the report before, aborted transactions included
+	CacheMisses int               // accounts read from the store
 	Lag         time.Duration     // age of its oldest record when it was committed; 0: none in it
 	Took        time.Duration     // from its first record to its commit
 }

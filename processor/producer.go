@@ -62,7 +62,7 @@ func (c *client) Open() {
 func (c *client) openProducer(ctx context.Context) (*txnProducer, error) {
 	options := kafkaOptions(c.base,
 		kgo.ClientID(c.name),
-		kgo.WithLogger(kgoLog{c.log}),
+		kgo.WithLogger(c.kafkaLog),
 		kgo.TransactionalID(c.name),
 		kgo.TransactionTimeout(c.transactionTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),

@@ -36,8 +36,10 @@ func (l *Lane) halve() { l.limit = max(1, l.limit/2) }
 // rewind drops what is in flight after an abort and reads it again. The transaction's end is known and the shards are still
 // ours, so memory is as true as the broker.
 func (l *Lane) rewind(why error) {
-	l.log.Warn("transaction aborted, deciding again", "txn", l.ending.number, "records", l.ending.records, "err", why)
+	l.said.warn(l.log, l.o.Now(), "transaction aborted, deciding again", "txn", l.ending.number, "records", l.ending.records, "err", why)
 	l.o.Observer.Aborted(l.o.Number, OutcomeAborted, why)
+	l.condemn(l.ending, why)
+	l.calm(l.ending, why)
 	l.halve()
 	l.drop()
 	l.seekServed()
@@ -79,7 +81,7 @@ func (l *Lane) recover(outcome Outcome, why error) error {
 	if l.ending != nil {
 		number = l.ending.number
 	}
-	l.log.Warn("producer is discarded, catching up with what is committed", "txn", number, "outcome", outcome.String(), "err", why)
+	l.said.warn(l.log, l.o.Now(), "producer is discarded, catching up with what is committed", "txn", number, "outcome", outcome.String(), "err", why)
 	if outcome != OutcomeCommitted {
 		l.o.Observer.Aborted(l.o.Number, outcome, why)
 	}
@@ -122,7 +124,7 @@ func (l *Lane) opened(err error) error {
 		}
 		l.producer = closed
 		l.reopenAt = l.o.Now().Add(l.pause())
-		l.wait(fmt.Errorf("open producer %s: %w", l.o.TransactionalID, err), l.reopenAt)
+		l.wait(UnreadyBrokers, fmt.Errorf("open producer %s: %w", l.o.TransactionalID, err), l.reopenAt)
 		return nil
 	}
 	l.producer, l.attempts = open, 0

@@ -34,7 +34,7 @@ func (l *Lane) located(e Offsets) error {
 		if classify(e.Err) == RemedyStop {
 			return fmt.Errorf("fetch committed offsets: %w", e.Err)
 		}
-		l.log.Warn("committed offsets cannot be told yet, asking again", "err", e.Err)
+		l.said.warn(l.log, l.o.Now(), "committed offsets cannot be told yet, asking again", "err", e.Err)
 		if e.Token != 0 {
 			l.locateAt = l.o.Now().Add(l.pause())
 		}
@@ -129,7 +129,7 @@ func (l *Lane) restore(e Changelog) error {
 	}
 	now := l.o.Now()
 	if e.Err != nil {
-		l.log.Warn("changelog cannot be read, trying again", "shard", h.id, "offset", h.at, "err", e.Err)
+		l.said.warn(l.log, now, "changelog cannot be read, trying again", "shard", h.id, "offset", h.at, "err", e.Err)
 		h.retryAt = now.Add(retryPause)
 		return nil
 	}
@@ -236,7 +236,7 @@ func (l *Lane) replay(h *held, e *Changelog, now time.Time) error {
 		case classify(err) == RemedyReopen, errors.Is(err, state.ErrPosition):
 			return err
 		}
-		l.log.Warn("store takes nothing in, trying again", "shard", h.id, "err", err)
+		l.said.warn(l.log, now, "store takes nothing in, trying again", "shard", h.id, "err", err)
 		h.retryAt = now.Add(time.Second)
 		return nil
 	}
