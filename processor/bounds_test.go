@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"accrue/schemas"
@@ -166,7 +167,7 @@ func TestDiskSlow(t *testing.T) {
 func TestAbortedAgainAndAgain(t *testing.T) {
 	s := newShop(t, 4)
 	s.trade(80)
-	refused := s.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.TransactionAbortable, Count: 12})
+	refused := s.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.TransactionAbortable, Count: 9})
 	w := &watcher{}
 	smallest, paused := 1<<30, false
 	_, store := s.stepUntilWith(newMachine("a"), "", 0, func(l *Lane) bool {
@@ -179,7 +180,7 @@ func TestAbortedAgainAndAgain(t *testing.T) {
 		t.Errorf("store:\n%s\nchangelog:\n%s", got, want)
 	}
 	outcomes, _ := w.list()
-	if refused.Hits() != 12 || len(outcomes) != 12 || smallest != 1 || !paused {
+	if refused.Hits() != 9 || len(outcomes) != 9 || smallest != 1 || !paused {
 		t.Errorf("refused %d times, aborted %d times, down to %d records, paused: %t", refused.Hits(), len(outcomes), smallest, paused)
 	}
 }
@@ -213,9 +214,12 @@ func TestTooLargeToBeProduced(t *testing.T) {
 	s.send(schemas.TopicOrders, "m1", order("larger-"+long, 10_000))
 	s.events = s.events[:events] // neither is decided
 	s.trade(60)
-	w, metrics := &watcher{}, NewMetrics()
+	metrics := NewMetrics()
 	var log lines
-	e := s.run(newMachine("a"), func(o *Options) { o.Log, o.Observer = log.logger(), both{NewMeter(metrics), w} })
+	e := s.run(newMachine("a"), func(o *Options) {
+		o.Log, o.Observer = log.logger(), NewMeter(metrics)
+		o.Kafka = append(o.Kafka, kgo.ProducerBatchCompression(kgo.NoCompression()))
+	})
 	found := s.read()
 	s.check(found)
 	if n := value(metrics.DeadLetters.WithLabelValues(BuriedTooLarge)); n != 2 {
@@ -241,14 +245,94 @@ func TestTooLargeToBeProduced(t *testing.T) {
 	e.end()
 }
 
-// both are two observers.
-type both struct {
-	*Meter
-	w *watcher
+// What every reader of `<app>-effects` is past is let go, and no more: the topic keeps its records for ever otherwise.
+func TestEffectsAreTrimmed(t *testing.T) {
+	s := newShop(t, 7) // more partitions than shards: much is forwarded
+	s.trade(120)
+	var ahead atomic.Int64 // of the clock
+	clock := func(o *Options) {
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	}
+	m := newMachine("a")
+	e := s.run(m, clock)
+	s.check(s.read())
+	trimmed := func() bool {
+		starts, err := s.admin().ListStartOffsets(t.Context(), s.topics.Effects)
+		if err != nil {
+			t.Fatal(err)
+		}
+		group, err := s.admin().FetchOffsets(t.Context(), testApp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		some := false
+		for n := range int32(testShards) {
+			start, _ := starts.Lookup(s.topics.Effects, n)
+			at, _ := group.Lookup(s.topics.Effects, n)
+			switch {
+			case start.Offset > at.At:
+				t.Fatalf("partition %d begins at %d, committed is %d", n, start.Offset, at.At)
+			case start.Offset < at.At:
+				return false
+			}
+			some = some || start.Offset > 0
+		}
+		return some
+	}
+	if trimmed() {
+		t.Error("trimmed before it was time to")
+	}
+	ahead.Store(int64(trimEvery + time.Second))
+	eventually(t, "effects are let go up to what is committed", trimmed)
+	s.trade(60)
+	s.check(s.read())
+	e.end()
+	e = s.run(m.wiped(), clock) // what is gone is not missed
+	s.trade(60)
+	s.check(s.read())
+	e.end()
 }
 
-func (b both) Committed(r Report) { b.Meter.Committed(r); b.w.Committed(r) }
-func (b both) Aborted(lane int, outcome Outcome, why error) {
-	b.Meter.Aborted(lane, outcome, why)
-	b.w.Aborted(lane, outcome, why)
+// A store that slept for longer than tombstones are kept may hold what was deleted meanwhile: it is dropped and restored from
+// nothing, and a metric tells.
+func TestStoreThatSlept(t *testing.T) {
+	s := newShop(t, 4)
+	s.trade(100)
+	a := newMachine("a")
+	e := s.run(a)
+	s.check(s.read())
+	e.end()
+	e = s.run(newMachine("b")) // the others went on
+	s.trade(100)
+	s.check(s.read())
+	e.end()
+
+	metrics, restored := NewMetrics(), &restorations{}
+	e = s.run(a.restarted(), func(o *Options) {
+		o.StaleAfter = time.Millisecond
+		o.Observer = &both{NewMeter(metrics), restored}
+	})
+	eventually(t, "ready", func() bool { return len(e.NotReady()) == 0 })
+	for _, r := range restored.list() {
+		if r.Cause != CausedBySleep || r.From != 0 || r.Records == 0 || !strings.Contains(r.Why, "store slept for") {
+			t.Errorf("restored: %+v", r)
+		}
+	}
+	if n := value(metrics.Restores.WithLabelValues(CausedBySleep)); n != testShards {
+		t.Errorf("%v shards were restored because they slept", n)
+	}
+	s.trade(20)
+	s.check(s.read())
+	if got, want := sorted(dump(t, e.Store())), s.changelog(); got != want {
+		t.Errorf("store:\n%s\nchangelog:\n%s", got, want)
+	}
+	e.end()
 }
+
+// both is a Meter with another look at restorations.
+type both struct {
+	*Meter
+	restored *restorations
+}
+
+func (b *both) Restored(r Restoration) { b.Meter.Restored(r); b.restored.Restored(r) }

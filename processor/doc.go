@@ -34,12 +34,14 @@
 //	lane.go transaction.go THE loop: Step, and a transaction's way from full to applied (lane_options.go: its surroundings)
 //	decide.go timers.go    what fills a transaction: records, and time
 //	recover.go             aborts, producers that are discarded, and what is asked again
+//	toolarge.go            what never gets through: records of which what comes is too large, endless aborts
 //	assignment.go          shards that come and go;   restore.go   their way to the committed position
 //	shard.go accounts.go   a shard: one decoded record in, outputs out; no Kafka. Also what `accrue simulate` runs
 //	kafka.go               all that a lane knows of Kafka: one interface of orders and events
 //	client.go consumer.go producer.go reader.go   that interface on franz-go
 //	balance.go             who gets which shards;     route.go     homes, forwarded records, names of topics
-//	status.go observe.go   what a lane tells others: readiness, reports for metrics (meter.go)
+//	status.go observe.go   what a lane tells others: readiness, reports for metrics (meter.go, gauges.go)
+//	answers.go quiet.go    whether brokers answer at all; log lines that would repeat themselves
 //	errors.go              classify: what an error asks for, decided in one place
 //	config*.go connect.go topics*.go metrics.go http.go   what surrounds it
 //
@@ -87,7 +89,8 @@
 //	C9    | nothing open                         | lost or damaged  | restored from the changelog, all of it        | TestRestore
 //	C10   | changelog cut off or created anew    | of another log   | refuses the shard: expected, found, what to do| TestChangelogOfAnother
 //	C11   | an id is used by two processes       | -                | both are fenced, and stop saying so           | TestInstanceUsedTwice
-//	C12   | brokers, registry or disk away       | as before        | (alive) waits, not ready, goes on by itself   | TestRegistryAway, TestLaneGoesOnAfterFaults
+//	C12   | brokers, registry or disk away       | as before        | (alive) waits, not ready, goes on by itself   | TestRegistryAway, TestLaneGoesOnAfterFaults,
+//	      |                                      |                   |                                               | TestLongOutage, TestDiskFull, TestDiskSlow
 //
 // # Not obvious
 //
