@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"accrue/cmd/accrue/demo"
+	"accrue/state"
 )
 
 func TestMain(m *testing.M) {
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 //	broker DIR              the broker and registry of a demo's folder, without engine and shop, until the script ends
 //	port VARIABLE           a port of this machine that is free
 //	answers URL TEXT        waits until the page holds the text
+//	damage DATA APP         takes a member's head out of the store of an instance that is stopped
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -38,7 +40,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "broker": broker, "port": freePort, "answers": answers,
+			"exits": exits, "broker": broker, "port": freePort, "answers": answers, "damage": damage,
 		},
 	})
 }
@@ -70,6 +72,26 @@ func broker(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(ground.Close()) })
 	ts.Check(ground.Configure())
+}
+
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: damage DATA APP")
+	}
+	store, err := state.Open(filepath.Join(ts.MkAbs(args[0]), "state"), state.Identity{App: args[1]}, state.Options{})
+	ts.Check(err)
+	shards, err := store.Shards()
+	ts.Check(err)
+	shard := store.Shard(shards[0])
+	position, _, err := shard.Position()
+	ts.Check(err)
+	lost := state.NewOverlay()
+	ts.Check(shard.Members(func(member string) bool {
+		lost.Put(member, []byte("h"), nil)
+		return false
+	}))
+	ts.Check(shard.Apply(lost, position))
+	ts.Check(store.Close())
 }
 
 func freePort(ts *testscript.TestScript, neg bool, args []string) {

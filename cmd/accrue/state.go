@@ -38,7 +38,7 @@ func newStateCmd() *cobra.Command {
 		Args:    commandArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newStateGetCmd(), newStateDumpCmd(), newStateLoadCmd())
+	cmd.AddCommand(newStateGetCmd(), newStateDumpCmd(), newStateLoadCmd(), newStateVerifyCmd())
 	return cmd
 }
 

@@ -39,7 +39,7 @@ func newStateDumpCmd() *cobra.Command {
 				return err
 			}
 			if cmd.Flags().Changed("data") {
-				return withLocal(c.App, data, func(store *state.Store) error { return store.Dump(cmd.OutOrStdout(), dumpOptions()) })
+				return withLocal(c.App, data, "stop the instance, or leave --data out to read its changelog", func(store *state.Store) error { return store.Dump(cmd.OutOrStdout(), dumpOptions()) })
 			}
 			return dumpChangelog(cmd, c)
 		},
@@ -79,15 +79,15 @@ func dumpChangelog(cmd *cobra.Command, c processor.Config) error {
 	})
 }
 
-// withLocal opens the store of a stopped instance.
-func withLocal(app, data string, use func(*state.Store) error) (err error) {
+// withLocal opens the store of a stopped instance; locked is what to do where it runs.
+func withLocal(app, data, locked string, use func(*state.Store) error) (err error) {
 	dir := filepath.Join(data, "state")
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return invalidf("%s holds no store: name the folder of the key data", data)
 	}
 	store, err := state.Open(dir, state.Identity{App: app}, state.Options{MemoryBytes: stateMemory})
 	if errors.Is(err, state.ErrLocked) {
-		return fmt.Errorf("%w; stop the instance, or leave --data out to read its changelog", err)
+		return fmt.Errorf("%w; %s", err, locked)
 	}
 	if err != nil {
 		return err
