@@ -326,11 +326,7 @@ func (c *client) settled(ctx context.Context, writer string) bool {
 	if err != nil {
 		return false
 	}
-	switch found[writer].State {
-	case "Empty", "CompleteCommit", "CompleteAbort", "Dead":
-		return found[writer].Err == nil
-	}
-	return false
+	return found[writer].Err == nil && isSettled(found[writer].State)
 }
 
 // groupMembers returns the ids of a group's members by their client id, which is the transactional id of a lane. (What a

@@ -16,8 +16,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"accrue/cmd/accrue/demo"
+	"accrue/processor"
 	"accrue/state"
 )
 
@@ -32,6 +34,7 @@ func TestMain(m *testing.M) {
 //	broker DIR              the broker and registry of a demo's folder, without engine and shop, until the script ends
 //	port VARIABLE           a port of this machine that is free
 //	answers URL TEXT        waits until the page holds the text
+//	hang CONFIG ID TOPIC    opens a transaction that writes to the topic and is left open
 //	damage DATA APP         takes a member's head out of the store of an instance that is stopped
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -40,7 +43,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "broker": broker, "port": freePort, "answers": answers, "damage": damage,
+			"exits": exits, "broker": broker, "port": freePort, "answers": answers, "damage": damage, "hang": hang,
 		},
 	})
 }
@@ -72,6 +75,20 @@ func broker(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(ground.Close()) })
 	ts.Check(ground.Configure())
+}
+
+func hang(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: hang CONFIG ID TOPIC")
+	}
+	c, err := processor.LoadConfig(ts.MkAbs(args[0]), nil)
+	ts.Check(err)
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.Kafka.Brokers...), kgo.TransactionalID(args[1]), kgo.TransactionTimeout(5*time.Minute),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	ts.Check(err)
+	ts.Defer(client.Close)
+	ts.Check(client.BeginTransaction())
+	ts.Check(client.ProduceSync(context.Background(), &kgo.Record{Topic: args[2], Partition: 1, Value: []byte("open")}).FirstErr())
 }
 
 func damage(ts *testscript.TestScript, neg bool, args []string) {

@@ -135,7 +135,7 @@ func withInput(cmd *cobra.Command, path string, use func(io.Reader) error) error
 }
 
 func loadState(cmd *cobra.Command, c processor.Config, in io.Reader) error {
-	kafka, err := connect(cmd.Context(), c, kgo.TransactionalID(c.App+"-load"), kgo.TransactionTimeout(loadTimeout),
+	kafka, err := connect(cmd.Context(), c, kgo.TransactionalID(processor.LoadID(c.App)), kgo.TransactionTimeout(loadTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		return err
