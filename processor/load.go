@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"accrue/state"
@@ -74,9 +73,9 @@ func loadable(ctx context.Context, kafka *kgo.Client, app string) (shards int32,
 	if shards == 0 {
 		return 0, fmt.Errorf("there is no changelog %s: run accrue topics apply, or correct the key app", topic)
 	}
-	members, err := groupMembers(ctx, adm, app)
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return 0, fmt.Errorf("look at group %s: %w", app, err)
+	members, err := membersSoon(ctx, adm, app)
+	if err != nil {
+		return 0, err
 	}
 	if len(members) > 0 {
 		return 0, fmt.Errorf("%d instances or lanes of %s are running: stop them, a changelog is loaded before its engine starts", len(members), app)

@@ -39,9 +39,9 @@ func OpenTransactions(ctx context.Context, kafka *kgo.Client, app string, topics
 	if err != nil && len(listed) == 0 {
 		return nil, fmt.Errorf("list the transactions: %w", err)
 	}
-	members, memberErr := groupMembers(ctx, adm, app)
-	if memberErr != nil && !errors.Is(memberErr, kerr.GroupIDNotFound) {
-		return nil, fmt.Errorf("look at group %s: %w", app, memberErr)
+	members, memberErr := membersSoon(ctx, adm, app)
+	if memberErr != nil {
+		return nil, memberErr
 	}
 	known := make(map[int64]bool)
 	var open []OpenTransaction
@@ -73,6 +73,24 @@ func OpenTransactions(ctx context.Context, kafka *kgo.Client, app string, topics
 		err = fmt.Errorf("not all brokers answered, there may be more open transactions: %w", err)
 	}
 	return open, err
+}
+
+// membersSoon is groupMembers for a command: a coordinator that is not there yet (of a cluster that never had a group, or that
+// moves) is waited for, and a group that does not exist has no members.
+func membersSoon(ctx context.Context, adm *kadm.Client, app string) (map[string][]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		members, err := groupMembers(ctx, adm, app)
+		switch {
+		case errors.Is(err, kerr.GroupIDNotFound):
+			return nil, nil
+		case err == nil:
+			return members, nil
+		case classify(err) != RemedyRetry || !sleep(ctx, retryPause):
+			return nil, fmt.Errorf("look at group %s: %w", app, err)
+		}
+	}
 }
 
 // hangingTransactions finds transactions that partitions hold open and no coordinator knows (KIP-664).
