@@ -240,7 +240,11 @@ func (c *client) commitOffsets(ctx context.Context, p *txnProducer, commit Commi
 }
 
 func (c *client) tryCommitOffsets(ctx context.Context, p *txnProducer, commit Commit) error {
-	member, generation := c.consuming().GroupMetadata()
+	consumer := c.consuming()
+	if consumer == nil {
+		return context.Canceled // closed meanwhile: the lane could not wait for the outcome
+	}
+	member, generation := consumer.GroupMetadata()
 	if member == "" || generation < 0 {
 		// Without them the broker would take the offsets from anybody.
 		return kerr.UnknownMemberID
