@@ -479,8 +479,8 @@ func (l *Lane) counted(err error, t *transaction) {
 func (l *Lane) wait(what string, why error, at time.Time) {
 	w := &Wait{what, why}
 	if l.waiting == nil || l.waiting.For != what {
-		if kept, ok := l.said.due("waiting for "+what, l.o.Now()); ok {
-			l.log.Warn("waiting, nothing is decided", "for", what, "times_before", kept, "err", why)
+		if _, ok := l.said.due("waiting for "+what, l.o.Now()); ok {
+			l.log.Warn("waiting, nothing is decided", "for", what, "err", why)
 			l.waitSaid = true
 		}
 		l.o.Observer.Waiting(l.o.Number, w)

@@ -43,17 +43,16 @@ func (q *quiet) due(line string, now time.Time) (kept int, ok bool) {
 	return s.since, true
 }
 
-// warn writes a warning that is likely to repeat itself. Its text tells it apart from others, not what belongs to it. At the
-// level debug all are written.
+// warn writes a warning that is likely to repeat itself. Its text tells it apart from others, not what belongs to it.
 func (q *quiet) warn(log *slog.Logger, now time.Time, text string, attrs ...any) {
 	kept, ok := q.due(text, now)
-	if !ok && !log.Enabled(context.Background(), slog.LevelDebug) {
+	if !ok {
 		return
 	}
 	if kept > 0 {
 		attrs = append(attrs, "times_before", kept)
 	}
-	log.Warn(text, attrs...)
+	log.Warn(text, attrs...) //nolint:sloglint // callers have it as a literal
 }
 
 // kgoLog hands kgo's own lines on, one level lower than kgo has them: what matters of them comes as an error or an event. Below
@@ -76,11 +75,11 @@ func (k kgoLog) Level() kgo.LogLevel {
 // Log implements kgo.Logger.
 func (k kgoLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	if level != kgo.LogLevelError {
-		k.log.Debug("kafka client: "+msg, keyvals...)
+		k.log.Debug("kafka client: "+msg, keyvals...) //nolint:sloglint // franz-go's words
 		return
 	}
 	if k.log.Enabled(context.Background(), slog.LevelDebug) {
-		k.log.Info("kafka client: "+msg, keyvals...)
+		k.log.Info("kafka client: "+msg, keyvals...) //nolint:sloglint // franz-go's words
 		return
 	}
 	kept, ok := k.said.due(msg, time.Now())
@@ -90,5 +89,5 @@ func (k kgoLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	if kept > 0 {
 		keyvals = append(keyvals, "times_before", kept)
 	}
-	k.log.Info("kafka client: "+msg, keyvals...)
+	k.log.Info("kafka client: "+msg, keyvals...) //nolint:sloglint // franz-go's words
 }
