@@ -3,22 +3,30 @@ package processor
 import "accrue/rules"
 
 // accounts keeps the accounts of a shard that were used last, within a bound of bytes. An account in it is as its member's
-// rows are through the overlays: whoever changes it saves it at once, so any may be let go at any time.
+// rows are through the overlays: whoever changes it saves it at once, so any may be let go at any time. Facts are most of an
+// account and are seldom asked for: only those used very last keep theirs.
 type accounts struct {
-	maxBytes int64 // 0: all are kept
-	bytes    int64
-	byMember map[string]*cached
-	newest   *cached // list of use
-	oldest   *cached
+	maxBytes  int64 // 0: all are kept, with their facts
+	bytes     int64
+	factBytes int64 // of bytes
+	byMember  map[string]*cached
+	newest    *cached // list of use
+	oldest    *cached
+	awake     *cached // the oldest that may have facts in memory; all before it rest
 
 	hits, misses int // since somebody set them back
 }
+
+// mostFactBytes bounds the facts in memory: a part of the bound, and never much, as the collector looks at all of them again
+// and again.
+func (c *accounts) mostFactBytes() int64 { return min(c.maxBytes/8, 16<<20) }
 
 // cached is one account in the list of use.
 type cached struct {
 	member  string
 	account *rules.Account
 	bytes   int64
+	facts   int64 // of bytes
 	// changedIn is the number of the last transaction that changed it. If that one is not committed, the account holds
 	// what never happened.
 	changedIn    uint64
@@ -57,18 +65,29 @@ func (c *accounts) add(member string, a *rules.Account) *cached {
 // weigh takes note of how large the account is now, and lets go of those not used for longest until all fit. The account
 // itself stays: its caller is not done with it.
 func (c *accounts) weigh(e *cached) {
-	size := int64(e.account.Size() + len(e.member))
-	c.bytes += size - e.bytes
-	e.bytes = size
+	c.measure(e)
+	for c.maxBytes > 0 && c.factBytes > c.mostFactBytes() && c.awake != e {
+		c.awake.account.Rest()
+		c.measure(c.awake)
+		c.awake = c.awake.newer
+	}
 	for c.maxBytes > 0 && c.bytes > c.maxBytes && c.oldest != e {
 		c.remove(c.oldest)
 	}
+}
+
+func (c *accounts) measure(e *cached) {
+	size, facts := int64(e.account.Size()+len(e.member)), int64(e.account.FactBytes())
+	c.bytes += size - e.bytes
+	c.factBytes += facts - e.facts
+	e.bytes, e.facts = size, facts
 }
 
 // remove lets go of one.
 func (c *accounts) remove(e *cached) {
 	c.unlink(e)
 	c.bytes -= e.bytes
+	c.factBytes -= e.facts
 	delete(c.byMember, e.member)
 }
 
@@ -86,7 +105,7 @@ func (c *accounts) forgetSince(number uint64) {
 // clear lets go of all.
 func (c *accounts) clear() {
 	clear(c.byMember)
-	c.bytes, c.newest, c.oldest = 0, nil, nil
+	c.bytes, c.factBytes, c.newest, c.oldest, c.awake = 0, 0, nil, nil, nil
 }
 
 func (c *accounts) link(e *cached) {
@@ -98,9 +117,15 @@ func (c *accounts) link(e *cached) {
 	if c.oldest == nil {
 		c.oldest = e
 	}
+	if c.awake == nil {
+		c.awake = e
+	}
 }
 
 func (c *accounts) unlink(e *cached) {
+	if c.awake == e {
+		c.awake = e.newer
+	}
 	if e.newer != nil {
 		e.newer.older = e.older
 	} else {

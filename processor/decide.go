@@ -227,7 +227,7 @@ func (l *Lane) send(h *held, r *Record, o *origin, home int32, now time.Time) er
 }
 
 // stageOutcome adds what was decided to the transaction's outputs. All records of a member have its id as their key.
-func (l *Lane) stageOutcome(t *transaction, out rules.Outcome) error {
+func (l *Lane) stageOutcome(t *transaction, out *rules.Outcome) error {
 	topics := &l.o.Topics
 	for i := range out.Entries {
 		if err := l.stageOutput(t, topics.PointGrants, out.Entries[i].MemberID, &out.Entries[i]); err != nil {
@@ -256,7 +256,7 @@ func (l *Lane) stageOutcome(t *transaction, out rules.Outcome) error {
 		}
 		t.add(Output{Topic: topics.Decisions, Partition: ByKey, Key: []byte(d.MemberID), Value: value})
 	}
-	t.observe(out)
+	t.report.Ledger.count(out)
 	return nil
 }
 

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-
-	"accrue/schemas"
 )
 
 // Meter is the Observer that counts into Metrics what happens. What is at present is Metrics.Watch's.
@@ -35,32 +33,23 @@ func (t *Meter) Committed(r Report) {
 	for why, n := range r.DeadLetters {
 		t.m.DeadLetters.WithLabelValues(why).Add(float64(n))
 	}
-	for i := range r.Outcomes {
-		out := &r.Outcomes[i]
-		if out.Decision != nil {
-			t.m.Decisions.WithLabelValues(string(out.Decision.Outcome)).Inc()
-		}
-		for j := range out.Entries {
-			t.entry(&out.Entries[j])
-		}
+	for outcome, n := range r.Ledger.Decisions {
+		t.m.Decisions.WithLabelValues(string(outcome)).Add(float64(n))
+	}
+	for kind, n := range r.Ledger.Entries {
+		t.m.Entries.WithLabelValues(string(kind)).Add(float64(n))
+	}
+	for rule, points := range r.Ledger.Granted {
+		t.m.PointsGranted.WithLabelValues(rule).Add(float64(points))
+	}
+	for rule, points := range r.Ledger.TakenBack {
+		t.m.PointsTakenBack.WithLabelValues(rule).Add(float64(points))
 	}
 	lag := r.Lag
 	if lag < caughtUp {
 		lag = 0
 	}
 	t.m.LagSeconds.WithLabelValues(strconv.Itoa(r.Lane)).Set(lag.Seconds())
-}
-
-// entry counts one ledger entry. Points move from pending to available when they are released: that grants nothing anew.
-func (t *Meter) entry(e *schemas.PointGrant) {
-	t.m.Entries.WithLabelValues(string(e.Entry)).Inc()
-	points := e.AvailableDelta + e.PendingDelta
-	switch {
-	case points > 0:
-		t.m.PointsGranted.WithLabelValues(e.RuleID).Add(float64(points))
-	case points < 0:
-		t.m.PointsTakenBack.WithLabelValues(e.RuleID).Add(float64(-points))
-	}
 }
 
 // Aborted implements Observer.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"accrue/rules"
+	"accrue/schemas"
 )
 
 // Observer hears of what a lane does, for metrics and for people who watch. Its methods are called from the lane's loop: they
@@ -28,8 +29,8 @@ type Observer interface {
 type Report struct {
 	Lane        int
 	Transaction uint64
-	Records     int               // input records: each decided, forwarded or put among the dead letters
-	Outcomes    []rules.Outcome   // of decided records and of timers
+	Records     int // input records: each decided, forwarded or put among the dead letters
+	Ledger      LedgerReport
 	ByTopic     map[string]Counts // of the input topics
 	DeadLetters map[string]int    // by why, a short word
 	Advanced    int               // members for whom time decided something
@@ -39,6 +40,34 @@ type Report struct {
 	CacheMisses int               // accounts read from the store
 	Lag         time.Duration     // age of its oldest record when it was committed; 0: none in it
 	Took        time.Duration     // from its first record to its commit
+}
+
+// LedgerReport is what decided records and timers came to.
+type LedgerReport struct {
+	Decisions map[schemas.Outcome]int
+	Entries   map[schemas.EntryKind]int
+	Granted   map[string]int64 // points by rule; a release grants nothing anew
+	TakenBack map[string]int64
+}
+
+// count adds an outcome.
+func (r *LedgerReport) count(out *rules.Outcome) {
+	if r.Decisions == nil {
+		*r = LedgerReport{map[schemas.Outcome]int{}, map[schemas.EntryKind]int{}, map[string]int64{}, map[string]int64{}}
+	}
+	if out.Decision != nil {
+		r.Decisions[out.Decision.Outcome]++
+	}
+	for i := range out.Entries {
+		e := &out.Entries[i]
+		r.Entries[e.Entry]++
+		switch points := e.AvailableDelta + e.PendingDelta; {
+		case points > 0:
+			r.Granted[e.RuleID] += points
+		case points < 0:
+			r.TakenBack[e.RuleID] -= points
+		}
+	}
 }
 
 // Counts are input records of one topic.

@@ -24,6 +24,7 @@ type Shard struct {
 	number   uint64           // of the transaction that is open
 	maxRow   int              // bytes of a row, with its member and key; 0: no bound
 	rows     []state.Record   // of the account that is being saved
+	out      rules.Outcome    // of the last call
 }
 
 // rowTooLarge says that an account grew beyond what the changelog takes in one record. Nothing of the event was kept.
@@ -63,25 +64,25 @@ func (s *Shard) Drop(number uint64) {
 	s.accounts.forgetSince(number)
 }
 
-// Handle decides an event. The outcome holds exactly one decision. The error is about this account only (oneAccount), after which the member's
-// account is as it was before the event and others can go on, or says that the store could not be read.
-func (s *Shard) Handle(e rules.Event) (rules.Outcome, error) {
+// Handle decides an event. The outcome holds exactly one decision, and is valid until the next call. The error is about this
+// account only (oneAccount), after which the member's account is as it was before the event and others can go on, or says
+// that the store could not be read.
+func (s *Shard) Handle(e rules.Event) (*rules.Outcome, error) {
 	c, err := s.open(e.Member())
 	if err != nil {
-		return rules.Outcome{}, err
+		return nil, err
 	}
-	out, err := c.account.Handle(e)
-	return out, s.done(c, err)
+	return &s.out, s.done(c, c.account.Handle(e, &s.out))
 }
 
-// Advance decides what falls due for a member up to a time. There is no decision in the outcome. Errors are as Handle's.
-func (s *Shard) Advance(member string, to, now time.Time) (rules.Outcome, error) {
+// Advance decides what falls due for a member up to a time. There is no decision in the outcome, which is valid until the next
+// call. Errors are as Handle's.
+func (s *Shard) Advance(member string, to, now time.Time) (*rules.Outcome, error) {
 	c, err := s.open(member)
 	if err != nil {
-		return rules.Outcome{}, err
+		return nil, err
 	}
-	out, err := c.account.Advance(to, now)
-	return out, s.done(c, err)
+	return &s.out, s.done(c, c.account.Advance(to, now, &s.out))
 }
 
 // Due returns the next instant at which Advance would do something for the member.

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"accrue/rules"
 	"accrue/state"
 )
 
@@ -88,9 +87,6 @@ func (t *transaction) empty() bool {
 	}
 	return true
 }
-
-// observe adds an outcome to the report.
-func (t *transaction) observe(out rules.Outcome) { t.report.Outcomes = append(t.report.Outcomes, out) }
 
 // metadata is what stands beside the committed offset of a shard's partition of `<app>-effects`: up to where the changelog
 // is, of which topic, and who wrote it.

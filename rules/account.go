@@ -24,7 +24,8 @@ type Account struct {
 	ids    series[idAt]
 	sealed series[sealedAt]
 
-	idIndex map[uint32]int32 // hashes of ids, counted; made when ids are many
+	idIndex     map[uint32]int32    // hashes of ids, counted; made when ids are many
+	sealedIndex map[uint64]struct{} // hashes of sealed; made when they are many, anew after each fold
 
 	// facts are all facts of the window, ascending, once whole is true; before that those that were read one by one.
 	facts     []*fact
@@ -32,10 +33,10 @@ type Account struct {
 	orders    map[string][]*fact // the facts of an order, ascending; only while whole
 	snapshots []snapshot         // ascending; only while whole
 
-	changed map[*fact]struct{} // to be written by the next Save
-	dropped []factKey          // to be deleted by the next Save
-	touched bool               // whether Save has anything to do
-	rebased bool               // whether Save has to write the base
+	changed []*fact   // to be written by the next Save, those whose mark still stands
+	dropped []factKey // to be deleted by the next Save
+	touched bool      // whether Save has anything to do
+	rebased bool      // whether Save has to write the base
 }
 
 // snapshot is the standing before facts[next].
@@ -46,13 +47,13 @@ type snapshot struct {
 
 // Open reads the account of a member; one that has no rows yet is a new member's. The account keeps rows for later reads.
 func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
-	a := &Account{ledger: l, member: member, rows: rows, changed: map[*fact]struct{}{}}
+	a := &Account{ledger: l, member: member, rows: rows}
 	row, err := rows.Get([]byte(headRow))
 	if err != nil {
 		return nil, fmt.Errorf("open account of member %q: %w", member, err)
 	}
 	if row == nil {
-		a.head, a.base, a.whole, a.orders = &standing{}, &standing{}, true, map[string][]*fact{}
+		a.head = &standing{}
 		return a, nil
 	}
 	r := &reader{rest: slices.Clone(row)}
@@ -89,12 +90,23 @@ func HeadDue(key, value []byte) (time.Time, bool) {
 
 // Size is about how many bytes the account takes in memory.
 func (a *Account) Size() int {
-	size := 600 + 40*len(a.ids.items) + 16*len(a.sealed.items) + 600*len(a.facts) + 100*a.head.held.len() + 16*a.head.metric.rolling.len()
+	size := 600 + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.metric.rolling.len()
 	for i := range a.head.rules {
 		u := &a.head.rules[i]
 		size += 150 + 16*u.orders.len() + 16*u.spend.len()
 	}
-	return size + len(a.snapshots)*700
+	return size + a.FactBytes()
+}
+
+// FactBytes is about how many bytes of Size are facts, which Rest lets go.
+func (a *Account) FactBytes() int { return 600*len(a.facts) + 700*len(a.snapshots) }
+
+// Rest lets go of the facts in memory. They are read again from the rows when they are asked for: so it is of use only where
+// Save was called, and does nothing before.
+func (a *Account) Rest() {
+	if !a.touched && a.any {
+		a.facts, a.whole, a.orders, a.base, a.snapshots = nil, false, nil, nil, nil
+	}
 }
 
 // Save hands over the rows that changed since the last Save; a nil value deletes. The caller owns key and value.
@@ -115,8 +127,12 @@ func (a *Account) Save(put func(key, value []byte)) {
 	a.ids.save(w, "ai", rows)
 	a.sealed.save(w, "as", rows)
 	a.head.save(w, "h", rows)
-	for _, f := range a.changedFacts() {
-		rows.put(f.key.row(), f.encode())
+	slices.SortFunc(a.changed, func(x, y *fact) int { return x.key.compare(y.key) })
+	for _, f := range a.changed {
+		if f.changed {
+			f.changed = false
+			rows.put(f.key.row(), f.encode())
+		}
 	}
 	for _, key := range a.dropped {
 		rows.delete(key.row())
@@ -129,21 +145,14 @@ func (a *Account) Save(put func(key, value []byte)) {
 	}
 	rows.put([]byte(headRow), w.bytes)
 	clear(a.changed)
-	a.dropped, a.touched, a.rebased = nil, false, false
-}
-
-// changedFacts are the facts to write, in their order.
-func (a *Account) changedFacts() []*fact {
-	list := make([]*fact, 0, len(a.changed))
-	for f := range a.changed {
-		list = append(list, f)
-	}
-	slices.SortFunc(list, func(x, y *fact) int { return x.key.compare(y.key) })
-	return list
+	a.changed, a.dropped, a.touched, a.rebased = a.changed[:0], nil, false, false
 }
 
 func (a *Account) change(f *fact) {
-	a.changed[f] = struct{}{}
+	if !f.changed {
+		f.changed = true
+		a.changed = append(a.changed, f)
+	}
 	a.touched = true
 }
 

@@ -151,10 +151,42 @@ func roundsUp(how programme.Rounding, half int, odd bool) bool {
 }
 
 // text shows the number with at most four decimals, cut, for reasons.
-func (e exact) text() string {
-	if e.big == nil && e.den <= 1 {
-		return strconv.FormatInt(e.num, 10)
+func (e exact) text() string { return string(e.append(nil)) }
+
+// append adds the text of the number.
+func (e exact) append(text []byte) []byte {
+	if e.big == nil {
+		den := uint64(max(e.den, 1))
+		whole, rest := uint64(e.num)/den, uint64(e.num)%den
+		text = strconv.AppendUint(text, whole, 10)
+		hi, lo := bits.Mul64(rest, 10000)
+		fraction, _ := bits.Div64(hi, lo, den) // rest < den, so it fits
+		if fraction == 0 {
+			return text
+		}
+		return appendFraction(text, fraction, 4)
 	}
+	return append(text, e.bigText()...)
+}
+
+// appendFraction adds a decimal point and a number of decimals, without those at the end that are 0.
+func appendFraction(text []byte, fraction uint64, decimals int) []byte {
+	for fraction%10 == 0 {
+		fraction, decimals = fraction/10, decimals-1
+	}
+	return appendDecimals(text, fraction, decimals)
+}
+
+// appendDecimals adds a decimal point and a number of decimals.
+func appendDecimals(text []byte, fraction uint64, decimals int) []byte {
+	text = append(text, '.')
+	for place := decimals - 1; place > 0 && fraction < powerOfTen(place); place-- {
+		text = append(text, '0')
+	}
+	return strconv.AppendUint(text, fraction, 10)
+}
+
+func (e exact) bigText() string {
 	r := e.rat()
 	if r.IsInt() {
 		return r.Num().String()
@@ -177,11 +209,16 @@ func gcd(a, b int64) int64 {
 // moneyText shows an amount in major units with the currency's decimals, and more only where it has more.
 func moneyText(m programme.Money, p *programme.Programme) string {
 	var buffer [40]byte
-	text := buffer[:0]
+	return string(appendMoney(buffer[:0], m, p))
+}
+
+// appendMoney adds moneyText.
+func appendMoney(text []byte, m programme.Money, p *programme.Programme) []byte {
 	if m < 0 {
 		text = append(text, '-')
 	}
-	whole, fraction := magnitude(int64(m))/uint64(majorUnit(p)), magnitude(int64(m))%uint64(majorUnit(p))
+	unit := uint64(majorUnit(p))
+	whole, fraction := magnitude(int64(m))/unit, magnitude(int64(m))%unit
 	text = strconv.AppendUint(text, whole, 10)
 	decimals := p.Scale
 	for decimals > p.Currency.Digits && fraction%10 == 0 {
@@ -189,13 +226,9 @@ func moneyText(m programme.Money, p *programme.Programme) string {
 		decimals--
 	}
 	if decimals == 0 {
-		return string(text)
+		return text
 	}
-	text = append(text, '.')
-	for place := decimals - 1; place > 0 && fraction < powerOfTen(place); place-- {
-		text = append(text, '0')
-	}
-	return string(strconv.AppendUint(text, fraction, 10))
+	return appendDecimals(text, fraction, decimals)
 }
 
 func powerOfTen(n int) uint64 {

@@ -59,8 +59,9 @@ func benchAccount(b *testing.B, ledger *rules.Ledger, facts int) (*rules.Account
 	if err != nil {
 		b.Fatal(err)
 	}
+	var out rules.Outcome
 	for i := range facts {
-		if _, err := a.Handle(rules.Event{Source: ordersTopic(), Order: paid("o"+strconv.Itoa(i), benchTime(i), 2500)}); err != nil {
+		if err := a.Handle(rules.Event{Source: ordersTopic(), Order: paid("o"+strconv.Itoa(i), benchTime(i), 2500)}, &out); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -83,10 +84,11 @@ func BenchmarkHandleAtHead(b *testing.B) {
 		for _, many := range []bool{false, true} {
 			b.Run(fmt.Sprintf("facts=%d/rules=%d", facts, map[bool]int{false: 3, true: 20}[many]), func(b *testing.B) {
 				a, rows := benchAccount(b, benchProgramme(b, many), facts)
+				var out rules.Outcome
 				b.ReportAllocs()
 				b.ResetTimer()
 				for i := range b.N {
-					if _, err := a.Handle(rules.Event{Source: ordersTopic(), Order: paid("n"+strconv.Itoa(i), benchTime(facts+i), 2500)}); err != nil {
+					if err := a.Handle(rules.Event{Source: ordersTopic(), Order: paid("n"+strconv.Itoa(i), benchTime(facts+i), 2500)}, &out); err != nil {
 						b.Fatal(err)
 					}
 					a.Save(rows.put)
@@ -102,6 +104,7 @@ func BenchmarkRedecideTenFactsBack(b *testing.B) {
 	for _, facts := range []int{1000, 10000} {
 		b.Run(fmt.Sprintf("facts=%d", facts), func(b *testing.B) {
 			a, rows := benchAccount(b, benchProgramme(b, false), facts)
+			var out rules.Outcome
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
@@ -109,7 +112,7 @@ func BenchmarkRedecideTenFactsBack(b *testing.B) {
 				refund := paid("o"+strconv.Itoa(facts+i-10), benchTime(facts+i), 0)
 				refund.EventID, refund.Status, refund.Lines = "r"+strconv.Itoa(i), schemas.Refunded, nil
 				for _, o := range []*schemas.Order{order, refund} {
-					if _, err := a.Handle(rules.Event{Source: ordersTopic(), Order: o}); err != nil {
+					if err := a.Handle(rules.Event{Source: ordersTopic(), Order: o}, &out); err != nil {
 						b.Fatal(err)
 					}
 				}

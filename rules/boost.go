@@ -1,10 +1,6 @@
 package rules
 
-import (
-	"fmt"
-
-	"accrue/rules/programme"
-)
+import "accrue/rules/programme"
 
 // takesPart says whether a candidate competes in groups and feeds boosts: a shadow rule does neither.
 func (c *candidate) takesPart() bool { return c.met && c.rule.Mode == programme.Live }
@@ -19,30 +15,23 @@ func bestOfGroups(cands []candidate, boosts bool) {
 		}
 		for j := range cands {
 			other := &cands[j]
-			if i == j || other.rule.Group != c.rule.Group || !other.takesPart() || other.why == lostTo {
+			if i == j || other.rule.Group != c.rule.Group || !other.takesPart() || other.why.kind == lostInGroup {
 				continue
 			}
 			order := other.amount.compare(c.amount)
 			if order > 0 || order == 0 && j < i {
-				c.why = lostTo
+				c.why.kind = lostInGroup
 				break
 			}
 		}
 	}
 	for i := range cands { // only now, so that each was compared with what the others give
 		c := &cands[i]
-		if c.why == lostTo && (c.rule.Boost != nil) == boosts {
-			c.amount, c.parts, c.why = exact{}, 0, ""
-			if !c.explained {
-				continue
-			}
-			c.why = fmt.Sprintf("another rule of group %s gives at least as much", c.rule.Group)
+		if c.why.kind == lostInGroup && (c.rule.Boost != nil) == boosts {
+			c.amount, c.parts = exact{}, 0
 		}
 	}
 }
-
-// lostTo marks the losers of a group while it is judged.
-const lostTo = "\x00lost"
 
 // boost works out the exact points of the boosts that are met, from the exact points of the rules that they name after
 // condition and group.
@@ -60,7 +49,7 @@ func boost(cands []candidate, p *programme.Programme) {
 			}
 		}
 		if c.amount.isZero() {
-			c.why = "the rules that it boosts give nothing"
+			c.why.kind = nothingBoosts
 		}
 	}
 	if !any {
@@ -89,7 +78,8 @@ func baseOf(cands []candidate, rule int) (exact, bool) {
 
 // multiply lets each boost work on what stands after the boosts before it, for each rule that it names.
 func multiply(cands []candidate) {
-	sums := make([]exact, len(cands))
+	var few [32]exact
+	sums := append(few[:0], make([]exact, len(cands))...)
 	for i := range cands {
 		base, ok := baseOf(cands, cands[i].index)
 		if !ok || cands[i].rule.Boost != nil {
@@ -135,10 +125,7 @@ func onlyBest(cands []candidate) {
 		c := &cands[i]
 		if i != best && c.rule.Boost != nil && c.takesPart() && !c.amount.isZero() {
 			c.amount = exact{}
-			if !c.explained {
-				continue
-			}
-			c.why = fmt.Sprintf("only the largest boost counts, which is %s", cands[best].rule.ID)
+			c.why = because{kind: notLargest, number: int64(cands[best].index)}
 		}
 	}
 }

@@ -2,16 +2,14 @@ package rules
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
-// only is the outcome of an event that changes nothing: a decision with its reason.
-func (d *deciding) only(outcome schemas.Outcome, reason string) Outcome {
+// only decides an event that changes nothing: a decision with its reason.
+func (d *deciding) only(outcome schemas.Outcome, reason string) {
 	member, event, occurredAt := d.event.head()
 	source := d.event.Source
 	source.EventID = event
@@ -22,21 +20,23 @@ func (d *deciding) only(outcome schemas.Outcome, reason string) Outcome {
 	if !occurredAt.IsZero() {
 		version = d.account.ledger.at(occurredAt.UnixMilli()).programme.Version
 	}
-	return Outcome{Decision: &schemas.Decision{
+	d.out.decision = schemas.Decision{
 		EventID: event, MemberID: member, Source: source, Outcome: outcome, Reason: reason,
 		ProgrammeVersion: version, OccurredAt: occurredAt, DecidedAt: d.now,
-	}}
+	}
+	d.out.Decision = &d.out.decision
 }
 
-func (d *deciding) answer(outcome schemas.Outcome, reason string) *Outcome {
-	o := d.only(outcome, reason)
-	return &o
+// answer is only, said of an event that was looked for.
+func (d *deciding) answer(outcome schemas.Outcome, reason string) bool {
+	d.only(outcome, reason)
+	return true
 }
 
 // decide writes the decision of a fact: what it was worth, and what each rule said.
-func (d *deciding) decide(out *Outcome, r *run, entries []schemas.PointGrant) {
-	outcome := d.only(schemas.OutcomeNothing, "")
-	decision := outcome.Decision
+func (d *deciding) decide(r *run, entries []schemas.PointGrant) {
+	d.only(schemas.OutcomeNothing, "")
+	decision := d.out.Decision
 	for i := range entries {
 		decision.AvailablePoints += entries[i].AvailableDelta
 		decision.PendingPoints += entries[i].PendingDelta
@@ -58,7 +58,6 @@ func (d *deciding) decide(out *Outcome, r *run, entries []schemas.PointGrant) {
 	if d.again != "" && len(entries) == 0 {
 		decision.Outcome, decision.Reason = schemas.OutcomeDuplicate, d.again
 	}
-	out.Decision = decision
 }
 
 // reason sums up a decision in one sentence.
@@ -69,43 +68,7 @@ func (d *deciding) reason(r *run, decision *schemas.Decision) string {
 	if r.passed.reason != "" {
 		return r.passed.reason
 	}
-	return summary(decision.Verdicts)
-}
-
-// summary is what the rules gave and why others gave nothing, each in the order of the file.
-func summary(verdicts []schemas.Verdict) string {
-	var buffer [512]byte
-	text := buffer[:0]
-	total := int64(0)
-	for i := range verdicts {
-		if v := &verdicts[i]; v.Points > 0 && v.Verdict != schemas.VerdictShadow {
-			if total > 0 {
-				text = append(text, ", "...)
-			}
-			text = append(append(text, v.RuleID...), ' ')
-			text = strconv.AppendInt(text, v.Points, 10)
-			total += v.Points
-		}
-	}
-	given := len(text)
-	for i := range verdicts {
-		// Where something was given, rules whose condition was not met would only hide it; their verdicts say so. A rule that
-		// was asked has numbers.
-		if v := &verdicts[i]; v.Verdict == schemas.VerdictNothing && (given == 0 || len(v.Numbers) > 0) {
-			if len(text) > 0 {
-				text = append(text, "; "...)
-			}
-			text = append(append(append(text, v.RuleID...), " gave nothing: "...), v.Reason...)
-		}
-	}
-	switch {
-	case given > 0:
-		return pointsText(total) + ": " + string(text)
-	case len(text) > 0:
-		return string(text)
-	default:
-		return "no rule of this programme listens to it"
-	}
+	return r.passed.summary
 }
 
 func (d *deciding) refundDecision(decision *schemas.Decision) string {
@@ -133,100 +96,54 @@ func (d *deciding) refundDecision(decision *schemas.Decision) string {
 	}
 }
 
-// verdicts says what each rule came to.
-func verdicts(cands []candidate, p *programme.Programme) []schemas.Verdict {
-	list := make([]schemas.Verdict, 0, len(cands))
-	behind := make([]schemas.Number, 0, 2*len(cands)) // one piece of memory for the numbers of all
+// explained notes what each rule said to the fact whose verdicts are wanted, and sums it up.
+func (r *run) explained(cands []candidate, v *version) {
+	out, p := r.out, v.programme
+	texts := &out.texts
+	texts.reset()
+	out.verdicts, out.numbers = out.verdicts[:0], out.numbers[:0]
 	for i := range cands {
 		c := &cands[i]
-		v := schemas.Verdict{RuleID: c.rule.ID, RuleTitle: c.rule.Title, Verdict: schemas.VerdictNothing, Points: c.points}
-		switch {
-		case c.rule.Mode == programme.Shadow:
-			v.Verdict = schemas.VerdictShadow
-		case c.points > 0 && !c.rule.Hold.IsZero():
-			v.Verdict = schemas.VerdictHeld
-		case c.points > 0:
-			v.Verdict = schemas.VerdictGranted
-		}
-		v.Reason = verdictReason(c, p)
+		texts.reason(c, v)
+		out.verdicts = append(out.verdicts, schemas.Verdict{
+			RuleID: c.rule.ID, RuleTitle: c.rule.Title, Verdict: verdictKind(c), Points: c.points,
+		})
 		if c.met {
-			from := len(behind)
-			behind = appendNumbers(behind, c, p)
-			v.Numbers = behind[from:len(behind):len(behind)]
+			texts.numbers(c, p, &out.numbers)
 		}
-		list = append(list, v)
 	}
-	return list
+	texts.summary(cands)
+	all, from, piece := string(texts.bytes), 0, 0
+	next := func() string {
+		text := all[from:texts.ends[piece]]
+		from, piece = texts.ends[piece], piece+1
+		return text
+	}
+	numbers := out.numbers
+	for i := range cands {
+		verdict := &out.verdicts[i]
+		verdict.Reason = next()
+		if !cands[i].met {
+			continue
+		}
+		n := numbersOf(&cands[i])
+		verdict.Numbers, numbers = numbers[:n:n], numbers[n:]
+		for j := range verdict.Numbers {
+			verdict.Numbers[j].Value = next()
+		}
+	}
+	r.passed.verdicts, r.passed.summary = out.verdicts, next()
 }
 
-// verdictReason is a verdict in words, with its numbers.
-func verdictReason(c *candidate, p *programme.Programme) string {
-	why := c.why
-	if why == "" {
-		why = earnText(c, p)
-	}
-	if c.cut != "" {
-		why += "; " + c.cut
-	}
+func verdictKind(c *candidate) schemas.VerdictKind {
 	switch {
-	case c.points == 0 && c.rule.Mode == programme.Shadow:
-		return "in shadow it would give nothing: " + why
 	case c.rule.Mode == programme.Shadow:
-		return "in shadow it would give " + pointsText(c.points) + ": " + why
-	case c.points == 0:
-		return why
-	case !c.rule.Hold.IsZero():
-		return pointsText(c.points) + ", held for " + c.rule.Hold.String() + ": " + why
+		return schemas.VerdictShadow
+	case c.points > 0 && !c.rule.Hold.IsZero():
+		return schemas.VerdictHeld
+	case c.points > 0:
+		return schemas.VerdictGranted
 	default:
-		return pointsText(c.points) + ": " + why
-	}
-}
-
-// earnText says how the amount came about.
-func earnText(c *candidate, p *programme.Programme) string {
-	rule := c.rule
-	switch {
-	case rule.Boost != nil:
-		names := make([]string, 0, len(rule.Boost.Of))
-		for _, of := range rule.Boost.Of {
-			names = append(names, p.Rules[of].ID)
-		}
-		return exactInt(rule.Boost.By.Num).times(100, rule.Boost.By.Den).text() + "% of " + strings.Join(names, ", ") + " is " + c.amount.text()
-	case rule.Each != nil && rule.Each.Spend > 0:
-		return strconv.FormatInt(c.parts, 10) + " times " + moneyText(rule.Each.Spend, p) + " spent" + withinText(rule.Each.Within)
-	case rule.Each != nil && rule.Each.Orders > 0:
-		return strconv.FormatInt(rule.Each.Orders, 10) + " orders" + withinText(rule.Each.Within)
-	case rule.Each != nil:
-		return strconv.FormatInt(rule.Each.Streak, 10) + " days in a row"
-	case rule.Earn.Rate.Den != 0:
-		return moneyText(c.counted, p) + " counts, " + exactInt(rule.Earn.Rate.Num).times(1, rule.Earn.Rate.Den).text() + " for each 1 " + p.Currency.Code
-	case rule.Earn.Per != 0:
-		return moneyText(c.counted, p) + " counts, " + strconv.FormatInt(rule.Earn.Points, 10) + " for each full " + moneyText(rule.Earn.Per, p)
-	default:
-		return "a fixed amount"
-	}
-}
-
-// appendNumbers adds the numbers behind the verdict of a rule whose condition was met.
-func appendNumbers(list []schemas.Number, c *candidate, p *programme.Programme) []schemas.Number {
-	if c.rule.On == programme.OnOrder {
-		list = append(list, schemas.Number{Name: "counted", Value: moneyText(c.counted, p)})
-	}
-	if c.parts > 1 {
-		list = append(list, schemas.Number{Name: "times", Value: strconv.FormatInt(c.parts, 10)})
-	}
-	return append(list, schemas.Number{Name: "exact", Value: c.amount.text()})
-}
-
-// forceText says from when to when a rule is in force.
-func forceText(rule *programme.Rule, p *programme.Programme) string {
-	const day = "2006-01-02 15:04"
-	switch {
-	case rule.From.IsZero():
-		return "until " + rule.To.In(p.Zone).Format(day)
-	case rule.To.IsZero():
-		return "from " + rule.From.In(p.Zone).Format(day)
-	default:
-		return "from " + rule.From.In(p.Zone).Format(day) + " until " + rule.To.In(p.Zone).Format(day)
+		return schemas.VerdictNothing
 	}
 }

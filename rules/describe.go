@@ -176,12 +176,12 @@ func (a *Account) describeFacts() ([]FactDescription, error) {
 	r := &run{account: a, s: a.base.clone(), silent: true}
 	defer func() {
 		for _, f := range a.facts {
-			f.decided, f.want = false, f.want[:0]
+			f.decided, f.want = false, nil
 		}
 	}()
 	list := make([]FactDescription, 0, len(a.facts))
 	for _, f := range a.facts {
-		r.explain, r.passed = f, passResult{}
+		r.explain, r.passed, r.out = f, passResult{}, &Outcome{}
 		if err := r.through([]*fact{f}, f.key.at); err != nil {
 			return nil, &Broken{a.member, fmt.Errorf("describe event %s: %w", f.key.event, err)}
 		}

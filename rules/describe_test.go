@@ -50,7 +50,7 @@ rules:
 		RefundedLines: []schemas.RefundedLine{{LineID: "2", Quantity: 1, Amount: 1000}},
 	}
 	for _, o := range []*schemas.Order{order, back} {
-		if _, err := account.Handle(rules.Event{Order: o, Source: schemas.Source{Topic: schemas.TopicOrders, Offset: 3}}); err != nil {
+		if err := account.Handle(rules.Event{Order: o, Source: schemas.Source{Topic: schemas.TopicOrders, Offset: 3}}, new(rules.Outcome)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -84,8 +84,8 @@ rules:
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the description differs (-want +got):\n%s", diff)
 	}
-	outcome, err := account.Advance(until, until)
-	if err != nil || len(outcome.Entries) != 1 || outcome.Entries[0].Entry != schemas.EntryReleased || outcome.Entries[0].AvailableDelta != 7 {
+	var outcome rules.Outcome
+	if err := account.Advance(until, until, &outcome); err != nil || len(outcome.Entries) != 1 || outcome.Entries[0].Entry != schemas.EntryReleased || outcome.Entries[0].AvailableDelta != 7 {
 		t.Errorf("after the description the hold ended with %+v, %v", outcome.Entries, err)
 	}
 }

@@ -22,9 +22,7 @@ func (r *run) each(c *candidate, f *fact, p *programme.Programme, now time.Time)
 		}
 		use.orders.add(amountAt{f.key.at, 1})
 		if n := int64(use.orders.len() - out); n < each.Orders {
-			if c.explained {
-				c.why = fmt.Sprintf("this is order %d of the %d that it takes%s", n, each.Orders, withinText(each.Within))
-			}
+			c.why = because{kind: ordersShort, number: n}
 			break
 		}
 		use.orders.replaceTail(out, nil)
@@ -35,7 +33,7 @@ func (r *run) each(c *candidate, f *fact, p *programme.Programme, now time.Time)
 		day := programme.DayNumber(now, p.Zone)
 		switch {
 		case use.day == day && use.counted():
-			c.why = "a day counts once"
+			c.why.kind = dayCounted
 			return nil
 		case use.day == day-1 && use.counted():
 			use.run++
@@ -44,9 +42,7 @@ func (r *run) each(c *candidate, f *fact, p *programme.Programme, now time.Time)
 		}
 		use.day = day
 		if int64(use.run) < each.Streak {
-			if c.explained {
-				c.why = fmt.Sprintf("this is day %d of the %d in a row that it takes", use.run, each.Streak)
-			}
+			c.why = because{kind: daysShort, number: int64(use.run)}
 			break
 		}
 		use.run = 0
@@ -88,9 +84,8 @@ func (r *run) eachSpend(c *candidate, use *ruleUse, f *fact, p *programme.Progra
 	if !each.Within.IsZero() && taken > 0 {
 		use.spend.replaceTail(out, usedUp(use.spend.items[out:], taken))
 	}
-	if c.parts == 0 && c.explained {
-		c.why = fmt.Sprintf("the unused spend is %s of the %s that it takes%s",
-			moneyText(programme.Money(*unused), p), moneyText(each.Spend, p), withinText(each.Within))
+	if c.parts == 0 {
+		c.why = because{kind: spendShort, number: *unused}
 	}
 	return nil
 }
@@ -119,10 +114,3 @@ func within(span programme.Duration, now time.Time, p *programme.Programme) int6
 // before 31 March 10:00 is 28 February 10:00, so that a later event may look further back than an earlier one. What is four
 // days outside is outside for good.
 const slack = 4 * 24 * 3600 * 1000
-
-func withinText(within programme.Duration) string {
-	if within.IsZero() {
-		return ""
-	}
-	return " within " + within.String()
-}

@@ -264,7 +264,7 @@ func TestHeadTellsItsDueTime(t *testing.T) {
 			t.Errorf("row %q tells a due time", key)
 		}
 	}
-	if _, err := a.Advance(due, due); err != nil {
+	if err := a.Advance(due, due, new(Outcome)); err != nil {
 		t.Fatal(err)
 	}
 	a.Save(rows.put)
@@ -313,7 +313,7 @@ func testAccount(t testing.TB, ledger *Ledger, rows memoryRows, n int) *Account 
 			}},
 			{Source: schemas.Source{Topic: "shop.check-ins"}, CheckIn: &schemas.CheckIn{EventID: "c" + strconv.Itoa(i), MemberID: "anna", OccurredAt: at, Activity: "check-in"}},
 		} {
-			if _, err := a.Handle(e); err != nil {
+			if err := a.Handle(e, new(Outcome)); err != nil {
 				t.Fatal(err)
 			}
 		}

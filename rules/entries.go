@@ -2,7 +2,7 @@ package rules
 
 import (
 	"fmt"
-	"slices"
+	"strconv"
 	"time"
 
 	"accrue/rules/programme"
@@ -12,34 +12,36 @@ import (
 // deciding is one call of Handle or Advance, on its way to records.
 type deciding struct {
 	account *Account
+	out     *Outcome
 	event   *Event // nil: time is the cause
 	fact    *fact  // nil: the event is none
 	again   string // why the event is a duplicate if it changes nothing; it is a fact all the same
 	now     time.Time
+	cause   string // causeText, once it was asked for
 }
 
 // finish turns what a run wants into records: the entries are the difference to what was written.
-func (d *deciding) finish(out *Outcome, r *run, before tierStanding, atHead bool) {
+func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
+	out := d.out
 	first := len(out.Entries)
 	for _, f := range r.touched {
-		d.difference(out, r, f)
-		f.decided, f.want = false, f.want[:0]
+		d.difference(r, f)
+		f.decided, f.want = false, nil
 	}
 	if atHead {
-		d.tierSteps(out, r)
+		d.tierSteps(r)
 	} else {
-		d.tierCorrection(out, before)
+		d.tierCorrection(before)
 	}
 	if d.fact != nil {
-		d.decide(out, r, out.Entries[first:])
+		d.decide(r, out.Entries[first:])
 	}
 }
 
 // difference writes what is missing between what the grants of a fact should be and what was written for them.
-func (d *deciding) difference(out *Outcome, r *run, f *fact) {
+func (d *deciding) difference(r *run, f *fact) {
 	p := d.account.ledger.at(f.key.at).programme
-	out.Entries = slices.Grow(out.Entries, max(len(f.want), len(f.grants)))
-	if f.grants == nil {
+	if f.grants == nil && len(f.want) > 0 {
 		f.grants = make([]grant, 0, len(f.want))
 	}
 	for i := range f.want {
@@ -52,12 +54,12 @@ func (d *deciding) difference(out *Outcome, r *run, f *fact) {
 			f.grants = append(f.grants, grant{rule: w.rule, part: w.part})
 			g = &f.grants[len(f.grants)-1]
 		}
-		d.write(out, r, f, p, g, w)
+		d.write(r, f, p, g, w)
 	}
 	for i := range f.grants {
 		g := &f.grants[i]
 		if !wants(f, g) {
-			d.write(out, r, f, p, g, &wanted{rule: g.rule, part: g.part})
+			d.write(r, f, p, g, &wanted{rule: g.rule, part: g.part})
 		}
 	}
 }
@@ -72,7 +74,7 @@ func wants(f *fact, g *grant) bool {
 }
 
 // write makes the entry that brings a grant from what was written to what is wanted, if the two differ.
-func (d *deciding) write(out *Outcome, r *run, f *fact, p *programme.Programme, g *grant, w *wanted) {
+func (d *deciding) write(r *run, f *fact, p *programme.Programme, g *grant, w *wanted) {
 	available, pending, tier := w.available-g.available, w.pending-g.pending, w.tier-g.tier
 	if available == 0 && pending == 0 && tier == 0 && w.due == g.due {
 		return
@@ -83,14 +85,15 @@ func (d *deciding) write(out *Outcome, r *run, f *fact, p *programme.Programme, 
 	*g = grant{rule: w.rule, part: w.part, available: w.available, pending: w.pending, tier: w.tier, due: w.due, revision: g.revision + 1}
 	d.account.change(f)
 	rule := ruleOf(p, w.rule)
-	id := grantID(d.account.member, w.rule, f.key, w.part)
-	e := schemas.PointGrant{
-		EntryID: entryID(id, g.revision), GrantID: id, MemberID: d.account.member, Entry: kind,
+	id := entryID(d.account.member, w.rule, f.key, w.part, g.revision)
+	d.out.Entries = append(d.out.Entries, schemas.PointGrant{
+		EntryID: id, GrantID: id[:grantIDLength], MemberID: d.account.member, Entry: kind,
 		AvailableDelta: available, PendingDelta: pending, TierDelta: tier,
 		AvailableAt: time.UnixMilli(f.key.at).UTC(), RuleID: w.rule, RuleTitle: rule.Title, ProgrammeVersion: p.Version,
 		Source:    schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event},
 		DecidedAt: d.now,
-	}
+	})
+	e := &d.out.Entries[len(d.out.Entries)-1]
 	if f.order != nil {
 		e.Source.OrderID = f.order.id
 	}
@@ -108,7 +111,6 @@ func (d *deciding) write(out *Outcome, r *run, f *fact, p *programme.Programme, 
 	}
 	e.OccurredAt = time.UnixMilli(at).UTC()
 	e.Reason = d.entryReason(r, f, kind, rule, was, grantPoints(w.available, w.pending, w.tier))
-	out.Entries = append(out.Entries, e)
 }
 
 func entryKind(g *grant, w *wanted) schemas.EntryKind {
@@ -157,11 +159,21 @@ func (d *deciding) entryReason(r *run, f *fact, kind schemas.EntryKind, rule *pr
 			}
 		}
 	}
-	return fmt.Sprintf("%s: %s instead of %d", d.causeText(), pointsText(is), was)
+	var buffer [128]byte
+	text := append(append(buffer[:0], d.causeText()...), ": "...)
+	text = append(appendPoints(text, is), " instead of "...)
+	return string(strconv.AppendInt(text, was, 10))
 }
 
 // causeText says in words what made the past be decided again.
 func (d *deciding) causeText() string {
+	if d.cause == "" {
+		d.cause = d.describeCause()
+	}
+	return d.cause
+}
+
+func (d *deciding) describeCause() string {
 	f := d.fact
 	switch {
 	case f == nil:
@@ -175,17 +187,10 @@ func (d *deciding) causeText() string {
 	}
 }
 
-func pointsText(n int64) string {
-	if n == 1 {
-		return "1 point"
-	}
-	return fmt.Sprintf("%d points", n)
-}
-
 // tierSteps writes each change of the tier as it happened.
-func (d *deciding) tierSteps(out *Outcome, r *run) {
+func (d *deciding) tierSteps(r *run) {
 	for _, step := range r.tiers {
-		out.TierChanges = append(out.TierChanges, d.tierChange(step))
+		d.out.TierChanges = append(d.out.TierChanges, d.tierChange(step))
 	}
 }
 
@@ -207,7 +212,7 @@ func (d *deciding) tierChange(step tierStep) schemas.TierChange {
 
 // tierCorrection writes one record where deciding the past again has left another tier, or another end of it, than was
 // written: the last record's `to` is the tier that stands. A late event that raises is a rise, all else a correction.
-func (d *deciding) tierCorrection(out *Outcome, before tierStanding) {
+func (d *deciding) tierCorrection(before tierStanding) {
 	a := d.account
 	p := a.ledger.at(a.asOf).programme
 	if p.Tiers == nil {
@@ -235,5 +240,5 @@ func (d *deciding) tierCorrection(out *Outcome, before tierStanding) {
 	}
 	c := d.tierChange(step)
 	c.Cause = d.fact.key.event
-	out.TierChanges = append(out.TierChanges, c)
+	d.out.TierChanges = append(d.out.TierChanges, c)
 }

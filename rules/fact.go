@@ -50,6 +50,7 @@ type fact struct {
 	memo    *memo    // answers about the fact on its own; nil: none are kept
 	want    []wanted // what the run in progress wants the grants to be
 	decided bool     // the run in progress has decided it (want is whole), or touched it
+	changed bool     // it is among Account.changed, to be written
 }
 
 // orderEvent is what decisions need of an Order.

@@ -9,9 +9,12 @@ import (
 	"accrue/rules/programme"
 )
 
-// foldEvery is after how many facts it is looked whether old ones can be folded away: folding reads all facts, so it is
-// not done for each.
-const foldEvery = 16
+// Folding reads all facts, so it is looked whether old ones can be folded away only after foldEvery facts, and done only
+// where they are at least one of foldPart.
+const (
+	foldEvery = 16
+	foldPart  = 8
+)
 
 // windowStart is the instant up to which facts may be folded: a refund that is not late may be of an order return_window
 // before itself, and what spans orders or holds points may reach further.
@@ -31,7 +34,7 @@ func (a *Account) fold() error {
 	for i := range a.ledger.versions { // an order is refunded by the rules that it was decided by
 		start = min(start, windowStart(&a.ledger.versions[i], a.newest))
 	}
-	if a.whole && a.facts[0].key.at > start || !a.whole && a.ids.items[0].instant > start {
+	if old := a.ids.notAfter(start); old == 0 || old < a.ids.len()/foldPart {
 		return nil
 	}
 	if err := a.load(); err != nil {
@@ -50,10 +53,10 @@ func (a *Account) fold() error {
 		if err := r.through([]*fact{f}, f.key.at); err != nil {
 			return &Broken{a.member, fmt.Errorf("fold event %s: %w", f.key.event, err)}
 		}
-		f.decided, f.want = false, f.want[:0]
+		f.decided, f.want = false, nil
 	}
 	for _, f := range r.touched {
-		f.decided, f.want = false, f.want[:0]
+		f.decided, f.want = false, nil
 	}
 	a.forget(n, v.programme)
 	return nil
@@ -77,7 +80,7 @@ func (a *Account) forget(n int, p *programme.Programme) {
 	last := a.facts[n-1].key.at
 	a.folded = last
 	for _, f := range a.facts[:n] {
-		delete(a.changed, f)
+		f.changed = false
 		a.dropped = append(a.dropped, f.key)
 		a.forgetID(eventHash(f.key.kind, f.key.event), f.key.at)
 		if f.order == nil {
@@ -95,6 +98,7 @@ func (a *Account) forget(n int, p *programme.Programme) {
 	}
 	until := p.RememberOrders.SubFrom(time.UnixMilli(last), p.Zone).UnixMilli()
 	a.sealed.takeFront(a.sealed.notAfter(until))
+	a.sealedIndex = nil
 	a.facts = append([]*fact(nil), a.facts[n:]...)
 	a.count -= n
 	kept := a.snapshots[:0]

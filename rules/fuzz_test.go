@@ -112,7 +112,7 @@ func openAndDecide(ledger *Ledger, rows memoryRows) error {
 		}
 	}
 	at := time.Date(2026, 5, 20, 10, 0, 0, 0, time.UTC)
-	_, err = a.Handle(Event{Source: schemas.Source{Topic: schemas.TopicCheckIns}, CheckIn: &schemas.CheckIn{EventID: "late", MemberID: "anna", OccurredAt: at, Activity: "check-in"}})
+	err = a.Handle(Event{Source: schemas.Source{Topic: schemas.TopicCheckIns}, CheckIn: &schemas.CheckIn{EventID: "late", MemberID: "anna", OccurredAt: at, Activity: "check-in"}}, new(Outcome))
 	if err != nil {
 		return err
 	}

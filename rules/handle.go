@@ -9,37 +9,34 @@ import (
 	"accrue/schemas"
 )
 
-// Handle decides one event: exactly one decision, whatever the event, and the entries and tier changes that follow. An
-// error means that rows could not be read, or that the account contradicts itself (*Broken); nothing was decided then.
-func (a *Account) Handle(e Event) (Outcome, error) {
+// Handle decides one event: exactly one decision, whatever the event, and the entries and tier changes that follow, all of
+// it into out. An error means that rows could not be read, or that the account contradicts itself (*Broken); nothing was
+// decided then.
+func (a *Account) Handle(e Event, out *Outcome) error {
+	out.reset()
 	_, _, occurredAt := e.head()
-	d := &deciding{account: a, event: &e, now: e.Now}
+	d := &deciding{account: a, out: out, event: &e, now: e.Now}
 	if d.now.IsZero() {
 		d.now = occurredAt
 	}
 	if why := a.invalid(&e); why != "" {
-		return d.only(schemas.OutcomeInvalid, why), nil
+		d.only(schemas.OutcomeInvalid, why)
+		return nil
 	}
 	f := newFact(&e)
 	if f == nil {
-		return d.only(schemas.OutcomeNothing, "no rule of this programme listens to such events"), nil
+		d.only(schemas.OutcomeNothing, "no rule of this programme listens to such events")
+		return nil
 	}
 	d.fact = f
-	answered, err := a.seen(d, f)
-	if err != nil || answered != nil {
-		return valueOf(answered), err
+	if answered, err := a.seen(d, f); err != nil || answered {
+		return err
 	}
 	if a.count >= MaxFacts {
-		return d.only(schemas.OutcomeInvalid, fmt.Sprintf("the member has %d events within the window, the most that are kept", a.count)), nil
+		d.only(schemas.OutcomeInvalid, fmt.Sprintf("the member has %d events within the window, the most that are kept", a.count))
+		return nil
 	}
 	return a.accept(d, f)
-}
-
-func valueOf(o *Outcome) Outcome {
-	if o == nil {
-		return Outcome{}
-	}
-	return *o
 }
 
 // newFact turns an event into a fact; nil where no rule of this version can listen to it.
@@ -65,11 +62,11 @@ func newFact(e *Event) *fact {
 
 // seen answers events that were there before, and those that come too late. Duplicates come first: what was decided once
 // is answered so for as long as it is remembered.
-func (a *Account) seen(d *deciding, f *fact) (*Outcome, error) {
+func (a *Account) seen(d *deciding, f *fact) (bool, error) {
 	if a.knows(eventHash(f.key.kind, f.key.event)) {
 		known, err := a.hasEvent(f)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		if known {
 			return d.answer(schemas.OutcomeDuplicate, fmt.Sprintf("event %s was decided before", f.key.event)), nil
@@ -83,7 +80,7 @@ func (a *Account) seen(d *deciding, f *fact) (*Outcome, error) {
 		}
 	}
 	if f.order == nil {
-		return nil, nil
+		return false, nil
 	}
 	if a.isSealed(f.order.id) {
 		p := a.ledger.at(f.key.at).programme
@@ -96,7 +93,7 @@ func (a *Account) seen(d *deciding, f *fact) (*Outcome, error) {
 	}
 	if f.order.status != schemas.Refunded && a.knows(orderHash(f.order.status, f.order.id)) {
 		if err := a.load(); err != nil {
-			return nil, err
+			return false, err
 		}
 		// Of two events of one status the earlier stands, whichever arrives first; only the later one is the duplicate.
 		for _, other := range a.orders[f.order.id] {
@@ -108,7 +105,7 @@ func (a *Account) seen(d *deciding, f *fact) (*Outcome, error) {
 			}
 		}
 	}
-	return nil, nil
+	return false, nil
 }
 
 // inEffect says whether an event makes a later one of its order and status a duplicate. A cancellation that is too far from
@@ -137,20 +134,19 @@ func (a *Account) hasEvent(f *fact) (bool, error) {
 }
 
 // accept puts a new fact in its place and decides what changes by it.
-func (a *Account) accept(d *deciding, f *fact) (Outcome, error) {
+func (a *Account) accept(d *deciding, f *fact) error {
 	// What falls due up to the event comes before it, and is not the event's doing.
-	out, err := a.fallDue(f.key.at, d.now)
-	if err != nil {
-		return out, err
+	if err := a.fallDue(d.out, f.key.at, d.now); err != nil {
+		return err
 	}
 	from, err := a.changesFrom(f)
 	if err != nil {
-		return out, err
+		return err
 	}
 	a.insert(f)
 	r := a.newRun()
 	defer r.free()
-	r.explain = f
+	r.explain, r.out = f, d.out
 	before := a.head.tier
 	if from == atHead {
 		r.s = a.head
@@ -159,11 +155,11 @@ func (a *Account) accept(d *deciding, f *fact) (Outcome, error) {
 		err = a.decideAgain(r, from, max(a.asOf, f.key.at))
 	}
 	if err != nil {
-		return a.refuse(d, f, from == atHead, out, err)
+		return a.refuse(d, f, from == atHead, err)
 	}
 	a.settled(f)
-	d.finish(&out, r, before, from == atHead)
-	return out, a.fold()
+	d.finish(r, before, from == atHead)
+	return a.fold()
 }
 
 // settled enters an accepted fact in what is remembered.
@@ -179,46 +175,45 @@ func (a *Account) settled(f *fact) {
 }
 
 // refuse takes a fact back that cannot be decided because an amount passes 64 bits. The account is as it was.
-func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, out Outcome, cause error) (Outcome, error) {
+func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, cause error) error {
 	a.remove(f)
 	a.snapshots = nil
 	for _, x := range a.facts {
 		x.decided, x.want = false, nil
 	}
 	if !errors.Is(cause, errOverflow) {
-		return Outcome{}, cause
+		return cause
 	}
 	if headSpoiled {
 		if err := a.rebuild(); err != nil {
-			return Outcome{}, err
+			return err
 		}
 	}
-	refused := d.only(schemas.OutcomeInvalid, cause.Error())
-	out.Decision = refused.Decision
-	return out, nil
+	d.only(schemas.OutcomeInvalid, cause.Error())
+	return nil
 }
 
-// Advance lets happen what falls due up to an instant, which is included. There is no decision in its outcome.
-func (a *Account) Advance(to, now time.Time) (Outcome, error) {
-	return a.fallDue(to.UnixMilli(), now)
+// Advance lets happen what falls due up to an instant, which is included, into out. There is no decision in it.
+func (a *Account) Advance(to, now time.Time, out *Outcome) error {
+	out.reset()
+	return a.fallDue(out, to.UnixMilli(), now)
 }
 
-func (a *Account) fallDue(to int64, now time.Time) (Outcome, error) {
-	var out Outcome
+func (a *Account) fallDue(out *Outcome, to int64, now time.Time) error {
 	due, ok := a.head.next()
 	if !ok || due > to {
-		return out, nil
+		return nil
 	}
 	r := a.newRun()
 	defer r.free()
 	r.s = a.head
 	before := a.head.tier
 	if err := r.advance(to); err != nil {
-		return out, &Broken{a.member, fmt.Errorf("let happen what fell due up to %s: %w", time.UnixMilli(to).UTC().Format(time.RFC3339), err)}
+		return &Broken{a.member, fmt.Errorf("let happen what fell due up to %s: %w", time.UnixMilli(to).UTC().Format(time.RFC3339), err)}
 	}
 	a.asOf = max(a.asOf, a.head.due)
 	a.touched = true
-	d := &deciding{account: a, now: now}
-	d.finish(&out, r, before, true)
-	return out, nil
+	d := &deciding{account: a, out: out, now: now}
+	d.finish(r, before, true)
+	return nil
 }

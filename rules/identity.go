@@ -76,16 +76,26 @@ func (a *Account) remember(hash uint32, at int64) {
 	}
 }
 
-// sealed says whether the order was decided and its facts are folded away.
+// isSealed says whether the order was decided and its facts are folded away.
 func (a *Account) isSealed(order string) bool {
 	if a.sealed.len() == 0 {
 		return false
 	}
-	hash := sealedHash(order)
-	for i := range a.sealed.items {
-		if a.sealed.items[i].hash == hash {
-			return true
+	hash, items := sealedHash(order), a.sealed.items
+	if len(items) <= scanned {
+		for i := range items {
+			if items[i].hash == hash {
+				return true
+			}
+		}
+		return false
+	}
+	if a.sealedIndex == nil {
+		a.sealedIndex = make(map[uint64]struct{}, len(items))
+		for i := range items {
+			a.sealedIndex[items[i].hash] = struct{}{}
 		}
 	}
-	return false
+	_, known := a.sealedIndex[hash]
+	return known
 }

@@ -40,6 +40,7 @@ type version struct {
 	orders    []int // indices of the rules that listen to orders, in file order
 	checkIns  []int
 	asks      []asks             // by rule: what its conditions depend on
+	words     []ruleWords        // by rule
 	longest   programme.Duration // the longest hold or `within` that spans orders, or return_window
 }
 
@@ -59,9 +60,9 @@ func NewLedger(versions programme.Versions) (*Ledger, error) {
 			l.earnOn = append(l.earnOn, p.EarnOn)
 		}
 		made := version{from: v.From.UnixMilli(), programme: p, longest: p.ReturnWindow}
-		made.asks = make([]asks, len(p.Rules))
+		made.asks, made.words = make([]asks, len(p.Rules)), make([]ruleWords, len(p.Rules))
 		for i, rule := range p.Rules {
-			made.asks[i] = asksOf(rule)
+			made.asks[i], made.words[i] = asksOf(rule), wordsOf(rule, p)
 			if rule.Mode == programme.Off {
 				continue
 			}
@@ -165,13 +166,27 @@ func (e *Event) Member() string {
 	return member
 }
 
-// Outcome is what an account answers: records to write, in this order. Decision is nil where no event was decided.
+// Outcome is what an account answers: records to write, in this order. Decision is nil where no event was decided. Each call
+// that fills an Outcome makes void what it held before and uses its memory again; strings stay.
 type Outcome struct {
 	Decision    *schemas.Decision
 	Entries     []schemas.PointGrant
 	TierChanges []schemas.TierChange
 	Alerts      []schemas.FraudAlert
 	Notices     []schemas.Notice
+
+	decision schemas.Decision
+	verdicts []schemas.Verdict
+	numbers  []schemas.Number
+	texts    pieces
+}
+
+// reset empties an outcome for the next answer.
+func (o *Outcome) reset() {
+	*o = Outcome{
+		Entries: o.Entries[:0], TierChanges: o.TierChanges[:0], Alerts: o.Alerts[:0], Notices: o.Notices[:0],
+		verdicts: o.verdicts[:0], numbers: o.numbers[:0], texts: o.texts,
+	}
 }
 
 // Broken is the error of an account whose own state contradicts itself. That account cannot go on; others can.
@@ -189,6 +204,13 @@ func (b *Broken) Unwrap() error { return b.Err }
 // grantID follows from content: member, rule, source event and part. The event is named by its kind, not by the topic that it
 // came on, which may have another name elsewhere. 128 bits, as text that sorts and reads well.
 func grantID(member, rule string, source factKey, part int32) string {
+	return entryID(member, rule, source, part, 0)[:grantIDLength]
+}
+
+const grantIDLength = 26 // base 32 of 16 bytes
+
+// entryID is the grant id with the revision behind it.
+func entryID(member, rule string, source factKey, part, revision int32) string {
 	var buffer [256]byte
 	b := buffer[:0]
 	for _, s := range [...]string{member, rule, defaultTopic(source.kind), source.event} {
@@ -198,12 +220,8 @@ func grantID(member, rule string, source factKey, part int32) string {
 	}
 	b = strconv.AppendInt(b, int64(part), 10)
 	sum := sha256.Sum256(b)
-	return grantIDText.EncodeToString(sum[:16])
+	id := grantIDText.AppendEncode(buffer[:0], sum[:16])
+	return string(strconv.AppendInt(append(id, '-'), int64(revision), 10))
 }
 
 var grantIDText = base32.HexEncoding.WithPadding(base32.NoPadding)
-
-// entryID adds the revision to the grant id.
-func entryID(grant string, revision int32) string {
-	return grant + "-" + strconv.Itoa(int(revision))
-}

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"time"
 
 	"accrue/rules/programme"
@@ -18,9 +17,7 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		return err
 	}
 	if whole == 0 {
-		if c.explained {
-			c.why = c.amount.text() + " points are rounded to 0"
-		}
+		c.why.kind = roundedAway
 		return nil
 	}
 	shadow := c.rule.Mode == programme.Shadow
@@ -62,39 +59,36 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 
 // limit cuts points to what the rule's own limits leave.
 func (u *ruleUse) limit(c *candidate, points int64, in *periods) int64 {
-	for _, l := range c.rule.Limits {
-		points = c.bind(l, u.counters, points, in, "its limit")
+	for i := range c.rule.Limits {
+		points = c.bind(&c.rule.Limits[i], u.counters, points, in, false)
 	}
 	return points
 }
 
 // limitAll cuts points to what the limits over all rules leave.
 func (r *run) limitAll(c *candidate, points int64, p *programme.Programme, in *periods) int64 {
-	for _, l := range p.Limits {
-		points = c.bind(l, r.s.limits, points, in, "the programme's limit")
+	for i := range p.Limits {
+		points = c.bind(&p.Limits[i], r.s.limits, points, in, true)
 	}
 	return points
 }
 
 // bind applies one limit to a grant by its edge.
-func (c *candidate) bind(l programme.Limit, counters []counter, points int64, in *periods, whose string) int64 {
+func (c *candidate) bind(l *programme.Limit, counters []counter, points int64, in *periods, ofProgramme bool) int64 {
 	if points == 0 {
 		return 0
 	}
 	used, number := counter{}, in.number(l.Per)
-	for _, k := range counters {
-		if k.per == l.Per && k.number == number {
-			used = k
+	for i := range counters {
+		if k := &counters[i]; k.per == l.Per && k.number == number {
+			used = *k
 		}
 	}
 	granted := points
 	switch {
 	case l.Times > 0 && used.times >= l.Times:
 		granted = 0
-		if !c.explained {
-			break
-		}
-		c.cut = fmt.Sprintf("%s of %d times %s is used up", whose, l.Times, periodText(l.Per))
+		c.cut = binding{limit: l, programme: ofProgramme, times: true}
 	case l.Points > 0 && used.points+points > l.Points:
 		left := max(l.Points-used.points, 0)
 		switch l.Edge {
@@ -107,8 +101,8 @@ func (c *candidate) bind(l programme.Limit, counters []counter, points int64, in
 				granted = 0
 			}
 		}
-		if granted != points && c.explained {
-			c.cut = fmt.Sprintf("%s of %d points %s leaves %d of them, %d given", whose, l.Points, periodText(l.Per), left, granted)
+		if granted != points {
+			c.cut = binding{limit: l, programme: ofProgramme, left: left, given: granted}
 		}
 	}
 	return granted
@@ -117,7 +111,8 @@ func (c *candidate) bind(l programme.Limit, counters []counter, points int64, in
 // countGrant counts a grant in the periods of all limits of a list.
 func countGrant(counters []counter, limits []programme.Limit, points int64, in *periods) ([]counter, error) {
 	var counted [programme.PerEver + 1]bool
-	for _, l := range limits {
+	for i := range limits {
+		l := &limits[i]
 		if counted[l.Per] {
 			continue
 		}
@@ -169,12 +164,15 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		if r.s.pending, err = addInt(r.s.pending, available); err != nil {
 			return err
 		}
+		if r.s.heldTier, err = addInt(r.s.heldTier, tier); err != nil {
+			return err
+		}
 		r.s.held.add(heldAt{w.due, f.key, c.rule.ID, part, available, tier})
 	}
-	if f.want == nil {
-		f.want = make([]wanted, 0, 4)
+	if err := r.s.releasable(); err != nil {
+		return err
 	}
-	f.want = append(f.want, w)
+	r.wants = append(r.wants, w)
 	return nil
 }
 
@@ -190,19 +188,4 @@ func (in *periods) number(per programme.Period) int32 {
 		in.known[per], in.values[per] = true, per.Number(in.local, in.local.Location())
 	}
 	return in.values[per]
-}
-
-func periodText(per programme.Period) string {
-	switch per {
-	case programme.PerDay:
-		return "a day"
-	case programme.PerWeek:
-		return "a week"
-	case programme.PerMonth:
-		return "a month"
-	case programme.PerYear:
-		return "a year"
-	default:
-		return "in all"
-	}
 }

@@ -119,6 +119,31 @@ rules:
 	}
 }
 
+// What is held is refused at once where its release would not fit, as time cannot be refused.
+func TestOverflowOfHeldPointsIsAnAnswer(t *testing.T) {
+	for _, counts := range []string{"both", "tier"} {
+		w := &world{days: 90, from: []time.Time{{}}, texts: []string{`programme: huge
+currency: CNY
+time_zone: UTC
+tiers: {by: points, over: 12 months, levels: [{id: member, at: 0}, {id: gold, at: 1000000000000000000}]}
+rules:
+  - {id: huge, on: order, when: order.total >= 100.00, earn: {points: 5000000000000000000}, hold: 30 days, counts: ` + counts + `}
+`}}
+		w.ready(t)
+		w.end = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+		r := w.replay(t).stored()
+		for i, id := range []string{"o1", "o2", "o3"} {
+			r.handle(orderEvent(id, time.Date(2026, 6, 1+i, 0, 0, 0, 0, time.UTC), 10000))
+			r.reopen("m")
+		}
+		r.finish()
+		m := r.members["m"]
+		if balance := map[string]int64{"both": 5000000000000000000, "tier": 0}[counts]; m.balance != balance || m.tier != "gold" {
+			r.fatalf("counts %s: the first of three orders alone was to count: %+v", counts, m)
+		}
+	}
+}
+
 func orderEvent(id string, at time.Time, amount int64) rules.Event {
 	return rules.Event{Source: ordersTopic(), Order: paid(id, at, amount)}
 }

@@ -29,8 +29,6 @@ const (
 	noLine       programme.Money = -2
 )
 
-const noLineCounts = "no line of the order counts for it"
-
 // memoOf is the memo of a fact that is decided again; nil where it is decided for the first time, which most facts are
 // once and for all.
 func (r *run) memoOf(f *fact, v *version) *memo {
@@ -48,7 +46,7 @@ func (r *run) memoOf(f *fact, v *version) *memo {
 
 // holds says whether the condition of a rule is met.
 func (r *run) holds(c *candidate, f *fact, v *version) (bool, error) {
-	if !v.asks[c.index].factOnly || c.explained {
+	if !v.asks[c.index].factOnly || r.explain == f {
 		return c.rule.When.Met(&r.scope)
 	}
 	m := r.memoOf(f, v)
@@ -85,7 +83,7 @@ func (r *run) countLines(c *candidate, f *fact, v *version, rest remains) bool {
 		}
 	}
 	if m.counts[c.index] == noLine {
-		c.why = noLineCounts
+		c.why.kind = noLineCounts
 		return false
 	}
 	c.counted = m.counts[c.index]
@@ -96,9 +94,10 @@ func (r *run) sumLines(c *candidate, v *version, rest remains) bool {
 	some := false
 	c.counted = 0
 	for i := range rest.lines {
-		ok, err := r.lineCounts(c, v, &rest.lines[i])
+		r.scope.Line = &rest.lines[i]
+		ok, err := c.rule.Lines.Met(&r.scope)
 		if err != nil {
-			c.why = "its condition on lines could not be worked out: " + err.Error()
+			c.why = because{kind: failedLines, failed: err}
 			continue
 		}
 		if ok {
@@ -106,60 +105,17 @@ func (r *run) sumLines(c *candidate, v *version, rest remains) bool {
 			c.counted += rest.lines[i].Amount
 		}
 	}
-	if !some && c.why == "" {
-		c.why = noLineCounts
+	r.scope.Line = nil
+	if !some && c.why.kind != failedLines {
+		c.why.kind = noLineCounts
 	}
 	return some
 }
 
-// textKey is a condition on one text of a line, with the text.
-type textKey struct {
-	condition *programme.Condition
-	text      string
-}
-
-// mostTexts bounds the answers kept for texts; a shop has fewer categories and brands than that.
-const mostTexts = 4096
-
-// lineCounts asks the `lines` condition of a rule about one line. What it says about a category or a brand alone, as most of
-// them do, is kept.
-func (r *run) lineCounts(c *candidate, v *version, line *programme.LineView) (bool, error) {
-	text := ""
-	switch v.asks[c.index].text {
-	case "line.category":
-		text = line.Category
-	case "line.brand":
-		text = line.Brand
-	default:
-		return r.askLine(c, line)
-	}
-	key := textKey{c.rule.Lines, text}
-	if ok, known := r.texts[key]; known {
-		return ok, nil
-	}
-	ok, err := r.askLine(c, line)
-	if err == nil {
-		if r.texts == nil || len(r.texts) >= mostTexts {
-			r.texts = make(map[textKey]bool)
-		}
-		key.text = strings.Clone(text) // it may share a block with a whole record
-		r.texts[key] = ok
-	}
-	return ok, err
-}
-
-func (r *run) askLine(c *candidate, line *programme.LineView) (bool, error) {
-	r.scope.Line = line
-	ok, err := c.rule.Lines.Met(&r.scope)
-	r.scope.Line = nil
-	return ok, err
-}
-
 // asks says what the conditions of a rule depend on.
 type asks struct {
-	factOnly bool   // `when` asks nothing of the member, so that its answer about a fact stays
-	lineOnly bool   // `lines` asks nothing but the line
-	text     string // the one variable that `lines` asks, if it is one
+	factOnly bool // `when` asks nothing of the member, so that its answer about a fact stays
+	lineOnly bool // `lines` asks nothing but the line
 }
 
 func asksOf(rule *programme.Rule) asks {
@@ -172,14 +128,10 @@ func asksOf(rule *programme.Rule) asks {
 		}
 	}
 	if rule.Lines != nil {
-		names := rule.Lines.References()
-		for _, name := range names {
+		for _, name := range rule.Lines.References() {
 			if !strings.HasPrefix(name, "line.") {
 				a.lineOnly = false
 			}
-		}
-		if len(names) == 1 {
-			a.text = names[0]
 		}
 	}
 	return a

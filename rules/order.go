@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"accrue/rules/programme"
 	"accrue/schemas"
@@ -48,7 +50,7 @@ func honours(p *programme.Programme, order, refund int64) bool {
 func (a *Account) left(f *fact, p *programme.Programme, buffer []programme.LineView) (remains, error) {
 	rest := remains{lines: buffer[:0]}
 	rate := p.Rates[f.order.currency].UnitsPerMinor
-	var back map[string]returned
+	var back []returned
 	for _, event := range a.orders[f.order.id] {
 		status := event.order.status
 		if status != schemas.Cancelled && status != schemas.Refunded || !honours(p, f.key.at, event.key.at) {
@@ -62,19 +64,17 @@ func (a *Account) left(f *fact, p *programme.Programme, buffer []programme.LineV
 			rest.gone = "the order was refunded in full"
 			return rest, nil
 		}
-		if back == nil {
-			back = make(map[string]returned)
-		}
 		for _, l := range event.order.refunded {
-			back[l.LineID] = back[l.LineID].plus(l)
+			back = append(back, returned{l.LineID, l.Quantity, l.Amount})
 		}
 	}
+	back = summed(back)
 	ordered := int64(0)
 	for i := range f.order.lines {
 		line := &f.order.lines[i]
 		quantity, amount := line.Quantity, line.Amount
 		ordered += amount
-		if b, refunded := back[line.LineID]; refunded {
+		if b := returnedOf(back, line.LineID); b != nil {
 			quantity, amount = max(quantity-b.quantity, 0), max(amount-b.amount, 0)
 			if quantity == 0 {
 				continue
@@ -104,16 +104,45 @@ func (a *Account) left(f *fact, p *programme.Programme, buffer []programme.LineV
 }
 
 // returned is what was refunded of a line, held at the largest number where it would pass it: it is cut to the line anyway.
-type returned struct{ quantity, amount int64 }
+type returned struct {
+	line             string
+	quantity, amount int64
+}
 
-func (b returned) plus(l schemas.RefundedLine) returned {
+// summed sorts by line, and adds up what was refunded of each.
+func summed(list []returned) []returned {
+	if len(list) < 2 {
+		return list
+	}
+	slices.SortFunc(list, func(x, y returned) int { return strings.Compare(x.line, y.line) })
 	add := func(x, y int64) int64 {
 		if sum, err := addInt(x, y); err == nil {
 			return sum
 		}
 		return math.MaxInt64
 	}
-	return returned{add(b.quantity, l.Quantity), add(b.amount, l.Amount)}
+	n := 0
+	for _, b := range list[1:] {
+		if last := &list[n]; last.line == b.line {
+			last.quantity, last.amount = add(last.quantity, b.quantity), add(last.amount, b.amount)
+			continue
+		}
+		n++
+		list[n] = b
+	}
+	return list[:n+1]
+}
+
+// returnedOf finds what was refunded of a line; nil: nothing.
+func returnedOf(list []returned, line string) *returned {
+	if len(list) == 0 {
+		return nil
+	}
+	i, found := slices.BinarySearchFunc(list, line, func(b returned, line string) int { return strings.Compare(b.line, line) })
+	if !found {
+		return nil
+	}
+	return &list[i]
 }
 
 // refundReason tells what a refund or cancellation did to its order, in words.

@@ -10,21 +10,25 @@ import (
 // candidate is one rule that listens to the event of a pass, with what it has come to so far.
 type candidate struct {
 	rule    *programme.Rule
-	index   int    // in Programme.Rules
-	met     bool   // it is in force and its condition holds
-	why     string // why it gives nothing, or less; in words
-	amount  exact  // exact points of one part, before rounding and limits
-	parts   int64  // how many grants of that amount; 1 but for `each`
+	index   int  // in Programme.Rules
+	met     bool // it is in force and its condition holds
+	why     because
+	amount  exact // exact points of one part, before rounding and limits
+	parts   int64 // how many grants of that amount; 1 but for `each`
 	counted programme.Money
 	points  int64 // granted in the end, over all parts
-	cut     string
-
-	explained bool // whether anybody will read why and cut; texts are not made for nobody
+	cut     binding
 }
 
 // pass decides one fact: what the rules say to it, what that makes of the standing, and the grants that it wants.
 func (r *run) pass(f *fact) error {
-	r.begin(f)
+	from := r.begin(f)
+	err := r.passKind(f)
+	f.want = r.wants[from:len(r.wants):len(r.wants)]
+	return err
+}
+
+func (r *run) passKind(f *fact) error {
 	switch {
 	case f.checkIn != nil:
 		return r.passCheckIn(f)
@@ -33,17 +37,18 @@ func (r *run) pass(f *fact) error {
 	default: // an event of another status; refunds and cancellations act through their order
 		earnOn := r.account.ledger.at(f.key.at).programme.EarnOn
 		if f.order.status == earnOn {
-			r.passed.reasonFor(r, f, "it has no lines, so there is nothing that could earn")
+			r.unasked(f, "it has no lines, so there is nothing that could earn")
 		} else {
-			r.passed.reasonFor(r, f, fmt.Sprintf("orders earn when they are %s, this one is %s", earnOn, f.order.status))
+			r.unasked(f, "orders earn when they are %s, this one is %s", earnOn, f.order.status)
 		}
 		return nil
 	}
 }
 
-func (p *passResult) reasonFor(r *run, f *fact, reason string) {
+// unasked notes why nothing was asked of the rules, if somebody reads it.
+func (r *run) unasked(f *fact, format string, args ...any) {
 	if r.explain == f {
-		p.reason = reason
+		r.passed.reason = fmt.Sprintf(format, args...)
 	}
 }
 
@@ -54,7 +59,7 @@ func (r *run) passOrder(f *fact) error {
 		return nil // it stood at an earlier event, which is folded away
 	}
 	if stands := r.account.standsFor(f.order.id); stands != nil && stands != f {
-		r.passed.reasonFor(r, f, fmt.Sprintf("order %s stands at its earlier event %s", f.order.id, stands.key.event))
+		r.unasked(f, "order %s stands at its earlier event %s", f.order.id, stands.key.event)
 		return nil
 	}
 	rest, err := r.account.left(f, p, r.lines)
@@ -63,12 +68,13 @@ func (r *run) passOrder(f *fact) error {
 		return err
 	}
 	if rest.gone != "" {
-		r.passed.reasonFor(r, f, "nothing is left: "+rest.gone)
+		r.unasked(f, "nothing is left: %s", rest.gone)
 		return nil
 	}
 	now := inZone(f.key.at, p)
 	r.see(p, now)
-	r.scope.Order = &programme.OrderView{
+	r.scope.Order = &r.order
+	r.order = programme.OrderView{
 		Total: rest.total, Number: s.orders + 1, Channel: f.order.channel, Store: f.order.store, Coupons: f.order.coupons,
 		Currency: f.order.currency, Lines: rest.lines, Attributes: attributeMap(f.order.attributes),
 	}
@@ -95,7 +101,8 @@ func (r *run) passCheckIn(f *fact) error {
 	p, s := v.programme, r.s
 	now := inZone(f.key.at, p)
 	r.see(p, now)
-	r.scope.CheckIn = &programme.CheckInView{
+	r.scope.CheckIn = &r.checkIn
+	r.checkIn = programme.CheckInView{
 		Activity: f.checkIn.activity, Channel: f.checkIn.channel, Store: f.checkIn.store, Attributes: attributeMap(f.checkIn.attributes),
 	}
 	if err := r.ask(v, v.checkIns, f, now, remains{}); err != nil {
@@ -130,14 +137,14 @@ func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest rema
 	p := v.programme
 	cands := r.cands[:0]
 	for _, index := range listening {
-		c := candidate{rule: p.Rules[index], index: index, parts: 1, explained: r.explain == f}
-		r.meet(&c, f, v, rest)
+		cands = append(cands, candidate{rule: p.Rules[index], index: index, parts: 1})
+		c := &cands[len(cands)-1]
+		r.meet(c, f, v, rest)
 		if c.met && c.rule.Earn != nil {
-			if err := r.amount(&c, f, p, now); err != nil {
+			if err := r.amount(c, f, p, now); err != nil {
 				return err
 			}
 		}
-		cands = append(cands, c)
 	}
 	r.cands = cands
 	bestOfGroups(cands, false)
@@ -148,32 +155,26 @@ func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest rema
 		}
 	}
 	if r.explain == f {
-		r.passed.verdicts = verdicts(cands, p)
+		r.explained(cands, v)
 	}
 	return nil
 }
 
 // meet decides whether the rule is in force and its condition holds.
 func (r *run) meet(c *candidate, f *fact, v *version, rest remains) {
-	p := v.programme
 	rule, at := c.rule, time.UnixMilli(f.key.at)
 	if !rule.From.IsZero() && at.Before(rule.From) || !rule.To.IsZero() && !at.Before(rule.To) {
-		if c.explained {
-			c.why = "it is in force " + forceText(rule, p)
-		}
+		c.why.kind = notInForce
 		return
 	}
 	if rule.When != nil {
 		ok, err := r.holds(c, f, v)
 		switch {
 		case err != nil:
-			c.why = "its condition could not be worked out: " + err.Error()
+			c.why = because{kind: failedWhen, failed: err}
 			return
 		case !ok:
-			c.why = "its condition is not met"
-			if c.explained {
-				c.why = fmt.Sprintf("its condition is not met: %s", rule.When.Source)
-			}
+			c.why.kind = notMet
 			return
 		}
 	}
@@ -198,8 +199,8 @@ func (r *run) amount(c *candidate, f *fact, p *programme.Programme, now time.Tim
 			return err
 		}
 		c.amount = exactInt(points)
-		if steps == 0 && c.explained {
-			c.why = fmt.Sprintf("%s is short of %s", moneyText(c.counted, p), moneyText(earn.Per, p))
+		if steps == 0 {
+			c.why.kind = tooShort
 		}
 	default:
 		c.amount = exactInt(earn.Points)

@@ -130,7 +130,7 @@ func (a *Account) rebuild() error {
 		return &Broken{a.member, fmt.Errorf("decide again from the base: %w", err)}
 	}
 	for _, f := range r.touched {
-		f.decided, f.want = false, f.want[:0]
+		f.decided, f.want = false, nil
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func (a *Account) remove(f *fact) {
 	a.facts = slices.Delete(a.facts, i, i+1)
 	a.count--
 	a.forgetSnapshots(i + 1)
-	delete(a.changed, f)
+	f.changed = false
 	if a.whole && f.order != nil {
 		list := a.orders[f.order.id]
 		a.orders[f.order.id] = slices.DeleteFunc(list, func(x *fact) bool { return x == f })

@@ -120,8 +120,8 @@ func (r *replay) all(events []rules.Event) *replay {
 func (r *replay) handle(e rules.Event) {
 	r.sent = append(r.sent, e)
 	a := r.open(e.Member())
-	out, err := a.Handle(e)
-	if err != nil {
+	var out rules.Outcome
+	if err := a.Handle(e, &out); err != nil {
 		r.fatalf("handle event: %v", err)
 	}
 	if out.Decision == nil || out.Decision.EventID != eventID(&e) || out.Decision.Reason == "" {
@@ -136,8 +136,8 @@ func (r *replay) handle(e rules.Event) {
 
 // advance lets happen what falls due for a member.
 func (r *replay) advance(member string, to time.Time) {
-	out, err := r.open(member).Advance(to, to)
-	if err != nil {
+	var out rules.Outcome
+	if err := r.open(member).Advance(to, to, &out); err != nil {
 		r.fatalf("advance to %s: %v", to, err)
 	}
 	if out.Decision != nil {
@@ -209,6 +209,9 @@ func (r *replay) take(member string, out *rules.Outcome) {
 	}
 	if r.stores != nil {
 		r.open(member).Save(r.stores[member].put)
+		if len(r.sent)%3 != 0 { // in memory and out of it, both
+			r.open(member).Rest()
+		}
 	}
 }
 

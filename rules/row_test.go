@@ -40,12 +40,12 @@ rules:
 			EventID: fmt.Sprintf("e%d", n), OrderID: fmt.Sprintf("o%d", n), MemberID: "m1", Status: schemas.Paid, OccurredAt: at.Add(time.Duration(n) * 12 * time.Hour),
 			Currency: "CNY", Lines: []schemas.Line{{LineID: "1", SKU: "tea", Quantity: 1, Amount: 1050}}, Attributes: map[string]string{"gift": "yes"},
 		}
-		if _, err := account.Handle(rules.Event{Order: order, Source: schemas.Source{Topic: schemas.TopicOrders, Offset: int64(n)}}); err != nil {
+		if err := account.Handle(rules.Event{Order: order, Source: schemas.Source{Topic: schemas.TopicOrders, Offset: int64(n)}}, new(rules.Outcome)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	checkIn := &schemas.CheckIn{EventID: "c", MemberID: "m1", OccurredAt: at.AddDate(0, 3, 0), Activity: "study"}
-	if _, err := account.Handle(rules.Event{CheckIn: checkIn, Source: schemas.Source{Topic: schemas.TopicCheckIns}}); err != nil {
+	if err := account.Handle(rules.Event{CheckIn: checkIn, Source: schemas.Source{Topic: schemas.TopicCheckIns}}, new(rules.Outcome)); err != nil {
 		t.Fatal(err)
 	}
 	kinds := map[string]int{}

@@ -16,19 +16,23 @@ type run struct {
 	explain *fact                // whose verdicts are wanted; nil: nobody's
 	again   bool                 // the facts were decided before, and may be once more
 	silent  bool                 // folding: only the standing is of interest
+	out     *Outcome             // in whose memory the verdicts lie; valid while explain is set
 	touched []*fact              // whose grants may differ from what was written, in the order in which that came up
+	wants   []wanted             // of all touched facts, one after the other
 	tiers   []tierStep           // the tier changes of this run, in order
 	passed  passResult           // of the explained fact
 	lines   []programme.LineView // reused by each pass
 	cands   []candidate          // reused by each pass
 	scope   programme.Scope      // reused by each condition
-	periods periods              // of the event of the pass
-	texts   map[textKey]bool     // what conditions say about one text of a line; kept from run to run
+	order   programme.OrderView  // what it sees of the event: one of the two
+	checkIn programme.CheckInView
+	periods periods // of the event of the pass
 }
 
 // passResult is what the rules said to the explained fact.
 type passResult struct {
 	verdicts []schemas.Verdict
+	summary  string // of the verdicts
 	reason   string // why nothing was asked of the rules; empty: they were asked
 }
 
@@ -48,7 +52,9 @@ func (r *run) free() {
 	clear(r.cands)
 	clear(r.lines)
 	pool := &r.account.ledger.runs
-	*r = run{lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], tiers: r.tiers[:0], texts: r.texts}
+	*r = run{
+		lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], wants: r.wants[:0], tiers: r.tiers[:0],
+	}
 	pool.Put(r)
 }
 
@@ -101,6 +107,7 @@ func (r *run) release(at int64) error {
 			return err
 		}
 		r.s.pending -= h.available
+		r.s.heldTier -= h.tier
 		if err := r.s.count(r.account.ledger.at(at).programme, at, programme.ByPoints, h.tier); err != nil {
 			return err
 		}
@@ -132,23 +139,24 @@ func (r *run) touch(f *fact) {
 		return
 	}
 	f.decided = true
-	f.want = f.want[:0]
+	from := len(r.wants)
 	for i := range f.grants {
 		g := &f.grants[i]
-		f.want = append(f.want, wanted{
+		r.wants = append(r.wants, wanted{
 			rule: g.rule, part: g.part, available: g.available, pending: g.pending, tier: g.tier, due: g.due,
 		})
 	}
+	f.want = r.wants[from:len(r.wants):len(r.wants)]
 	r.touched = append(r.touched, f)
 }
 
-// begin empties what the grants of a fact should be, for a pass to fill.
-func (r *run) begin(f *fact) {
+// begin says where what the grants of a fact should be begins, for a pass to fill.
+func (r *run) begin(f *fact) (from int) {
 	if !f.decided {
 		f.decided = true
 		r.touched = append(r.touched, f)
 	}
-	f.want = f.want[:0]
+	return len(r.wants)
 }
 
 func inZone(at int64, p *programme.Programme) time.Time { return time.UnixMilli(at).In(p.Zone) }

@@ -41,13 +41,18 @@ func (s *series[T]) clone() series[T] {
 	return c
 }
 
-// adopt takes over the rows of another version of the same series, all of whose pages the next save then writes. The elements
-// are numbered anew, so that the rows do not tell how they came about.
+// adopt takes over the rows of another version of the same series: the elements in front that the two have in common are as
+// stored, the others are written by the next save.
 func (s *series[T]) adopt(from *series[T]) {
 	if from.disk == nil {
 		from.disk = &stored{}
 	}
-	s.disk, s.first, s.dirty = from.disk, 0, 0
+	same := 0
+	for same < len(s.items) && same < len(from.items) && s.items[same] == from.items[same] {
+		same++
+	}
+	s.disk, s.first = from.disk, from.first
+	s.dirty = min(from.dirty, s.first+int64(same))
 }
 
 func (s *series[T]) hasPages() bool { return s.disk != nil && s.disk.high > s.disk.low }

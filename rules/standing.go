@@ -20,8 +20,10 @@ type standing struct {
 	tier   tierStanding
 	metric metricStanding
 	held   series[heldAt]
-	limits []counter // of the programme's limits
-	rules  []ruleUse // ascending by id; only rules that have something to remember
+	// heldTier is the sum of held in tier points. It is not stored.
+	heldTier int64
+	limits   []counter // of the programme's limits
+	rules    []ruleUse // ascending by id; only rules that have something to remember
 }
 
 // tierStanding is the tier that a member holds.
@@ -77,8 +79,7 @@ func (s *standing) clone() *standing {
 	return &c
 }
 
-// adopt takes over the rows in which the series of head are stored, for a standing that becomes the head in its place. The
-// next save writes all their pages, as it is not known how the two differ.
+// adopt takes over the rows in which the series of head are stored, for a standing that becomes the head in its place.
 func (s *standing) adopt(head *standing) {
 	s.held.adopt(&head.held)
 	s.metric.rolling.adopt(&head.metric.rolling)
@@ -132,6 +133,16 @@ func (s *standing) next() (int64, bool) {
 		}
 	}
 	return at, set
+}
+
+// releasable fails where a release of all that is held would pass 64 bits: the event that holds it can be refused, a release
+// cannot.
+func (s *standing) releasable() error {
+	if _, err := addInt(s.points, s.pending); err != nil {
+		return err
+	}
+	_, err := addInt(s.metric.total, s.heldTier)
+	return err
 }
 
 func (s *standing) firstRelease() int64 {
@@ -188,6 +199,9 @@ func loadStanding(r *reader, owner string, rows Rows) *standing {
 	}
 	s.metric.rolling = loadSeries(r, owner+"m", rows, getAmountAt)
 	s.held = loadSeries(r, owner+"d", rows, getHeldAt)
+	for i := range s.held.items {
+		s.heldTier += s.held.items[i].tier // checked when it was held
+	}
 	s.limits = getCounters(r)
 	if n := r.count(); n > 0 {
 		s.rules = make([]ruleUse, n)

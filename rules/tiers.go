@@ -209,7 +209,7 @@ func (r *run) give(p *programme.Programme, level int, at, until int64, direction
 	if to.FallsNever && (s.tier.floor == "" || levelOf(tiers, s.tier.floor) < level) {
 		s.tier.floor = to.ID
 	}
-	if r.silent {
+	if r.silent || r.again { // deciding again tells the difference at the end, not each step
 		return
 	}
 	reason := fmt.Sprintf("%s %s", metricName(tiers.By), metricText(p, value))

@@ -73,7 +73,7 @@ func (a *Account) invalidLines(o *schemas.Order) string {
 		return fmt.Sprintf("currency is %q, which programme %s does not know", o.Currency, p.ID)
 	}
 	total := int64(0)
-	seen := newLineIDs(o.Lines)
+	seen := lineIDs{lines: o.Lines}
 	for i := range o.Lines {
 		l := &o.Lines[i]
 		switch {
@@ -96,27 +96,33 @@ func (a *Account) invalidLines(o *schemas.Order) string {
 	return ""
 }
 
-// lineIDs finds repeated line ids. Few lines, which is the usual case, are compared with each other, as that is quicker than
-// a map.
+// lineIDs finds repeated line ids. As long as ids rise (a longer one counts as larger: 9, 10), which is the usual case, none
+// can be repeated; few are compared with each other; a map is the slowest way.
 type lineIDs struct {
-	lines []schemas.Line
-	seen  map[string]struct{}
+	lines  []schemas.Line
+	jumped bool                // they do not rise
+	seen   map[string]struct{} // of many lines that do not rise: those before
 }
 
 const fewLines = 32
 
-func newLineIDs(lines []schemas.Line) lineIDs {
-	ids := lineIDs{lines: lines}
-	if len(lines) > fewLines {
-		ids.seen = make(map[string]struct{}, len(lines))
-	}
-	return ids
-}
-
 // twice says whether the id of line i stands before it as well. It is asked for each line in turn.
 func (ids *lineIDs) twice(i int) bool {
 	id := ids.lines[i].LineID
-	if ids.seen != nil {
+	if i > 0 && !ids.jumped {
+		last := ids.lines[i-1].LineID
+		ids.jumped = len(last) > len(id) || len(last) == len(id) && last >= id
+	}
+	switch {
+	case !ids.jumped:
+		return false
+	case len(ids.lines) > fewLines:
+		if ids.seen == nil {
+			ids.seen = make(map[string]struct{}, len(ids.lines))
+			for _, l := range ids.lines[:i] {
+				ids.seen[l.LineID] = struct{}{}
+			}
+		}
 		_, twice := ids.seen[id]
 		ids.seen[id] = struct{}{}
 		return twice

@@ -7,7 +7,13 @@ import "time"
 // field is what all columns have.
 type field struct {
 	label string
-	must  bool // the schema gives no default
+	intro string // what stands in front of the value in plain JSON: ,"label":
+	quote string // the same with the opening quote of a text
+	must  bool   // the schema gives no default
+}
+
+func newField(label string, must bool) field {
+	return field{label: label, intro: `,"` + label + `":`, quote: `,"` + label + `":"`, must: must}
 }
 
 func (f field) name() string { return f.label }
@@ -23,17 +29,17 @@ type textColumn[T any] struct {
 
 // text makes a column of required text.
 func text[T any](name string, at func(*T) *string) column[T] {
-	return &textColumn[T]{field: field{name, true}, at: at}
+	return &textColumn[T]{field: newField(name, true), at: at}
 }
 
 // optional makes a column of text that may be null.
 func optional[T any](name string, at func(*T) *string) column[T] {
-	return &textColumn[T]{field: field{name, false}, at: at, nullable: true}
+	return &textColumn[T]{field: newField(name, false), at: at, nullable: true}
 }
 
 // textOr makes a column of text with a default.
 func textOr[T any](name, def string, at func(*T) *string) column[T] {
-	return &textColumn[T]{field: field{name, false}, at: at, def: def}
+	return &textColumn[T]{field: newField(name, false), at: at, def: def}
 }
 
 func (c *textColumn[T]) reset() func(*T) {
@@ -42,8 +48,6 @@ func (c *textColumn[T]) reset() func(*T) {
 	}
 	return func(v *T) { *c.at(v) = c.def }
 }
-
-func (c *textColumn[T]) absent(v *T) bool { return c.nullable && *c.at(v) == "" }
 
 // enumColumn is an enum. It is always required.
 type enumColumn[T any, E ~string] struct {
@@ -58,16 +62,15 @@ const symbolUnknown = "UNKNOWN"
 
 // enum makes a column of an enum of which every symbol must be known: what cannot be understood is a bad record.
 func enum[T any, E ~string](name string, at func(*T) *E, symbols ...E) column[T] {
-	return &enumColumn[T, E]{field: field{name, true}, at: at, symbols: symbols}
+	return &enumColumn[T, E]{field: newField(name, true), at: at, symbols: symbols}
 }
 
 // openEnum makes a column of an enum in which later symbols are read as UNKNOWN.
 func openEnum[T any, E ~string](name string, at func(*T) *E, symbols ...E) column[T] {
-	return &enumColumn[T, E]{field: field{name, true}, at: at, symbols: symbols, unknown: true}
+	return &enumColumn[T, E]{field: newField(name, true), at: at, symbols: symbols, unknown: true}
 }
 
-func (c *enumColumn[T, E]) reset() func(*T)  { return nil }
-func (c *enumColumn[T, E]) absent(_ *T) bool { return false }
+func (c *enumColumn[T, E]) reset() func(*T) { return nil }
 
 // numberColumn is an int or a long.
 type numberColumn[T any, N int32 | int64] struct {
@@ -78,12 +81,12 @@ type numberColumn[T any, N int32 | int64] struct {
 
 // number makes a column of a required number.
 func number[T any, N int32 | int64](name string, at func(*T) *N) column[T] {
-	return &numberColumn[T, N]{field: field{name, true}, at: at}
+	return &numberColumn[T, N]{field: newField(name, true), at: at}
 }
 
 // numberOr makes a column of a number with a default.
 func numberOr[T any, N int32 | int64](name string, def N, at func(*T) *N) column[T] {
-	return &numberColumn[T, N]{field: field{name, false}, at: at, def: def}
+	return &numberColumn[T, N]{field: newField(name, false), at: at, def: def}
 }
 
 func (c *numberColumn[T, N]) reset() func(*T) {
@@ -92,8 +95,6 @@ func (c *numberColumn[T, N]) reset() func(*T) {
 	}
 	return func(v *T) { *c.at(v) = c.def }
 }
-
-func (c *numberColumn[T, N]) absent(_ *T) bool { return false }
 
 // instantColumn is a timestamp-millis, or one or null.
 type instantColumn[T any] struct {
@@ -104,16 +105,15 @@ type instantColumn[T any] struct {
 
 // instant makes a column of a required time.
 func instant[T any](name string, at func(*T) *time.Time) column[T] {
-	return &instantColumn[T]{field: field{name, true}, at: at}
+	return &instantColumn[T]{field: newField(name, true), at: at}
 }
 
 // optionalInstant makes a column of a time that may be null.
 func optionalInstant[T any](name string, at func(*T) *time.Time) column[T] {
-	return &instantColumn[T]{field: field{name, false}, at: at, nullable: true}
+	return &instantColumn[T]{field: newField(name, false), at: at, nullable: true}
 }
 
-func (c *instantColumn[T]) reset() func(*T)  { return nil }
-func (c *instantColumn[T]) absent(v *T) bool { return c.nullable && c.at(v).IsZero() }
+func (c *instantColumn[T]) reset() func(*T) { return nil }
 
 // dateColumn is ["null", date], in the record a text like 2006-01-02.
 type dateColumn[T any] struct {
@@ -123,11 +123,10 @@ type dateColumn[T any] struct {
 
 // optionalDate makes a column of a day that may be null.
 func optionalDate[T any](name string, at func(*T) *string) column[T] {
-	return &dateColumn[T]{field: field{name, false}, at: at}
+	return &dateColumn[T]{field: newField(name, false), at: at}
 }
 
-func (c *dateColumn[T]) reset() func(*T)  { return nil }
-func (c *dateColumn[T]) absent(v *T) bool { return *c.at(v) == "" }
+func (c *dateColumn[T]) reset() func(*T) { return nil }
 
 // textsColumn is an array of strings, empty by default.
 type textsColumn[T any] struct {
@@ -137,11 +136,10 @@ type textsColumn[T any] struct {
 
 // texts makes a column of a list of texts.
 func texts[T any](name string, at func(*T) *[]string) column[T] {
-	return &textsColumn[T]{field: field{name, false}, at: at}
+	return &textsColumn[T]{field: newField(name, false), at: at}
 }
 
-func (c *textsColumn[T]) reset() func(*T)  { return nil }
-func (c *textsColumn[T]) absent(v *T) bool { return len(*c.at(v)) == 0 }
+func (c *textsColumn[T]) reset() func(*T) { return nil }
 
 // mapColumn is a map of strings, empty by default.
 type mapColumn[T any] struct {
@@ -151,11 +149,10 @@ type mapColumn[T any] struct {
 
 // textMap makes a column of named texts.
 func textMap[T any](name string, at func(*T) *map[string]string) column[T] {
-	return &mapColumn[T]{field: field{name, false}, at: at}
+	return &mapColumn[T]{field: newField(name, false), at: at}
 }
 
-func (c *mapColumn[T]) reset() func(*T)  { return nil }
-func (c *mapColumn[T]) absent(v *T) bool { return len(*c.at(v)) == 0 }
+func (c *mapColumn[T]) reset() func(*T) { return nil }
 
 // groupColumn is a record in the record, of which every field has a default.
 type groupColumn[T any, E comparable] struct {
@@ -166,15 +163,10 @@ type groupColumn[T any, E comparable] struct {
 
 // group makes a column of a record in the record.
 func group[T any, E comparable](name string, l *layout[E], at func(*T) *E) column[T] {
-	return &groupColumn[T, E]{field: field{name, false}, at: at, layout: l}
+	return &groupColumn[T, E]{field: newField(name, false), at: at, layout: l}
 }
 
 func (c *groupColumn[T, E]) reset() func(*T) { return nil }
-
-func (c *groupColumn[T, E]) absent(v *T) bool {
-	var zero E
-	return *c.at(v) == zero
-}
 
 // listColumn is an array of records, empty by default.
 type listColumn[T, E any] struct {
@@ -185,8 +177,7 @@ type listColumn[T, E any] struct {
 
 // list makes a column of a list of records.
 func list[T, E any](name string, l *layout[E], at func(*T) *[]E) column[T] {
-	return &listColumn[T, E]{field: field{name, false}, at: at, layout: l}
+	return &listColumn[T, E]{field: newField(name, false), at: at, layout: l}
 }
 
-func (c *listColumn[T, E]) reset() func(*T)  { return nil }
-func (c *listColumn[T, E]) absent(v *T) bool { return len(*c.at(v)) == 0 }
+func (c *listColumn[T, E]) reset() func(*T) { return nil }

@@ -11,10 +11,13 @@ import (
 
 // Generators of records for properties.
 
-var (
-	genText  = rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-z0-9-]{0,12}`), rapid.Just("满\t\"\\\u2028\x00"))
-	genCount = rapid.OneOf(rapid.Int64(), rapid.Int64Range(-3, 1000))
-)
+func genText() *rapid.Generator[string] {
+	return rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-z0-9-]{0,12}`), rapid.Just("满\t\"\\\u2028\x00"))
+}
+
+func genCount() *rapid.Generator[int64] {
+	return rapid.OneOf(rapid.Int64(), rapid.Int64Range(-3, 1000))
+}
 
 func drawTime(t *rapid.T) time.Time {
 	milli := rapid.Int64Range(minInstant+1, maxInstant).Draw(t, "ms")
@@ -40,10 +43,10 @@ func drawList[E any](t *rapid.T, item func(*rapid.T) E) []E {
 	return all
 }
 
-func drawText(t *rapid.T) string { return genText.Draw(t, "text") }
+func drawText(t *rapid.T) string { return genText().Draw(t, "text") }
 
 func drawMap(t *rapid.T) map[string]string {
-	all := rapid.MapOfN(genText, genText, 0, 4).Draw(t, "map")
+	all := rapid.MapOfN(genText(), genText(), 0, 4).Draw(t, "map")
 	if len(all) == 0 {
 		return nil
 	}
@@ -52,7 +55,7 @@ func drawMap(t *rapid.T) map[string]string {
 
 func drawSource(t *rapid.T) Source {
 	return Source{
-		Topic: drawText(t), Partition: rapid.Int32().Draw(t, "partition"), Offset: genCount.Draw(t, "offset"),
+		Topic: drawText(t), Partition: rapid.Int32().Draw(t, "partition"), Offset: genCount().Draw(t, "offset"),
 		EventID: drawText(t), OrderID: drawText(t),
 	}
 }
@@ -64,19 +67,19 @@ func pick[E any](t *rapid.T, of ...E) E { return rapid.SampledFrom(of).Draw(t, "
 func drawLine(t *rapid.T) Line {
 	return Line{
 		LineID: drawText(t), SKU: drawText(t), Category: drawText(t), Brand: drawText(t),
-		Quantity: genCount.Draw(t, "quantity"), Amount: genCount.Draw(t, "amount"), Tags: drawList(t, drawText),
+		Quantity: genCount().Draw(t, "quantity"), Amount: genCount().Draw(t, "amount"), Tags: drawList(t, drawText),
 	}
 }
 
 func drawRefunded(t *rapid.T) RefundedLine {
-	return RefundedLine{LineID: drawText(t), Quantity: genCount.Draw(t, "quantity"), Amount: genCount.Draw(t, "amount")}
+	return RefundedLine{LineID: drawText(t), Quantity: genCount().Draw(t, "quantity"), Amount: genCount().Draw(t, "amount")}
 }
 
 func drawVerdict(t *rapid.T) Verdict {
 	return Verdict{
 		RuleID: drawText(t), RuleTitle: drawText(t),
 		Verdict: pick(t, VerdictGranted, VerdictHeld, VerdictNothing, VerdictShadow),
-		Points:  genCount.Draw(t, "points"), Reason: drawText(t), Numbers: drawList(t, drawNumber),
+		Points:  genCount().Draw(t, "points"), Reason: drawText(t), Numbers: drawList(t, drawNumber),
 	}
 }
 
@@ -114,11 +117,11 @@ func drawRecord(t *rapid.T, kind Kind) any {
 		return &Command{
 			EventID: drawText(t), MemberID: drawText(t), OccurredAt: drawTime(t), Operator: drawText(t), Reason: drawText(t),
 			Kind:   pick(t, "GRANT", "DEDUCT", "RELEASE", "REJECT", "BLOCK", "UNBLOCK", "SET_TIER"),
-			Points: genCount.Draw(t, "points"), GrantID: drawText(t), Tier: drawText(t), Until: drawOptionalTime(t),
+			Points: genCount().Draw(t, "points"), GrantID: drawText(t), Tier: drawText(t), Until: drawOptionalTime(t),
 		}
 	case KindRedemption:
 		return &Redemption{
-			EventID: drawText(t), MemberID: drawText(t), OccurredAt: drawTime(t), Points: genCount.Draw(t, "points"),
+			EventID: drawText(t), MemberID: drawText(t), OccurredAt: drawTime(t), Points: genCount().Draw(t, "points"),
 			Kind: pick(t, "SPENT", "RETURNED"), RedemptionID: drawText(t),
 		}
 	default:
@@ -133,8 +136,8 @@ func drawOutput(t *rapid.T, kind Kind) any {
 		return &PointGrant{
 			EntryID: drawText(t), GrantID: drawText(t), MemberID: drawText(t),
 			Entry:          pick(t, EntryGranted, EntryHeld, EntryReleased, EntryRejected, EntryReversed, EntryAdjusted, EntryExpired),
-			AvailableDelta: genCount.Draw(t, "available"), PendingDelta: genCount.Draw(t, "pending"),
-			TierDelta: genCount.Draw(t, "tier"), AvailableAt: drawOptionalTime(t), ExpiresAt: drawOptionalTime(t),
+			AvailableDelta: genCount().Draw(t, "available"), PendingDelta: genCount().Draw(t, "pending"),
+			TierDelta: genCount().Draw(t, "tier"), AvailableAt: drawOptionalTime(t), ExpiresAt: drawOptionalTime(t),
 			RuleID: drawText(t), RuleTitle: drawText(t), ProgrammeVersion: drawText(t), Campaign: drawText(t),
 			Source: drawSource(t), Cause: drawText(t), OccurredAt: drawTime(t), DecidedAt: drawTime(t), Reason: drawText(t),
 		}
@@ -150,7 +153,7 @@ func drawOutput(t *rapid.T, kind Kind) any {
 			EventID: drawText(t), MemberID: drawText(t), Source: drawSource(t),
 			Outcome: pick(t, OutcomeGranted, OutcomeNothing, OutcomeHeld, OutcomeDenied, OutcomeDuplicate, OutcomeLate,
 				OutcomeInvalid),
-			Reason: drawText(t), AvailablePoints: genCount.Draw(t, "available"), PendingPoints: genCount.Draw(t, "pending"),
+			Reason: drawText(t), AvailablePoints: genCount().Draw(t, "available"), PendingPoints: genCount().Draw(t, "pending"),
 			Verdicts: drawList(t, drawVerdict), ProgrammeVersion: drawText(t), OccurredAt: drawTime(t), DecidedAt: drawTime(t),
 		}
 	case KindFraudAlert:
@@ -162,7 +165,7 @@ func drawOutput(t *rapid.T, kind Kind) any {
 	case KindNotice:
 		return &Notice{
 			NoticeID: drawText(t), MemberID: drawText(t), Kind: pick(t, "POINTS_EXPIRE", "TIER_FALLS", "BUDGET_LOW"),
-			DueAt: drawTime(t), Points: genCount.Draw(t, "points"), Tier: drawText(t), Missing: drawText(t),
+			DueAt: drawTime(t), Points: genCount().Draw(t, "points"), Tier: drawText(t), Missing: drawText(t),
 			Reason: drawText(t), OccurredAt: drawTime(t), DecidedAt: drawTime(t),
 		}
 	default:

@@ -1,9 +1,11 @@
 package schemas
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -21,15 +23,9 @@ func (l *layout[T]) parse(v *T, s *scanner) {
 	var seen uint64
 	next := 0
 	for first := true; s.more(first, '}'); first = false {
-		s.peek()
 		at := s.pos
-		name := s.key()
+		i := l.field(s, next)
 		if s.bad != nil {
-			return
-		}
-		i, known := l.find(name, next)
-		if !known {
-			s.fail(at, "%s has no field %q%s", l.name, name, suggest(string(name), l.names))
 			return
 		}
 		if seen&(1<<i) != 0 {
@@ -56,24 +52,31 @@ func (l *layout[T]) parse(v *T, s *scanner) {
 	}
 }
 
-// print writes a record's fields in the order of the schema. What is absent is left out; numbers are always there.
-func (l *layout[T]) print(p *printer, v *T) {
-	p.buf = append(p.buf, '{')
-	first := true
-	for i, c := range l.columns {
-		if c.absent(v) {
-			continue
+// field reads the name of a field and the colon, and returns which it is. Mostly it is the next one of the schema, or the
+// one behind an optional one: those are compared as a whole.
+func (l *layout[T]) field(s *scanner, next int) int {
+	for i := next; i < min(next+2, len(l.heads)); i++ {
+		if head := l.heads[i]; len(s.src)-s.pos > len(head) && string(s.src[s.pos:s.pos+len(head)]) == head {
+			s.pos += len(head)
+			return i
 		}
-		if !first {
-			p.buf = append(p.buf, ',')
-		}
-		first = false
-		p.buf = append(p.buf, '"')
-		p.buf = append(p.buf, l.names[i]...)
-		p.buf = append(p.buf, '"', ':')
-		c.print(p, v)
 	}
-	p.buf = append(p.buf, '}')
+	at := s.pos
+	name := s.key()
+	i, known := l.find(name, next)
+	if !known && s.bad == nil {
+		s.fail(at, "%s has no field %q%s", l.name, name, suggest(string(name), l.names))
+	}
+	return i
+}
+
+// print writes a record's fields in the order of the schema. What is absent is left out; numbers are always there.
+func (l *layout[T]) print(p *printer, dst []byte, v *T) []byte {
+	start := len(dst)
+	for _, c := range l.columns {
+		dst = c.print(p, dst, v)
+	}
+	return enclose(dst, start, '{', '}')
 }
 
 func (c *textColumn[T]) parse(v *T, s *scanner) {
@@ -83,12 +86,20 @@ func (c *textColumn[T]) parse(v *T, s *scanner) {
 	*c.at(v) = s.text()
 }
 
-func (c *textColumn[T]) print(p *printer, v *T) { p.text(*c.at(v)) }
+func (c *textColumn[T]) print(p *printer, dst []byte, v *T) []byte {
+	if s := *c.at(v); s != "" || !c.nullable {
+		return p.text(dst, c.quote, s)
+	}
+	return dst
+}
 
 func (c *enumColumn[T, E]) parse(v *T, s *scanner) {
-	s.peek()
+	if s.peek() != '"' {
+		s.expected("one of " + joinSymbols(c.symbols))
+		return
+	}
 	at := s.pos
-	raw := s.raw("one of " + joinSymbols(c.symbols))
+	raw := s.raw("")
 	for _, symbol := range c.symbols {
 		if string(raw) == string(symbol) {
 			*c.at(v) = symbol
@@ -102,7 +113,9 @@ func (c *enumColumn[T, E]) parse(v *T, s *scanner) {
 	s.fail(at, "%q is not known, expected one of %s", raw, joinSymbols(c.symbols))
 }
 
-func (c *enumColumn[T, E]) print(p *printer, v *T) { p.text(string(*c.at(v))) }
+func (c *enumColumn[T, E]) print(p *printer, dst []byte, v *T) []byte {
+	return p.text(dst, c.quote, string(*c.at(v)))
+}
 
 func (c *numberColumn[T, N]) parse(v *T, s *scanner) {
 	bits := 32
@@ -112,7 +125,9 @@ func (c *numberColumn[T, N]) parse(v *T, s *scanner) {
 	*c.at(v) = N(s.number(bits))
 }
 
-func (c *numberColumn[T, N]) print(p *printer, v *T) { p.number(int64(*c.at(v))) }
+func (c *numberColumn[T, N]) print(_ *printer, dst []byte, v *T) []byte {
+	return strconv.AppendInt(append(dst, c.intro...), int64(*c.at(v)), 10)
+}
 
 func (c *instantColumn[T]) parse(v *T, s *scanner) {
 	if c.nullable && s.null() {
@@ -137,7 +152,12 @@ func (c *instantColumn[T]) parse(v *T, s *scanner) {
 	*c.at(v) = t
 }
 
-func (c *instantColumn[T]) print(p *printer, v *T) { p.instant(*c.at(v)) }
+func (c *instantColumn[T]) print(p *printer, dst []byte, v *T) []byte {
+	if t := *c.at(v); !c.nullable || !t.IsZero() {
+		return p.instant(dst, c.quote, t)
+	}
+	return dst
+}
 
 func (c *dateColumn[T]) parse(v *T, s *scanner) {
 	if s.null() {
@@ -156,7 +176,12 @@ func (c *dateColumn[T]) parse(v *T, s *scanner) {
 	*c.at(v) = day
 }
 
-func (c *dateColumn[T]) print(p *printer, v *T) { p.text(*c.at(v)) }
+func (c *dateColumn[T]) print(p *printer, dst []byte, v *T) []byte {
+	if day := *c.at(v); day != "" {
+		return p.text(dst, c.quote, day)
+	}
+	return dst
+}
 
 func (c *textsColumn[T]) parse(v *T, s *scanner) {
 	if !s.accept('[') {
@@ -174,15 +199,17 @@ func (c *textsColumn[T]) parse(v *T, s *scanner) {
 	*c.at(v) = all
 }
 
-func (c *textsColumn[T]) print(p *printer, v *T) {
-	p.buf = append(p.buf, '[')
-	for i, s := range *c.at(v) {
-		if i > 0 {
-			p.buf = append(p.buf, ',')
-		}
-		p.text(s)
+func (c *textsColumn[T]) print(p *printer, dst []byte, v *T) []byte {
+	all := *c.at(v)
+	if len(all) == 0 {
+		return dst
 	}
-	p.buf = append(p.buf, ']')
+	dst = append(dst, c.intro...)
+	start := len(dst)
+	for _, s := range all {
+		dst = p.text(dst, `,"`, s)
+	}
+	return enclose(dst, start, '[', ']')
 }
 
 func (c *mapColumn[T]) parse(v *T, s *scanner) {
@@ -214,22 +241,29 @@ func (c *mapColumn[T]) parse(v *T, s *scanner) {
 	*c.at(v) = all
 }
 
-func (c *mapColumn[T]) print(p *printer, v *T) {
-	p.buf = append(p.buf, '{')
+func (c *mapColumn[T]) print(p *printer, dst []byte, v *T) []byte {
 	all := *c.at(v)
-	for i, key := range slices.Sorted(maps.Keys(all)) {
-		if i > 0 {
-			p.buf = append(p.buf, ',')
-		}
-		p.text(key)
-		p.buf = append(p.buf, ':')
-		p.text(all[key])
+	if len(all) == 0 {
+		return dst
 	}
-	p.buf = append(p.buf, '}')
+	dst = append(dst, c.intro...)
+	start := len(dst)
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		dst = p.text(dst, `,"`, key)
+		dst = p.text(dst, `:"`, all[key])
+	}
+	return enclose(dst, start, '{', '}')
 }
 
 func (c *groupColumn[T, E]) parse(v *T, s *scanner) { c.layout.parse(c.at(v), s) }
-func (c *groupColumn[T, E]) print(p *printer, v *T) { c.layout.print(p, c.at(v)) }
+
+func (c *groupColumn[T, E]) print(p *printer, dst []byte, v *T) []byte {
+	var zero E
+	if in := c.at(v); *in != zero {
+		return c.layout.print(p, append(dst, c.intro...), in)
+	}
+	return dst
+}
 
 func (c *listColumn[T, E]) parse(v *T, s *scanner) {
 	if !s.accept('[') {
@@ -239,9 +273,10 @@ func (c *listColumn[T, E]) parse(v *T, s *scanner) {
 	var all []E
 	for s.more(len(all) == 0, ']') {
 		if all == nil {
-			// A guess that saves most of the growing: a line of an order has about 80 bytes. Bounded, as the text may
-			// be long for other reasons.
-			all = make([]E, 0, min((len(s.src)-s.pos)/80+1, firstItems))
+			// Room for all that may come, so that there is no growing, but bounded: the text may be long, or have
+			// braces, for other reasons.
+			ahead := s.src[s.pos:min(s.pos+firstItems*100, len(s.src))]
+			all = make([]E, 0, min(bytes.Count(ahead, []byte{'{'}), firstItems))
 		}
 		var zero E
 		all = append(all, zero)
@@ -254,16 +289,17 @@ func (c *listColumn[T, E]) parse(v *T, s *scanner) {
 	*c.at(v) = all
 }
 
-func (c *listColumn[T, E]) print(p *printer, v *T) {
-	p.buf = append(p.buf, '[')
+func (c *listColumn[T, E]) print(p *printer, dst []byte, v *T) []byte {
 	all := *c.at(v)
-	for i := range all {
-		if i > 0 {
-			p.buf = append(p.buf, ',')
-		}
-		c.layout.print(p, &all[i])
+	if len(all) == 0 {
+		return dst
 	}
-	p.buf = append(p.buf, ']')
+	dst = append(dst, c.intro...)
+	start := len(dst)
+	for i := range all {
+		dst = c.layout.print(p, append(dst, ','), &all[i])
+	}
+	return enclose(dst, start, '[', ']')
 }
 
 // joinSymbols lists symbols for a message.

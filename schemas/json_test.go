@@ -132,19 +132,29 @@ func TestLineForms(t *testing.T) {
 		{"null key", strings.Replace(checkInLine(``), "{", `{"key":null,`, 1), checkIn(func(*CheckIn) {})},
 		{"null texts", checkInLine(`,"channel":null,"ip":null`), checkIn(func(*CheckIn) {})},
 		{"empty lists", orderLine(`,"lines":[],"coupons":[ ],"attributes":{}`), order(func(*Order) {})},
-		{"offset and microseconds", strings.Replace(checkInLine(``), "08:30:00Z", "16:30:00.123999+08:00", 1),
-			checkIn(func(v *CheckIn) { v.OccurredAt = at.Add(123 * time.Millisecond) })},
-		{"escapes", checkInLine(`,"channel":"\"\\\/\b\f\n\r\t\u6ee1\ud83c\udf81","\u0069p":"x"`),
-			checkIn(func(v *CheckIn) { v.Channel, v.IP = "\"\\/\b\f\n\r\t满🎁", "x" })},
+		{
+			"offset and microseconds", strings.Replace(checkInLine(``), "08:30:00Z", "16:30:00.123999+08:00", 1),
+			checkIn(func(v *CheckIn) { v.OccurredAt = at.Add(123 * time.Millisecond) }),
+		},
+		{
+			"escapes", checkInLine(`,"channel":"\"\\\/\b\f\n\r\t\u6ee1\ud83c\udf81","\u0069p":"x"`),
+			checkIn(func(v *CheckIn) { v.Channel, v.IP = "\"\\/\b\f\n\r\t满🎁", "x" }),
+		},
 		{"other scripts", checkInLine(`,"channel":"满100送50"`), checkIn(func(v *CheckIn) { v.Channel = "满100送50" })},
-		{"numbers", orderLine(`,"lines":[{"line_id":"1","amount":-9223372036854775808,"quantity":0},{"amount":9223372036854775807,"line_id":"2"},{"line_id":"3","amount":-0}]`),
+		{
+			"numbers", orderLine(`,"lines":[{"line_id":"1","amount":-9223372036854775808,"quantity":0},{"amount":9223372036854775807,"line_id":"2"},{"line_id":"3","amount":-0}]`),
 			order(func(v *Order) {
 				v.Lines = []Line{{LineID: "1", Amount: -1 << 63}, {LineID: "2", Quantity: 1, Amount: 1<<63 - 1}, {LineID: "3", Quantity: 1}}
-			})},
-		{"a profile's end", `{"topic":"members.profiles","key":"m","value":null}`,
-			Message{Topic: TopicProfiles, Key: "m", HasKey: true, Kind: KindMember}},
-		{"a profile's end, value first", `{"value":null,"topic":"members.profiles","key":"m"}`,
-			Message{Topic: TopicProfiles, Key: "m", HasKey: true, Kind: KindMember}},
+			}),
+		},
+		{
+			"a profile's end", `{"topic":"members.profiles","key":"m","value":null}`,
+			Message{Topic: TopicProfiles, Key: "m", HasKey: true, Kind: KindMember},
+		},
+		{
+			"a profile's end, value first", `{"value":null,"topic":"members.profiles","key":"m"}`,
+			Message{Topic: TopicProfiles, Key: "m", HasKey: true, Kind: KindMember},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -200,7 +210,7 @@ func TestLineErrors(t *testing.T) {
 		{orderLine(`,"lines":[{"line_id":"1","amount":01}]`), `value.lines[0].amount: 01 is not a whole number`},
 		{orderLine(`,"lines":[{"line_id":"1","amount":-}]`), `value.lines[0].amount: - is not a whole number`},
 		{orderLine(`,"lines":[{"line_id":"1","amount":9223372036854775808}]`), `value.lines[0].amount: 9223372036854775808 is beyond the range of 64 bits`},
-		{orderLine(`,"lines":[{"line_id":"1","ammount":1}]`), `value.lines[0]: OrderLine has no field "ammount"; did you mean amount?`},
+		{orderLine(`,"lines":[{"line_id":"1","amounnt":1}]`), `value.lines[0]: OrderLine has no field "amounnt"; did you mean amount?`},
 		{orderLine(`,"lines":[{"line_id":"1"}]`), `value.lines[0].amount: the field is missing`},
 		{orderLine(`,"lines":[1]`), `value.lines[0]: expected an object (OrderLine), found a number`},
 		{orderLine(`,"lines":[{"line_id":"1","amount":1}`), `value.lines: expected a comma or "]", found "}"`},
@@ -214,8 +224,10 @@ func TestLineErrors(t *testing.T) {
 		{checkInLine(`,"ip":"\ud83c!"`), `value.ip: an escape that JSON does not have, or half a surrogate pair`},
 		{checkInLine(`,"ip":"` + "\xff" + `"`), `the line is not valid UTF-8 (at byte 115)`},
 		{`{"value":` + strings.Repeat("[", 100_000), `nested more than 32 deep (at byte 42)`},
-		{`{"topic":"members.profiles","value":{"event_id":"e","member_id":"m","occurred_at":"2026-06-18T08:30:00Z","birthday":"1990-02-30"}}`,
-			`value.birthday: "1990-02-30" is not a day like 1990-12-31 (at byte 116)`},
+		{
+			`{"topic":"members.profiles","value":{"event_id":"e","member_id":"m","occurred_at":"2026-06-18T08:30:00Z","birthday":"1990-02-30"}}`,
+			`value.birthday: "1990-02-30" is not a day like 1990-12-31 (at byte 116)`,
+		},
 		{`{"topic":"rewards.point-grants","value":{"source":{"partition":2147483648}}}`, `value.source.partition: 2147483648 is beyond the range of 32 bits (at byte 63)`},
 	}
 	for _, test := range tests {

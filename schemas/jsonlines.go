@@ -187,28 +187,27 @@ var errNullValue = errors.New("a null value needs a key")
 // AppendLine appends a message as a JSON line, without the line's end, to dst. value is a pointer to a record, or nil for a
 // null value. An empty key is left out. When there is an error, dst is returned as it was.
 func AppendLine(dst []byte, topic, key string, value any) ([]byte, error) {
-	p := printer{buf: append(dst, `{"topic":`...)}
-	p.text(topic)
+	var p printer
+	out := p.text(dst, `{"topic":"`, topic)
 	if key != "" {
-		p.buf = append(p.buf, `,"key":`...)
-		p.text(key)
+		out = p.text(out, `,"key":"`, key)
 	}
-	p.buf = append(p.buf, `,"value":`...)
+	out = append(out, `,"value":`...)
 	kind, known := KindOf(value)
 	switch {
 	case known:
-		recordOf(kind).printAny(&p, value)
+		out = recordOf(kind).printAny(&p, out, value)
 	case value != nil:
 		p.fail("%T is no record", value)
 	case key == "":
 		p.err = errNullValue
 	default:
-		p.buf = append(p.buf, "null"...)
+		out = append(out, "null"...)
 	}
 	if p.err != nil {
 		return dst, fmt.Errorf("writing a line of %s: %w", topic, p.err)
 	}
-	return append(p.buf, '}'), nil
+	return append(out, '}'), nil
 }
 
 // AppendValue appends a record alone, without topic and key, as plain JSON. Otherwise as [AppendLine].
@@ -217,10 +216,10 @@ func AppendValue(dst []byte, value any) ([]byte, error) {
 	if !known {
 		return dst, fmt.Errorf("writing %T: it is no record", value)
 	}
-	p := printer{buf: dst}
-	recordOf(kind).printAny(&p, value)
+	var p printer
+	out := recordOf(kind).printAny(&p, dst, value)
 	if p.err != nil {
 		return dst, fmt.Errorf("writing %s: %w", kind, p.err)
 	}
-	return p.buf, nil
+	return out, nil
 }

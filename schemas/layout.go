@@ -1,26 +1,29 @@
 package schemas
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // layout is the table of a record: its columns in the order of the schema. It never changes once it is made.
 type layout[T any] struct {
 	name     string
 	columns  []column[T]
 	names    []string
-	required uint64 // bit i: column i has no default
+	heads    []string // the fields' names with quotes and colon, as they mostly stand in plain JSON
+	required uint64   // bit i: column i has no default
 	defaults []func(*T)
 }
 
 // column is one field of the record type T, in every form that the record has.
 type column[T any] interface {
 	name() string
-	needed() bool                      // the schema gives no default
-	reset() func(*T)                   // sets the default; nil: it is the zero value
-	compile(w *shape) (step[T], error) // reads what a writer wrote as w
-	encode(v *T, out *output)          // writes as the schema says
-	parse(v *T, s *scanner)            // reads plain JSON
-	print(p *printer, v *T)            // writes plain JSON
-	absent(v *T) bool                  // left out in plain JSON
+	needed() bool                              // the schema gives no default
+	reset() func(*T)                           // sets the default; nil: it is the zero value
+	compile(w *shape) (step[T], error)         // reads what a writer wrote as w
+	encode(v *T, out *output)                  // writes as the schema says
+	parse(v *T, s *scanner)                    // reads plain JSON
+	print(p *printer, dst []byte, v *T) []byte // writes plain JSON after a comma; what is absent not at all
 }
 
 // step reads one field of a body into a record.
@@ -31,6 +34,7 @@ func newLayout[T any](name string, columns ...column[T]) *layout[T] {
 	l := &layout[T]{name: name, columns: columns}
 	for i, c := range columns {
 		l.names = append(l.names, c.name())
+		l.heads = append(l.heads, strconv.Quote(c.name())+":")
 		if c.needed() {
 			l.required |= 1 << i
 		}
@@ -50,10 +54,14 @@ func (l *layout[T]) setDefaults(v *T) {
 
 // find returns the column with a name. The search starts where the last one ended, as fields mostly come in order.
 func (l *layout[T]) find(name []byte, from int) (int, bool) {
-	for i := range l.names {
-		at := (from + i) % len(l.names)
-		if string(name) == l.names[at] {
-			return at, true
+	for i := from; i < len(l.names); i++ {
+		if string(name) == l.names[i] {
+			return i, true
+		}
+	}
+	for i := 0; i < min(from, len(l.names)); i++ {
+		if string(name) == l.names[i] {
+			return i, true
 		}
 	}
 	return 0, false
@@ -66,7 +74,7 @@ type record interface {
 	compileAny(w *shape) (func(*input) any, error)
 	encodeAny(v any, out *output)
 	parseAny(s *scanner) any
-	printAny(p *printer, v any)
+	printAny(p *printer, dst []byte, v any) []byte
 }
 
 func (l *layout[T]) recordName() string   { return l.name }
@@ -103,13 +111,13 @@ func (l *layout[T]) parseAny(s *scanner) any {
 }
 
 // printAny writes v, which is a *T, as plain JSON.
-func (l *layout[T]) printAny(p *printer, v any) {
+func (l *layout[T]) printAny(p *printer, dst []byte, v any) []byte {
 	t, ok := v.(*T)
 	if !ok || t == nil {
 		p.fail("%T is not a %s", v, l.name)
-		return
+		return dst
 	}
-	l.print(p, t)
+	return l.print(p, dst, t)
 }
 
 // plan decodes the bodies that one writer's schema describes.

@@ -34,12 +34,10 @@ func (s *scanner) at(name string) { s.bad.Path = joinPath(name, s.bad.Path) }
 // peek returns the next byte that is no white space; 0 at the end.
 func (s *scanner) peek() byte {
 	for s.pos < len(s.src) {
-		switch c := s.src[s.pos]; c {
-		case ' ', '\t', '\n', '\r':
-			s.pos++
-		default:
+		if c := s.src[s.pos]; c > ' ' || c != ' ' && c != '\t' && c != '\n' && c != '\r' {
 			return c
 		}
+		s.pos++
 	}
 	return 0
 }
@@ -97,20 +95,20 @@ func (s *scanner) raw(what string) []byte {
 	}
 	s.pos++
 	start := s.pos
-	for i := start; i < len(s.src); i++ {
-		switch c := s.src[i]; {
-		case c == '"':
-			s.pos = i + 1
-			return s.src[start:i]
-		case c == '\\':
-			return s.escaped(start, i)
-		case c < ' ':
-			s.fail(i, "control character 0x%02x in a text", c)
-			return nil
-		}
+	end := start + clean(s.src[start:])
+	switch {
+	case end == len(s.src):
+		s.fail(end, "a text that is not closed")
+		return nil
+	case s.src[end] == '"':
+		s.pos = end + 1
+		return s.src[start:end]
+	case s.src[end] == '\\':
+		return s.escaped(start, end)
+	default:
+		s.fail(end, "control character 0x%02x in a text", s.src[end])
+		return nil
 	}
-	s.fail(len(s.src), "a text that is not closed")
-	return nil
 }
 
 // escaped reads the rest of a text from its first escape at i on.
@@ -205,49 +203,35 @@ func (s *scanner) number(bits int) int64 {
 		s.expected("a whole number")
 		return 0
 	}
-	start := s.pos
-	end := start + 1
-	for end < len(s.src) && isNumberByte(s.src[end]) {
+	start, end := s.pos, s.pos
+	if c == '-' {
 		end++
 	}
-	token := s.src[start:end]
-	n, ok := wholeNumber(token)
-	if !ok {
-		s.fail(start, "%s is not a whole number (amounts are in minor units)", token)
+	digits := end
+	var n int64 // right up to 18 digits
+	for end < len(s.src) && s.src[end]-'0' <= 9 {
+		n = n*10 + int64(s.src[end]-'0')
+		end++
+	}
+	if end == digits || s.src[digits] == '0' && end > digits+1 || end < len(s.src) && isNumberByte(s.src[end]) {
+		for end < len(s.src) && isNumberByte(s.src[end]) {
+			end++
+		}
+		s.fail(start, "%s is not a whole number (amounts are in minor units)", s.src[start:end])
 		return 0
 	}
-	// Up to 18 digits fit into 64 bits in any case.
-	if len(token) > 18 || bits < 64 {
+	if c == '-' {
+		n = -n
+	}
+	if end-start > 18 || bits < 64 {
 		var err error
-		if n, err = strconv.ParseInt(string(token), 10, bits); err != nil {
-			s.fail(start, "%s is beyond the range of %d bits", token, bits)
+		if n, err = strconv.ParseInt(string(s.src[start:end]), 10, bits); err != nil {
+			s.fail(start, "%s is beyond the range of %d bits", s.src[start:end], bits)
 			return 0
 		}
 	}
 	s.pos = end
 	return n
-}
-
-// wholeNumber returns the value of a whole number in JSON, if the token is one; it is right up to 18 digits.
-func wholeNumber(token []byte) (int64, bool) {
-	digits := token
-	if digits[0] == '-' {
-		digits = digits[1:]
-	}
-	if len(digits) == 0 || len(digits) > 1 && digits[0] == '0' {
-		return 0, false
-	}
-	var n int64
-	for _, c := range digits {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	if len(digits) < len(token) {
-		n = -n
-	}
-	return n, true
 }
 
 // isNumberByte reports whether c may be in a JSON number.
@@ -257,16 +241,20 @@ func isNumberByte(c byte) bool {
 
 // more starts or goes on with a list or object: it reports whether another item comes, and takes the comma or the end.
 func (s *scanner) more(first bool, end byte) bool {
-	if s.accept(end) || s.bad != nil {
+	c := s.peek()
+	switch {
+	case s.bad != nil:
 		return false
-	}
-	if first {
+	case c == end:
+		s.pos++
+		return false
+	case first:
 		return true
-	}
-	if !s.accept(',') {
+	case c != ',':
 		s.expected("a comma or " + strconv.Quote(string(rune(end))))
 		return false
 	}
+	s.pos++
 	if s.peek() == end {
 		s.fail(s.pos, "a comma before %q", string(rune(end)))
 		return false

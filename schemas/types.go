@@ -9,7 +9,7 @@ const (
 	TopicReferrals   = "engagement.referrals"
 	TopicProfiles    = "members.profiles"
 	TopicCommands    = "rewards.commands"
-	TopicRedemptions = "wallet.redemptions"
+	TopicRedemptions = "wallet.redemptions" //nolint:gosec // a topic, no password
 	TopicPointGrants = "rewards.point-grants"
 	TopicTierChanges = "rewards.tier-changes"
 	TopicDecisions   = "rewards.decisions"

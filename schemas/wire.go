@@ -11,7 +11,7 @@ const headerSize = 5
 // AppendHeader appends the header of the Confluent wire format for a schema id, which must be in the int32 range.
 func AppendHeader(dst []byte, id int) []byte {
 	dst = append(dst, MagicByte)
-	return binary.BigEndian.AppendUint32(dst, uint32(id)) //nolint:gosec // ids are int32 in the registry's protocol
+	return binary.BigEndian.AppendUint32(dst, uint32(id)) // ids are int32 in the registry's protocol
 }
 
 // SplitHeader returns the schema id and the body of a value in the Confluent wire format. The body shares data's memory.
@@ -31,7 +31,7 @@ func SplitHeader(data []byte) (id int, body []byte, err error) {
 	if len(data) < headerSize {
 		return 0, nil, badRecord("not in Avro wire format: %d bytes, too short for a schema id", len(data))
 	}
-	raw := int32(binary.BigEndian.Uint32(data[1:headerSize])) //nolint:gosec // the sign is looked at next
+	raw := int32(binary.BigEndian.Uint32(data[1:headerSize])) // the sign is looked at next
 	if raw < 0 {
 		return 0, nil, badRecord("not in Avro wire format: schema id %d is below 0", raw)
 	}

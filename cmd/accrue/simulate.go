@@ -173,7 +173,7 @@ func (s *simulation) line(line []byte, number int64, failed error) error {
 	return s.write(outcome)
 }
 
-func (s *simulation) write(o rules.Outcome) error {
+func (s *simulation) write(o *rules.Outcome) error {
 	for i := range o.Entries {
 		if err := s.record(schemas.TopicPointGrants, o.Entries[i].MemberID, &o.Entries[i]); err != nil {
 			return err
@@ -189,7 +189,7 @@ func (s *simulation) write(o rules.Outcome) error {
 			return err
 		}
 	}
-	s.summary.count(&o)
+	s.summary.count(o)
 	return nil
 }
 

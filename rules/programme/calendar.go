@@ -109,7 +109,7 @@ func Midnight(day int32, loc *time.Location) time.Time {
 
 // DayNumber returns the local date of t in loc as days since 1970-01-01.
 func DayNumber(t time.Time, loc *time.Location) int32 {
-	return int32(floorDiv(localSeconds(t, loc), secondsPerDay)) //nolint:gosec // days of four-digit years fit by far
+	return int32(floorDiv(localSeconds(t, loc), secondsPerDay)) // days of four-digit years fit by far
 }
 
 // Number identifies the local period of kind p in which t lies: days, weeks from Monday, months or years counted from an
@@ -120,12 +120,12 @@ func (p Period) Number(t time.Time, loc *time.Location) int32 {
 		return DayNumber(t, loc)
 	case PerWeek:
 		// Day 0 was a Thursday, so Monday 29 December 1969, day -3, begins week 0.
-		return int32(floorDiv(int64(DayNumber(t, loc))+3, 7)) //nolint:gosec // smaller than the day's number
+		return int32(floorDiv(int64(DayNumber(t, loc))+3, 7)) // smaller than the day's number
 	case PerMonth:
 		year, month, _ := t.In(loc).Date()
-		return int32(year*12 + int(month) - 1) //nolint:gosec // four-digit years
+		return int32(year*12 + int(month) - 1) // four-digit years
 	case PerYear:
-		return int32(t.In(loc).Year()) //nolint:gosec // four-digit years
+		return int32(t.In(loc).Year()) // four-digit years
 	case PerEver:
 		return 0
 	}

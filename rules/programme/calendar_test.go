@@ -115,7 +115,10 @@ func TestPeriods(t *testing.T) {
 		period programme.Period
 		differ bool
 	}{
-		{programme.PerDay, true}, {programme.PerWeek, true}, {programme.PerMonth, false}, {programme.PerYear, false},
+		{programme.PerDay, true},
+		{programme.PerWeek, true},
+		{programme.PerMonth, false},
+		{programme.PerYear, false},
 		{programme.PerEver, false},
 	} {
 		step := c.period.Number(monday, loc) - c.period.Number(sunday, loc)
@@ -237,8 +240,13 @@ func TestDurationString(t *testing.T) {
 
 func TestLoadZone(t *testing.T) {
 	for _, c := range []struct{ name, suggestion string }{
-		{"", ""}, {"Local", ""}, {"Asia/Shangai", "Asia/Shanghai"}, {"europe/london", "Europe/London"}, {"../../etc/passwd", ""},
-		{"Europe/", ""}, {"Nowhere/At_All", ""},
+		{"", ""},
+		{"Local", ""},
+		{"Asia/Shangai", "Asia/Shanghai"},
+		{"europe/london", "Europe/London"},
+		{"../../etc/passwd", ""},
+		{"Europe/", ""},
+		{"Nowhere/At_All", ""},
 	} {
 		_, err := programme.LoadZone(c.name)
 		var unknown *programme.UnknownZone

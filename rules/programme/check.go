@@ -3,6 +3,8 @@ package programme
 import (
 	"fmt"
 	"slices"
+
+	"accrue/schemas"
 )
 
 // check looks at the rules together: ids, boosts, groups. It turns the names of boosts into indices.
@@ -43,7 +45,7 @@ func (p *programmeParser) boostOf(self int, read *ruleRead, byID map[string]int)
 		}
 		i, ok := byID[name]
 		if !ok {
-			p.suggest(n.pos, nearest(name, p.earningIDs()), "`of` names an unknown rule %q", shorten(name))
+			p.suggest(n.pos, schemas.Nearest(name, p.earningIDs()), "`of` names an unknown rule %q", shorten(name))
 			continue
 		}
 		named := p.read[i]
@@ -58,7 +60,7 @@ func (p *programmeParser) boostOf(self int, read *ruleRead, byID map[string]int)
 		case slices.Contains(boost.Of, i):
 			p.fail(n.pos, "`of` names %q twice", name)
 		case named.rule.Mode != Live && read.rule.Mode == Live:
-			p.warn(n.pos, "", "%q is not live: it takes no part in the boost", name)
+			p.warn(n.pos, "%q is not live: it takes no part in the boost", name)
 		}
 		boost.Of = append(boost.Of, i)
 	}
@@ -86,7 +88,7 @@ func (p *programmeParser) groups() {
 		}
 		at := read.fields.at("group")
 		if read.rule.Mode == Shadow {
-			p.warn(at, "", "the rule is `mode: shadow`: it takes no part in the group")
+			p.warn(at, "the rule is `mode: shadow`: it takes no part in the group")
 		}
 		other, ok := first[group]
 		if !ok {

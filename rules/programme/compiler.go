@@ -186,7 +186,7 @@ func foldLiteral(i interpreter.InterpretableV2) (interpreter.InterpretableV2, er
 		if !ok {
 			return nil, fmt.Errorf("a decimal literal of %s", constant.Value().Type().TypeName())
 		}
-		parts[n] = int64(value)
+		parts[n] = int64(value) //nolint:gosec // n is below the length, looked at above
 	}
 	return interpreter.NewConstValue(call.ID(), decimal{parts[0], int(parts[1])}), nil
 }

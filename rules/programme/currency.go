@@ -3,6 +3,8 @@ package programme
 import (
 	"sort"
 	"strings"
+
+	"accrue/schemas"
 )
 
 // The codes of ISO 4217 that name money in use, by the decimals of their minor unit.
@@ -45,5 +47,5 @@ func nearestCurrency(code string) string {
 		all = append(all, strings.Fields(codes)...)
 	}
 	sort.Strings(all)
-	return nearest(code, all)
+	return schemas.Nearest(code, all)
 }

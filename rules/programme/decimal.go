@@ -239,7 +239,7 @@ func tooLargeNegated(d decimal) error {
 
 // scaled is n · 10^power; false on overflow.
 func scaled(n int64, power int) (int64, bool) {
-	return scaledBy(n, int64(pow10(power))) //nolint:gosec // at most 10^18
+	return scaledBy(n, int64(pow10(power))) // at most 10^18
 }
 
 // scaledBy is a · b; false on overflow.
@@ -250,16 +250,16 @@ func scaledBy(a, b int64) (int64, bool) {
 	case hi != 0 || lo > 1<<63 || lo == 1<<63 && !negative:
 		return 0, false
 	case negative:
-		return int64(-lo), true //nolint:gosec // at most 2^63
+		return int64(-lo), true // at most 2^63
 	}
-	return int64(lo), true //nolint:gosec // below 2^63
+	return int64(lo), true // below 2^63
 }
 
 func magnitude(n int64) uint64 {
 	if n < 0 {
-		return -uint64(n) //nolint:gosec // two's complement, also of the smallest
+		return -uint64(n) // two's complement, also of the smallest
 	}
-	return uint64(n) //nolint:gosec // not negative
+	return uint64(n)
 }
 
 func pow10(power int) uint64 {

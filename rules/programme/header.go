@@ -15,10 +15,10 @@ func (p *programmeParser) header(start Position, whole bool) {
 	}
 	p.withoutRules = whole && !p.fields.has("rules")
 	if p.withoutRules {
-		p.warn(start, "", "the programme has no rules: nobody earns anything")
+		p.warn(start, "the programme has no rules: nobody earns anything")
 	}
 	if n := p.fields.get("programme"); n != nil {
-		p.out.ID, _ = p.name(n, "`programme`")
+		p.out.ID = p.name(n, "`programme`")
 	}
 	p.money()
 	p.zone(start, whole)
@@ -149,7 +149,7 @@ func (p *programmeParser) currency(n *node, what string) (Currency, bool) {
 
 func (p *programmeParser) zone(start Position, whole bool) {
 	if whole && !p.fields.has("time_zone") {
-		p.warn(start, "", "key `time_zone` is missing: days, weeks and months are those of UTC")
+		p.warn(start, "key `time_zone` is missing: days, weeks and months are those of UTC")
 		return
 	}
 	n := p.fields.get("time_zone")
@@ -182,11 +182,11 @@ func (p *programmeParser) words() {
 	}
 	if n := p.fields.get("rounding"); n != nil {
 		i, _ := p.choice(n, "`rounding`", []string{"floor", "half_up", "half_even"}, nil)
-		p.out.Rounding = Rounding(i) //nolint:gosec // one of three
+		p.out.Rounding = Rounding(i)
 	}
 	if n := p.fields.get("stacking"); n != nil {
 		i, _ := p.choice(n, "`stacking`", []string{"add", "multiply", "best"}, nil)
-		p.out.Stacking = Stacking(i) //nolint:gosec // one of three
+		p.out.Stacking = Stacking(i)
 	}
 	if n := p.fields.get("clawback"); n != nil {
 		p.choice(n, "`clawback`", []string{"full"}, []string{"within_balance", "pending_only"})
@@ -210,13 +210,13 @@ func (p *programmeParser) spans() {
 }
 
 // amount reads money in major units, exactly.
-func (p *programmeParser) amount(n *node, what string) (Money, bool) {
+func (p *programmeParser) amount(n *node, what string) Money {
 	value, ok := p.amountOrZero(n, what)
 	if ok && value == 0 && p.currencyKnown {
 		p.fail(n.pos, "%s must be above 0", what)
-		return 0, false
+		return 0
 	}
-	return value, ok
+	return value
 }
 
 func (p *programmeParser) amountOrZero(n *node, what string) (Money, bool) {

@@ -11,6 +11,8 @@ import (
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
+
+	"accrue/schemas"
 )
 
 // session compiles one condition: it holds its text, where that stands, and what was found.
@@ -109,7 +111,7 @@ func (s *session) identifier(e celast.Expr, locals []string) {
 	case slices.Contains(roots, name):
 		s.failAt(e, "", "`%s` needs a field, like %s", name, s.example(name))
 	default:
-		s.failAt(e, nearest(name, s.words(locals)), "unknown name `%s`", shorten(name))
+		s.failAt(e, schemas.Nearest(name, s.words(locals)), "unknown name `%s`", shorten(name))
 	}
 }
 
@@ -180,7 +182,7 @@ func (s *session) nearField(root, field string) string {
 			fields = append(fields, strings.TrimPrefix(later, root+"."))
 		}
 	}
-	if near := nearest(field, fields); near != "" {
+	if near := schemas.Nearest(field, fields); near != "" {
 		return root + "." + near
 	}
 	return ""
@@ -209,12 +211,12 @@ func (s *session) call(e celast.Expr, locals []string) {
 		s.inspect(argument, locals)
 	}
 	name := call.FunctionName()
-	switch {
-	case name == overloads.TypeConvertDouble:
+	switch name {
+	case overloads.TypeConvertDouble:
 		s.failAt(e, "", "there is no floating point: write a decimal number as it is, 1.5")
-	case name == overloads.TimeGetDayOfMonth:
+	case overloads.TimeGetDayOfMonth:
 		s.problem(Warning, s.offset(e.ID()), "getDate()", "getDayOfMonth() counts from 0")
-	case name == overloads.Matches:
+	case overloads.Matches:
 		s.pattern(call)
 	}
 	if strings.HasPrefix(name, "get") && call.IsMemberFunction() && len(call.Args()) > 0 {
@@ -328,7 +330,7 @@ func (s *session) tierNames(operator string, args []celast.Expr) {
 			case len(s.levels) == 0:
 				s.failAt(candidate, "", "the programme has no tiers: member.tier is never %q", shorten(string(name)))
 			default:
-				s.failAt(candidate, nearest(string(name), s.levels), "there is no level %q", shorten(string(name)))
+				s.failAt(candidate, schemas.Nearest(string(name), s.levels), "there is no level %q", shorten(string(name)))
 			}
 		}
 	}

@@ -142,7 +142,7 @@ func wholeRemainder(a, b int64) (int64, error) {
 
 // number compiles an expression that is money or a decimal.
 func (n *native) number(e celast.Expr) evaluator[decimal] {
-	switch e.Kind() { //nolint:exhaustive // nothing else gives a number
+	switch e.Kind() { // nothing else gives a number
 	case celast.IdentKind, celast.SelectKind:
 		return n.money(e)
 	case celast.CallKind:

@@ -161,7 +161,7 @@ func escape(chars []rune) (r rune, length int) {
 			return chars[0], 1
 		}
 		for _, c := range chars[1 : 1+digits] {
-			r = r<<4 | rune(max(strings.IndexRune("0123456789abcdef", lower(c)), 0)) //nolint:gosec // below 16
+			r = r<<4 | rune(max(strings.IndexRune("0123456789abcdef", lower(c)), 0)) // below 16
 		}
 		return r, 1 + digits
 	}

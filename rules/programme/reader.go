@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"accrue/schemas"
 )
 
 // reader collects what is wrong while the tree of a programme is turned into types. Its methods report and go on with a
@@ -22,8 +24,8 @@ func (r *reader) suggest(pos Position, suggestion, format string, args ...any) {
 	r.report(Problem{Pos: pos, Severity: Error, Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
 }
 
-func (r *reader) warn(pos Position, suggestion, format string, args ...any) {
-	r.report(Problem{Pos: pos, Severity: Warning, Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
+func (r *reader) warn(pos Position, format string, args ...any) {
+	r.report(Problem{Pos: pos, Severity: Warning, Message: fmt.Sprintf(format, args...)})
 }
 
 func (r *reader) report(p Problem) { r.problems = append(r.problems, p) }
@@ -86,7 +88,7 @@ func (r *reader) mapping(n *node, what string, known, later []string) (fields, b
 		case slices.Contains(later, key):
 			r.unsupported(e.key.pos, key)
 		default:
-			r.suggest(e.key.pos, nearest(key, append(slices.Clone(known), later...)), "unknown key `%s`", shorten(key))
+			r.suggest(e.key.pos, schemas.Nearest(key, append(slices.Clone(known), later...)), "unknown key `%s`", shorten(key))
 		}
 	}
 	return f, true
@@ -105,19 +107,19 @@ func (r *reader) scalar(n *node, what string) (string, bool) {
 }
 
 // name reads an id: it stands in keys, logs and metrics, so it is letters, digits and -_. of any script.
-func (r *reader) name(n *node, what string) (string, bool) {
+func (r *reader) name(n *node, what string) string {
 	const longest = 100
 	text, ok := r.scalar(n, what)
 	if !ok {
-		return "", false
+		return ""
 	}
 	switch {
 	case text == "":
 		r.fail(n.pos, "%s is empty", what)
-		return "", false
+		return ""
 	case utf8.RuneCountInString(text) > longest:
 		r.fail(n.pos, "%s has more than %d characters", what, longest)
-		return "", false
+		return ""
 	}
 	odd := strings.IndexFunc(text, func(c rune) bool {
 		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !unicode.Is(unicode.M, c) && !strings.ContainsRune("-_.", c)
@@ -125,9 +127,9 @@ func (r *reader) name(n *node, what string) (string, bool) {
 	if odd >= 0 {
 		c, _ := utf8.DecodeRuneInString(text[odd:])
 		r.fail(n.pos, "%s may hold letters, digits, - _ and . only, not %q", what, c)
-		return "", false
+		return ""
 	}
-	return text, true
+	return text
 }
 
 // title reads a text for people.
@@ -147,13 +149,13 @@ func (r *reader) invalid(n *node, b *badValue) {
 }
 
 // whole reads an int64 above 0. It must be a number in YAML too: quotes would make it a text.
-func (r *reader) whole(n *node, what string) (int64, bool) {
+func (r *reader) whole(n *node, what string) int64 {
 	value, ok := r.wholeOrZero(n, what)
 	if ok && value == 0 {
 		r.fail(n.pos, "%s must be above 0", what)
-		return 0, false
+		return 0
 	}
-	return value, ok
+	return value
 }
 
 func (r *reader) wholeOrZero(n *node, what string) (int64, bool) {
@@ -199,7 +201,7 @@ func (r *reader) choice(n *node, what string, words, later []string) (int, bool)
 		return 0, false
 	}
 	all := append(slices.Clone(words), later...)
-	r.suggest(n.pos, nearest(text, all), "%s must be %s, not %q", what, oneOf(words), shorten(text))
+	r.suggest(n.pos, schemas.Nearest(text, all), "%s must be %s, not %q", what, oneOf(words), shorten(text))
 	return 0, false
 }
 

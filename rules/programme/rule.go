@@ -64,18 +64,18 @@ func (p *programmeParser) rule(n *node) {
 		p.conditions(read)
 	}
 	if n := f.get("group"); n != nil {
-		rule.Group, _ = p.name(n, "`group`")
+		rule.Group = p.name(n, "`group`")
 	}
 	if n := f.get("limit"); n != nil {
 		rule.Limits = p.limits(n, "`limit`")
 	}
 	if n := f.get("mode"); n != nil {
 		i, _ := p.choice(n, "`mode`", []string{"live", "shadow", "off"}, nil)
-		rule.Mode = Mode(i) //nolint:gosec // one of three
+		rule.Mode = Mode(i)
 	}
 	if n := f.get("counts"); n != nil {
 		i, _ := p.choice(n, "`counts`", []string{"both", "balance", "tier"}, nil)
-		rule.Counts = Counts(i) //nolint:gosec // one of three
+		rule.Counts = Counts(i)
 	}
 	if n := f.get("hold"); n != nil {
 		p.hold(n, rule)
@@ -85,7 +85,7 @@ func (p *programmeParser) rule(n *node) {
 
 func (p *programmeParser) identity(read *ruleRead) {
 	if n := read.fields.get("id"); n != nil {
-		read.rule.ID, _ = p.name(n, "`id`")
+		read.rule.ID = p.name(n, "`id`")
 	} else if !read.fields.has("id") {
 		p.fail(read.rule.Pos, "a rule needs an `id`")
 	}
@@ -166,10 +166,10 @@ func (p *programmeParser) earn(n *node, read *ruleRead) {
 	earn := &Earn{}
 	read.rule.Earn = earn
 	if points := f.get("points"); points != nil {
-		earn.Points, _ = p.whole(points, "`points`")
+		earn.Points = p.whole(points, "`points`")
 	}
 	if per := f.get("per"); per != nil {
-		earn.Per, _ = p.amount(per, "`per`")
+		earn.Per = p.amount(per, "`per`")
 	}
 	if rate := f.get("rate"); rate != nil {
 		if text, ok := p.scalar(rate, "`rate`"); ok {
@@ -241,13 +241,13 @@ func (p *programmeParser) each(n *node, read *ruleRead) {
 	each := &Each{}
 	read.rule.Each = each
 	if orders := f.get("orders"); orders != nil {
-		each.Orders, _ = p.whole(orders, "`orders`")
+		each.Orders = p.whole(orders, "`orders`")
 	}
 	if spend := f.get("spend"); spend != nil {
-		each.Spend, _ = p.amount(spend, "`spend`")
+		each.Spend = p.amount(spend, "`spend`")
 	}
 	if streak := f.get("streak"); streak != nil {
-		each.Streak, _ = p.whole(streak, "`streak`")
+		each.Streak = p.whole(streak, "`streak`")
 	}
 	if within := f.get("within"); within != nil {
 		each.Within, _ = p.duration(within, "`within`")
@@ -330,10 +330,10 @@ func (p *programmeParser) limits(n *node, what string) []Limit {
 		k := kind{limit.Per, limit.Points != 0}
 		switch first, twice := seen[k]; {
 		case twice && first == limit:
-			p.warn(item.pos, "", "the same limit twice")
+			p.warn(item.pos, "the same limit twice")
 		case twice:
 			// With an edge of its own each may bind before the other, so this is no error.
-			p.warn(item.pos, "", "a second limit of the same kind per %s: of the two the smaller binds", periodWords[limit.Per-1])
+			p.warn(item.pos, "a second limit of the same kind per %s: of the two the smaller binds", periodWords[limit.Per-1])
 		}
 		seen[k] = limit
 		limits = append(limits, limit)
@@ -358,19 +358,19 @@ func (p *programmeParser) limit(n *node) (Limit, bool) {
 		p.fail(n.pos, "a limit needs `per`: %s", oneOf(periodWords))
 	}
 	if times := f.get("times"); times != nil {
-		limit.Times, _ = p.whole(times, "`times`")
+		limit.Times = p.whole(times, "`times`")
 	}
 	if points := f.get("points"); points != nil {
-		limit.Points, _ = p.whole(points, "`points`")
+		limit.Points = p.whole(points, "`points`")
 	}
 	if per := f.get("per"); per != nil {
 		if i, ok := p.choice(per, "`per`", periodWords, nil); ok {
-			limit.Per = PerDay + Period(i) //nolint:gosec // one of five
+			limit.Per = PerDay + Period(i)
 		}
 	}
 	if edge := f.get("edge"); edge != nil {
 		i, _ := p.choice(edge, "`edge`", edgeWords, nil)
-		limit.Edge = Edge(i) //nolint:gosec // one of three
+		limit.Edge = Edge(i)
 	}
 	return limit, len(p.problems) == before && limit.Per != 0 && limit.Times+limit.Points > 0
 }
@@ -390,7 +390,7 @@ func (p *programmeParser) conditions(read *ruleRead) {
 		p.fail(read.fields.at("lines"), "`lines` goes with `on: order` only")
 	default:
 		if read.rule.Boost != nil {
-			p.warn(read.fields.at("lines"), "", "`lines` of a boost only says when it holds: it is of all points of the rules it names")
+			p.warn(read.fields.at("lines"), "`lines` of a boost only says when it holds: it is of all points of the rules it names")
 		}
 		if text, ok := p.scalar(n, "`lines`"); ok {
 			rule.Lines = p.compiler.compile(text, n.places(), rule.On, true)

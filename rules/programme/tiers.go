@@ -1,6 +1,10 @@
 package programme
 
-import "time"
+import (
+	"time"
+
+	"accrue/schemas"
+)
 
 // tiers reads the levels of the programme.
 func (p *programmeParser) tiers(n *node) {
@@ -20,10 +24,10 @@ func (p *programmeParser) tiers(n *node) {
 	}
 	if then := f.get("then"); then != nil {
 		if i, ok := p.choice(then, "`then`", []string{"requalify", "one_down", "keep"}, nil); ok {
-			t.Then = Then(i) //nolint:gosec // one of three
+			t.Then = Then(i)
 		}
 		if t.Span == Lifetime {
-			p.warn(f.at("then"), "", "`then` has no effect: with `over: lifetime` nobody falls")
+			p.warn(f.at("then"), "`then` has no effect: with `over: lifetime` nobody falls")
 		}
 	}
 	if grace := f.get("grace"); grace != nil {
@@ -49,7 +53,7 @@ func (p *programmeParser) over(n *node, t *Tiers) {
 			t.Span = CalendarYear
 			return
 		}
-		if near := nearest(n.text, []string{"lifetime", "calendar_year"}); near != "" {
+		if near := schemas.Nearest(n.text, []string{"lifetime", "calendar_year"}); near != "" {
 			p.suggest(n.pos, near, "`over` must be months or days (12 months), calendar_year or lifetime, not %q", n.text)
 			return
 		}
@@ -124,7 +128,7 @@ func (p *programmeParser) levels(n *node, t *Tiers) {
 			}
 		}
 		if id := f.get("id"); id != nil {
-			level.ID, _ = p.name(id, "`id`")
+			level.ID = p.name(id, "`id`")
 			if first, twice := seen[level.ID]; twice && level.ID != "" {
 				p.fail(id.pos, "duplicate level id %q, first in line %d", level.ID, first.Line)
 			}

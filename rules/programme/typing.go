@@ -11,6 +11,8 @@ import (
 	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
+
+	"accrue/schemas"
 )
 
 // What an order may hold at most when the cost of a condition is estimated, and what a condition may cost then. One pass
@@ -52,9 +54,9 @@ func (s *session) textOffset(line, column int) int {
 
 // The type checker's messages that we can say better.
 var (
-	noOverload     = regexp.MustCompile(`^found no matching overload for '(.*)' applied to '(.*)'$`) //nolint:gochecknoglobals // never changed
-	undeclared     = regexp.MustCompile(`^undeclared reference to '([^']*)'`)                        //nolint:gochecknoglobals // never changed
-	undefinedField = regexp.MustCompile(`^undefined field '([^']*)'`)                                //nolint:gochecknoglobals // never changed
+	noOverload     = regexp.MustCompile(`^found no matching overload for '(.*)' applied to '(.*)'$`)
+	undeclared     = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
+	undefinedField = regexp.MustCompile(`^undefined field '([^']*)'`)
 )
 
 // typeErrors reports what the type checker found.
@@ -70,9 +72,9 @@ func (s *session) typeErrors(issues *cel.Issues) {
 		if m := noOverload.FindStringSubmatch(issue.Message); m != nil && e != nil {
 			s.overload(e, offset, m[1], m[2])
 		} else if m := undeclared.FindStringSubmatch(issue.Message); m != nil {
-			s.fail(offset, nearest(m[1], functionNames()), "unknown function `%s`", m[1])
+			s.fail(offset, schemas.Nearest(m[1], functionNames()), "unknown function `%s`", m[1])
 		} else if m := undefinedField.FindStringSubmatch(issue.Message); m != nil {
-			s.fail(offset+1, nearest(m[1], lineFields), "there is no field `%s`", m[1]) // the offset is the dot's
+			s.fail(offset+1, schemas.Nearest(m[1], lineFields), "there is no field `%s`", m[1]) // the offset is the dot's
 		} else {
 			s.fail(offset, "", "%s", plainTypes(issue.Message))
 		}

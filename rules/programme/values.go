@@ -60,11 +60,11 @@ func (d decimal) shift(digits int) (int64, bool) {
 // mulPow10 is n · 10^power for n ≥ 0; false on overflow.
 func mulPow10(n int64, power int) (int64, bool) {
 	for ; power > 0; power-- {
-		hi, lo := bits.Mul64(uint64(n), 10) //nolint:gosec // n ≥ 0
+		hi, lo := bits.Mul64(uint64(n), 10) // n ≥ 0
 		if hi != 0 || lo > 1<<63-1 {
 			return 0, false
 		}
-		n = int64(lo) //nolint:gosec // checked
+		n = int64(lo)
 	}
 	return n, true
 }

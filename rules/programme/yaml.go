@@ -216,7 +216,7 @@ func (b *treeBuilder) count(values int, pos Position) bool {
 func (b *treeBuilder) text(n *ast.StringNode) *node {
 	out := b.leaf(scalarNode, n.GetToken())
 	out.text = n.Value
-	switch n.GetToken().Type { //nolint:exhaustive // all other tokens are plain scalars
+	switch n.GetToken().Type { // all other tokens are plain scalars
 	case token.SingleQuoteType:
 		out.style = singleQuoted
 	case token.DoubleQuoteType:

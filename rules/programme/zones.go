@@ -9,6 +9,8 @@ import (
 	"sort"
 	"sync"
 	"time"
+
+	"accrue/schemas"
 )
 
 // zoneTables is the zip of the IANA tables that Go ships (lib/time/zoneinfo.zip). The host's own are never read: two
@@ -26,6 +28,7 @@ var zones = sync.OnceValues(readZones)
 type zoneIndex struct {
 	names []string // sorted
 	load  map[string]func() (*zone, error)
+	laid  sync.Map // *time.Location → *zone, of those that were asked for: quicker than by name
 }
 
 // zone is a time zone with its changes laid out from 1900 to 2200. The tables give later changes as a rule, which
@@ -124,6 +127,9 @@ func laidOut(loc *time.Location) *zone {
 	if err != nil {
 		return nil
 	}
+	if z, ok := index.laid.Load(loc); ok {
+		return z.(*zone)
+	}
 	load, ok := index.load[loc.String()]
 	if !ok {
 		return nil
@@ -132,6 +138,7 @@ func laidOut(loc *time.Location) *zone {
 	if err != nil || z.loc != loc {
 		return nil
 	}
+	index.laid.Store(loc, z)
 	return z
 }
 
@@ -175,7 +182,7 @@ func LoadZone(name string) (*time.Location, error) {
 	}
 	load, ok := index.load[name]
 	if !ok {
-		return nil, &UnknownZone{Name: name, Suggestion: nearest(name, index.names)}
+		return nil, &UnknownZone{Name: name, Suggestion: schemas.Nearest(name, index.names)}
 	}
 	z, err := load()
 	if err != nil {

@@ -82,8 +82,8 @@ func (r *runner) step(st step) error {
 	if err != nil {
 		return err
 	}
-	out, err := m.account.Handle(event.event)
-	if err != nil {
+	var out rules.Outcome
+	if err := m.account.Handle(event.event, &out); err != nil {
 		return fmt.Errorf("decide %s: %w", event.name, err)
 	}
 	m.take(&out)
@@ -111,8 +111,8 @@ func (r *runner) open(id string) (*member, error) {
 
 // advance lets happen what falls due for a member.
 func (m *member) advance(to time.Time) error {
-	out, err := m.account.Advance(to, to)
-	if err != nil {
+	var out rules.Outcome
+	if err := m.account.Advance(to, to, &out); err != nil {
 		return fmt.Errorf("advance to %s: %w", to.Format(time.RFC3339), err)
 	}
 	m.take(&out)
