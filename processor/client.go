@@ -57,6 +57,8 @@ type client struct {
 	consumer  *kgo.Client        // nil before Join
 	producer  *txnProducer       // nil while none is open
 	ids       topicIDs
+	standbys  Standbys // as the leader said last
+	ready     []int32  // as the lane said last
 }
 
 // release is a callback of the consumer's that waits for Release.
@@ -69,7 +71,9 @@ var _ Kafka = (*client)(nil)
 
 func newClient(o clientOptions) *client {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &client{clientOptions: o, adm: kadm.NewClient(o.admin), ctx: ctx, cancel: cancel}
+	c := &client{clientOptions: o, adm: kadm.NewClient(o.admin), ctx: ctx, cancel: cancel}
+	o.balancer.follows, o.balancer.told = c.follows, c.follow
+	return c
 }
 
 // post adds an event, and wakes the poll that is waiting.

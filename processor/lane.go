@@ -27,6 +27,11 @@ type Lane struct {
 	shards  map[int32]*held
 	letting []letting // to be let go, oldest first
 
+	// What is followed, and what was asked for last since it is wanted here.
+	standbys  map[int32]*standby
+	offered   []int32
+	offeredAt time.Time
+
 	// The producer, and the two transactions in flight: while one ends, the next is filled, and nothing of it is produced
 	// before the outcome of the first is known.
 	producer producer
@@ -71,7 +76,7 @@ func NewLane(kafka Kafka, o LaneOptions) *Lane {
 	o = o.withDefaults()
 	return &Lane{
 		o: o, kafka: kafka, log: o.Log.With("lane", o.Number), limit: o.MaxRecords,
-		parts: make(map[Partition]*position), shards: make(map[int32]*held),
+		parts: make(map[Partition]*position), shards: make(map[int32]*held), standbys: make(map[int32]*standby),
 	}
 }
 
@@ -129,6 +134,9 @@ func (l *Lane) Step(ctx context.Context) error {
 	l.produce()
 	l.end(now)
 	l.letGo()
+	if err := l.followOn(now); err != nil {
+		return err
+	}
 	l.ask(now)
 	l.publish()
 	return nil
@@ -143,6 +151,8 @@ func (l *Lane) take(e Event) error {
 		l.begun(e)
 	case Assigned:
 		l.assigned(e.Parts)
+	case Standbys:
+		l.follow(e)
 	case Revoked:
 		l.revoked(e.Parts)
 	case Lost:
@@ -185,6 +195,9 @@ func (l *Lane) appetite(now time.Time) (wait time.Duration, records int) {
 	}
 	if l.waiting != nil {
 		sooner(l.retryAt)
+	}
+	if l.following() {
+		wait = 0
 	}
 	return wait, records
 }
@@ -351,7 +364,8 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 			continue
 		}
 		p := state.Position{ClusterID: h.clusterID, TopicID: h.topicID, Offset: t.offsets[id], AppliedAt: now}
-		if err := h.store.Apply(o, p); err != nil {
+		// Where a sibling has the shard by now, it has read this in the changelog.
+		if _, err := l.write(id, func() error { return h.store.Apply(o, p) }); err != nil {
 			err = fmt.Errorf("apply transaction %d to shard %d at changelog offset %d: %w", t.number, id, p.Offset, err)
 			if classify(err) == RemedyReopen || errors.Is(err, state.ErrPosition) {
 				return err

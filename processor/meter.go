@@ -89,6 +89,23 @@ func (t *Meter) Refused(_ int, shard int32, _ error) { t.shard(shard, "refused")
 // Released implements Observer.
 func (t *Meter) Released(_ int, shard int32) { t.shard(shard, "") }
 
+// Followed implements Observer.
+func (t *Meter) Followed(_ int, shard int32, lag int64) {
+	t.shard(shard, "standby")
+	t.m.StandbyLag.WithLabelValues(strconv.Itoa(int(shard))).Set(float64(lag))
+}
+
+// Unfollowed implements Observer. A shard that another lane has taken over meanwhile is counted as that one's.
+func (t *Meter) Unfollowed(_ int, shard int32) {
+	t.m.StandbyLag.DeleteLabelValues(strconv.Itoa(int(shard)))
+	t.mu.Lock()
+	active := t.shards[shard] == "active"
+	t.mu.Unlock()
+	if !active {
+		t.shard(shard, "")
+	}
+}
+
 // Waiting implements Observer. Readiness says it.
 func (t *Meter) Waiting(int, error) {}
 
@@ -97,6 +114,9 @@ func (t *Meter) shard(shard int32, state string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if before, ok := t.shards[shard]; ok {
+		if before == state {
+			return
+		}
 		t.m.Shards.WithLabelValues(before).Dec()
 		delete(t.shards, shard)
 	}

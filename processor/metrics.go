@@ -28,7 +28,8 @@ type Metrics struct {
 	TransactionDuration   prometheus.Histogram   // seconds from begin to the known end
 	ProducerErrors        *prometheus.CounterVec // by code: the broker's error code as Kafka names it, or "client"
 
-	Shards         *prometheus.GaugeVec   // by state: active, restoring, standby
+	Shards         *prometheus.GaugeVec   // by state: active, standby, refused
+	StandbyLag     *prometheus.GaugeVec   // by shard: changelog offsets that a followed copy lacks
 	RestoreRecords *prometheus.CounterVec // by why: changelog records read before a shard could serve
 	LagSeconds     *prometheus.GaugeVec   // by lane: age of the last record handled while others waited behind it; 0: caught up
 
@@ -63,6 +64,7 @@ func NewMetrics() *Metrics {
 	m.ProducerErrors = m.counters("accrue_producer_errors_total", "Records that a broker did not take.", "code")
 
 	m.Shards = m.gauges("accrue_shards", "Shards of this process.", "state")
+	m.StandbyLag = m.gauges("accrue_standby_lag_offsets", "Changelog offsets that the copy of a shard that is followed here lacks.", "shard")
 	m.RestoreRecords = m.counters("accrue_restore_records_total", "Changelog records read to bring shards up to date.", "why")
 	m.LagSeconds = m.gauges("accrue_lag_seconds", "Age of the last handled record while others waited behind it; 0 when caught up.", "lane")
 

@@ -20,6 +20,10 @@ type Observer interface {
 	Refused(lane int, shard int32, why error)
 	// Released reports that a shard is served here no longer.
 	Released(lane int, shard int32)
+	// Followed reports how many changelog offsets the copy of a shard that is followed lacks.
+	Followed(lane int, shard int32, lag int64)
+	// Unfollowed reports that a shard is followed here no longer.
+	Unfollowed(lane int, shard int32)
 	// Waiting reports that a lane cannot go on for now (the registry, the broker or the disk is away); nil: it can again.
 	Waiting(lane int, why error)
 }
@@ -69,10 +73,11 @@ type Restoration struct {
 
 // The words for why changelog records were read.
 const (
-	CausedByRestart = "restart"  // intact disk: since the last flush
-	CausedByNothing = "empty"    // empty disk: all
-	CausedBySleep   = "slept"    // the store slept for too long: all
-	CausedByDoubt   = "producer" // the outcome of a transaction was not known, or the producer was lost
+	CausedByRestart  = "restart"  // intact disk: since the last flush
+	CausedByNothing  = "empty"    // empty disk: all
+	CausedBySleep    = "slept"    // the store slept for too long: all
+	CausedByDoubt    = "producer" // the outcome of a transaction was not known, or the producer was lost
+	CausedByTakeover = "standby"  // it was followed until it was assigned: the tail
 )
 
 // nobody observes nothing.
@@ -83,4 +88,6 @@ func (nobody) Aborted(int, Outcome, error) {}
 func (nobody) Restored(Restoration)        {}
 func (nobody) Refused(int, int32, error)   {}
 func (nobody) Released(int, int32)         {}
+func (nobody) Followed(int, int32, int64)  {}
+func (nobody) Unfollowed(int, int32)       {}
 func (nobody) Waiting(int, error)          {}

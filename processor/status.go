@@ -11,14 +11,16 @@ type LaneStatus struct {
 	Member  bool          // it is in the group
 	Trouble error         // what its Kafka client said last of troubles that are not over; nil: none
 	Waiting error         // nil: it decides
-	Shards  []ShardStatus // by number
+	Shards  []ShardStatus // assigned ones, by number, then those that are followed
 }
 
 // ShardStatus is one shard of a lane.
 type ShardStatus struct {
 	Shard    int32
-	State    string // awaiting, restoring, serving, refused
+	State    string // awaiting, restoring, serving, refused; following
+	Standby  bool   // another instance serves it, this one keeps a copy
 	Position int64  // in its changelog
+	Lag      int64  // changelog offsets that a copy lacks, as of the last look; -1: not known yet
 	Why      error  // of a refused one
 }
 
@@ -36,6 +38,7 @@ func (s *LaneStatus) NotReady() []string {
 	}
 	for _, shard := range s.Shards {
 		switch {
+		case shard.Standby: // nobody waits for it here
 		case shard.Why != nil:
 			why = append(why, shard.Why.Error())
 		case shard.State != serving.String():
@@ -66,5 +69,14 @@ func (l *Lane) publish() {
 			position = h.at
 		}
 		l.status.Shards = append(l.status.Shards, ShardStatus{Shard: h.id, State: h.state.String(), Position: position, Why: h.why})
+	}
+	for s := range l.followed() {
+		lag := int64(-1)
+		if s.known {
+			lag = s.lag
+		}
+		l.status.Shards = append(l.status.Shards, ShardStatus{
+			Shard: s.id, State: s.state.String(), Standby: true, Position: s.at, Lag: lag, Why: s.why,
+		})
 	}
 }
