@@ -28,7 +28,7 @@ type Options struct {
 	Instance string // names this process among those of App, and stays over restarts; empty: made up once and kept in DataDir
 	DataDir  string
 	Lanes    int // 0: 1
-	Standbys int // copies of each shard that other instances keep; below 0: as 0
+	Standbys int // copies of each shard that other instances keep; 0: none
 	Topics   Topics
 
 	Kafka   []kgo.Opt // how to reach the cluster: brokers, TLS, SASL; and compression
@@ -232,7 +232,7 @@ func (e *Engine) lane(number int, store *state.Store, writers *Writers) *Lane {
 		base: e.o.Kafka, admin: e.admin, group: e.o.App, name: name, siblings: e.laneNames(), shards: e.shards, topics: e.o.Topics,
 		log: log,
 		balancer: &balancer{
-			effects: e.o.Topics.Effects, instance: e.o.Instance, lane: number, standbys: max(0, e.o.Standbys),
+			effects: e.o.Topics.Effects, instance: e.o.Instance, lane: number, standbys: e.o.Standbys,
 			positions: func() map[int32]int64 { return positions(store, e.shards, e.o.Now().Add(-e.o.StaleAfter)) },
 		},
 		sessionTimeout: e.o.SessionTimeout, heartbeat: e.o.Heartbeat, rebalanceTimeout: e.o.RebalanceTimeout,

@@ -173,8 +173,8 @@ func (l *Lane) followedOn(s *standby, e *Changelog) error {
 	if !s.heard.IsZero() && now.Sub(s.heard) > l.o.StaleAfter && e.HighWatermark > s.at {
 		return l.followAnew(s, now)
 	}
-	s.piece = e
-	return l.followPiece(s, now)
+	s.piece = e // the first slice with this step
+	return nil
 }
 
 // followAnew drops a copy that slept: tombstones of what was deleted meanwhile may be gone from the changelog by now.
