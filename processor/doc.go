@@ -77,8 +77,8 @@
 //
 // # Standby copies and assignment
 //
-//   - The leader of the group (fleet.go) gives each shard a target: stickily, evenly by member, and of those who have room to
-//     the one whose instance has most of it in its store. Lanes of an instance share a store and count as one there.
+//   - The leader of the group (fleet.go) gives each shard a target: stickily, evenly by lane and instance, and of those who have
+//     room to the one whose instance has most of it in its store. Lanes of an instance share a store and count as one there.
 //   - A shard is held by its target only where the target is near: at most two grains of positions behind, or ready by its own
 //     word. Else it stays where it is or, where its owner is gone, goes to whoever is nearest, and the target follows it
 //     meanwhile: the leader says that it is wanted there. So nobody waits for a restore from nothing while a copy exists.

@@ -49,7 +49,7 @@ type Options struct {
 	MaxBytes           int64         // produced bytes a transaction; 0: 8 MiB
 	MaxRecordBytes     int64         // the largest record that our topics take; 0: 1,000,000
 	SessionTimeout     time.Duration // 0: 10 s
-	Heartbeat          time.Duration // 0: a fifth of SessionTimeout, at most 3 s
+	Heartbeat          time.Duration // 0: a fifth of SessionTimeout, at most 200 ms. A shard that moves waits until all have heard of it
 	RebalanceTimeout   time.Duration // 0: 60 s
 	TransactionTimeout time.Duration // 0: 10 s
 	StaleAfter         time.Duration // 0: 84 h
@@ -63,7 +63,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	or(&o.SessionTimeout, 10*time.Second)
-	or(&o.Heartbeat, min(o.SessionTimeout/5, 3*time.Second))
+	or(&o.Heartbeat, min(o.SessionTimeout/5, 200*time.Millisecond))
 	or(&o.RebalanceTimeout, time.Minute)
 	or(&o.TransactionTimeout, 10*time.Second)
 	or(&o.StaleAfter, 84*time.Hour)

@@ -136,7 +136,7 @@ func (f *fleet) targets() []int {
 			free = append(free, s)
 		}
 	}
-	room := quotas(has, f.shards)
+	room := f.quotas(has)
 	var poor []int // members that have less than they are to have
 	for m, mine := range has {
 		if len(mine) < room[m] {
@@ -183,20 +183,28 @@ func (f *fleet) sortFarFirst(shards, poor []int) {
 	slices.SortStableFunc(shards, func(a, b int) int { return cmp.Compare(distance(b), distance(a)) })
 }
 
-// quotas says how many shards each member is to have: all alike, and one more for those that have most already, so that the
-// remainder moves nothing.
-func quotas(has [][]int, shards int) []int {
-	order := make([]int, len(has))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(has[b]), len(has[a])) })
+// quotas says how many shards each member is to have: all alike. The remainder goes to different instances, as far as there
+// are, and within that to those that have most already, so that it moves nothing.
+func (f *fleet) quotas(has [][]int) []int {
 	room := make([]int, len(has))
-	for rank, m := range order {
-		room[m] = shards / len(has)
-		if rank < shards%len(has) {
-			room[m]++
+	for m := range room {
+		room[m] = f.shards / len(has)
+	}
+	more := make([]bool, len(has))     // members with one more
+	extras := make([]int, f.instances) // of them, by instance
+	for range f.shards % len(has) {
+		best := noMember
+		for m := range has {
+			if !more[m] && (best == noMember || cmp.Or(
+				cmp.Compare(extras[f.instance[best]], extras[f.instance[m]]),
+				cmp.Compare(len(has[m]), len(has[best])),
+			) > 0) {
+				best = m
+			}
 		}
+		more[best] = true
+		extras[f.instance[best]]++
+		room[best]++
 	}
 	return room
 }

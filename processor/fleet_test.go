@@ -180,10 +180,13 @@ func (g *group) check(t *rapid.T, before []balanced) {
 // checkRest holds when the group has come to rest.
 func (g *group) checkRest(t *rapid.T) {
 	total, least, most := 0, int(g.shards), 0
+	lanes, has := map[string]int{}, map[string]int{}
 	owner, copies := map[int32]string{}, map[string]map[int32]bool{}
 	for i, d := range g.duties {
 		total, least, most = total+len(d.active), min(least, len(d.active)), max(most, len(d.active))
 		name := g.members[i].instance
+		lanes[name]++
+		has[name] += len(d.active)
 		if copies[name] == nil {
 			copies[name] = map[int32]bool{}
 		}
@@ -196,6 +199,13 @@ func (g *group) checkRest(t *rapid.T) {
 	}
 	if total != int(g.shards) || most-least > 1 {
 		t.Fatalf("it is not even: %s", g)
+	}
+	for one := range has {
+		for other := range has {
+			if lanes[one] == lanes[other] && has[one]-has[other] > 1 {
+				t.Fatalf("%s has more than %s with as many lanes: %s", one, other, g)
+			}
+		}
 	}
 	for s := range g.shards {
 		n := 0
