@@ -71,9 +71,7 @@ var _ Kafka = (*client)(nil)
 
 func newClient(o clientOptions) *client {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &client{clientOptions: o, adm: kadm.NewClient(o.admin), ctx: ctx, cancel: cancel}
-	o.balancer.follows, o.balancer.told = c.follows, c.follow
-	return c
+	return &client{clientOptions: o, adm: kadm.NewClient(o.admin), ctx: ctx, cancel: cancel}
 }
 
 // post adds an event, and wakes the poll that is waiting.

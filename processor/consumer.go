@@ -23,6 +23,7 @@ const (
 
 // Join implements Kafka.
 func (c *client) Join() {
+	c.balancer.follows, c.balancer.told = c.follows, c.follow
 	options := kafkaOptions(c.base,
 		kgo.ClientID(c.name),
 		kgo.WithLogger(kgoLog{c.log}),

@@ -229,6 +229,58 @@ func (g *group) checkRest(t *rapid.T) {
 	}
 }
 
+// One that joins gets its part from the others and nothing else moves. Where one leaves, what it had goes to the others; where
+// that makes one have too much for a while, it may give another shard away, of which somebody has more.
+func TestAssignMovesLittle(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := newGroup(int32(rapid.IntRange(1, 40).Draw(t, "shards")), 1)
+		n := rapid.IntRange(2, 7).Draw(t, "members")
+		for i := range n - 1 {
+			g.add(string(rune('a' + i)))
+		}
+		g.settle(t, func([]balanced) {})
+		for s := range g.ends {
+			g.ends[s] = int64(rapid.IntRange(0, 100).Draw(t, "written"))
+		}
+		g.catchUp()
+		owner := g.owners()
+		g.add("new")
+		g.settle(t, func([]balanced) {
+			for s, now := range g.owners() {
+				if now != owner[s] && now != "new" {
+					t.Fatalf("shard %d moved from %s to %s: %s", s, owner[s], now, g)
+				}
+			}
+		})
+		owner = g.owners()
+		i := rapid.IntRange(0, n-1).Draw(t, "gone")
+		gone, had := g.members[i].instance, len(g.members[i].owned)
+		g.remove(i)
+		g.settle(t, func([]balanced) {})
+		g.checkRest(t)
+		moved := 0
+		for s, now := range g.owners() {
+			if now != owner[s] && owner[s] != gone {
+				moved++
+			}
+		}
+		if moved > had {
+			t.Fatalf("%d shards of others moved when one with %d left: %s", moved, had, g)
+		}
+	})
+}
+
+// owners are the instances that have the shards.
+func (g *group) owners() map[int32]string {
+	owner := make(map[int32]string)
+	for _, m := range g.members {
+		for _, s := range m.owned {
+			owner[s] = m.instance
+		}
+	}
+	return owner
+}
+
 // three is a fleet of two instances with 9 shards that hold much, and of a third that is about to join.
 func three(t *testing.T) *group {
 	t.Helper()
