@@ -191,3 +191,31 @@ func TestPauseOfAShard(t *testing.T) {
 	}
 	a.end()
 }
+
+// What a member leaves open when it dies holds its heirs up for no second: it is fenced before they ask where to go on. (After
+// a no, the client would ask again a second later; the transaction's own timeout is far away.)
+func TestDeadWriterHoldsNobodyUp(t *testing.T) {
+	s := newShop(t, 4)
+	s.trade(100)
+	patient := func(o *Options) { o.TransactionTimeout = 50 * time.Second }
+	b := s.run(newMachine("b"), patient)
+	eventually(t, "all shards at b", func() bool { return b.serving() == testShards })
+	p, _ := s.stepUntilWith(newMachine("a"), "C2 flushing", 6, func(l *Lane) bool {
+		if l.ending == nil && l.current == nil {
+			s.trade(20)
+		}
+		return false
+	}, patient)
+	if !p.off {
+		t.Fatal("nothing was left open")
+	}
+	died := time.Now()
+	eventually(t, "all shards at b again", func() bool { return b.serving() == testShards })
+	took := time.Since(died)
+	t.Logf("served again after %s, with a session timeout of 1 s", took)
+	if took > 2*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	s.check(s.read())
+	b.end()
+}
