@@ -293,11 +293,11 @@ func (l *Lane) serve(h *held, now time.Time) {
 
 // refuse leaves a shard unserved or, where it is followed, without a copy, and says so. Others go on.
 func (l *Lane) refuse(h *held, why error) {
-	said := "shard is not served"
 	if h.state == following {
-		said = "shard is not followed"
+		l.log.Error("shard is not followed", "shard", h.id, "err", why)
+	} else {
+		l.log.Error("shard is not served", "shard", h.id, "err", why)
 	}
 	h.state, h.why = refused, why
-	l.log.Error(said, "shard", h.id, "err", why)
 	l.o.Observer.Refused(l.o.Number, h.id, why)
 }
