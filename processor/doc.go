@@ -131,5 +131,6 @@
 //   - A log can end in markers, and compaction takes records away: progress in the changelog is what the fetch says, not what
 //     was delivered (reader.go); progress in the inputs is seen because markers are kept in what is polled (consumer.go).
 //   - The writer's id stands in the metadata of the last committed transaction. Where a shard's new owner dies within its first
-//     transaction, the metadata still names the owner before it, and the transaction's timeout ends what is open.
+//     transaction, the metadata still names the owner before it: so it is also looked for among the transactions that are open
+//     and wrote to the shard's changelog. Only one that wrote to no changelog is left to its timeout.
 package processor

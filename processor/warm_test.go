@@ -194,44 +194,59 @@ func TestPauseOfAShard(t *testing.T) {
 	a.end()
 }
 
-// Offsets that a member leaves pending when it dies hold its heirs up for no second: its transaction is ended before the client
-// asks for them. (After a no, the client asks again a second later; the transaction's own timeout is far away.)
+// Offsets that a member leaves pending when it dies hold its heirs up for no second, be it in its first transaction: that is
+// ended before the client asks for them. (After a no, the client asks again a second later; the transaction's own timeout is far
+// away.)
 func TestDeadWriterHoldsNobodyUp(t *testing.T) {
-	s := newShop(t, 4)
-	s.trade(100)
-	patient := func(o *Options) { o.TransactionTimeout = 50 * time.Second }
-	ma := newMachine("a")
-	a, b := s.run(ma, patient), s.run(newMachine("b"), patient)
-	eventually(t, "two shards each", func() bool { return a.serving() == 2 && b.serving() == 2 })
-	s.read()
+	for name, commits := range map[string]int{"in its first transaction": 0, "in a later one": 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t, 4)
+			s.trade(100)
+			patient := func(o *Options) { o.TransactionTimeout = 50 * time.Second }
+			b := s.run(newMachine("b"), patient)
+			s.read()
+			ma := newMachine("a")
+			a := s.run(ma, patient)
+			eventually(t, "two shards each", func() bool { return a.serving() == 2 && b.serving() == 2 })
+			died := s.cutAtEnd("test-a-0", commits, ma)
+			var at time.Time
+			for at.IsZero() {
+				s.trade(30)
+				select {
+				case at = <-died:
+				default:
+				}
+			}
+			eventually(t, "all shards at b", func() bool { return b.serving() == testShards })
+			took := time.Since(at)
+			t.Logf("served again after %s, with a session timeout of 1 s", took)
+			if took > 1900*time.Millisecond {
+				t.Errorf("it took %s", took)
+			}
+			a.stop()
+			<-a.done
+			s.check(s.read())
+			b.end()
+		})
+	}
+}
 
+// cutAtEnd takes a machine's power when it asks for the end of a transaction, after it has ended some: the offsets are in the
+// transaction, and nobody hears of its end. It returns when.
+func (s *shop) cutAtEnd(id string, after int, m *machine) <-chan time.Time {
 	died := make(chan time.Time, 1)
 	s.cluster.ControlKey(int16(kmsg.EndTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		end, ok := r.(*kmsg.EndTxnRequest)
-		if !ok || end.TransactionalID != "test-a-0" {
+		if end, ok := r.(*kmsg.EndTxnRequest); !ok || end.TransactionalID != id || after > 0 {
+			if ok && end.TransactionalID == id {
+				after--
+			}
 			s.cluster.KeepControl()
 			return nil, nil, false
 		}
-		ma.crash() // with its offsets in the transaction, whose end nobody hears of
+		m.crash()
 		died <- time.Now()
 		return nil, errors.New("the cable is cut"), true
 	})
-	var at time.Time
-	for at.IsZero() {
-		s.trade(5)
-		select {
-		case at = <-died:
-		default:
-		}
-	}
-	eventually(t, "all shards at b", func() bool { return b.serving() == testShards })
-	took := time.Since(at)
-	t.Logf("served again after %s, with a session timeout of 1 s", took)
-	if took > 1900*time.Millisecond {
-		t.Errorf("it took %s", took)
-	}
-	a.stop()
-	<-a.done
-	s.check(s.read())
-	b.end()
+	return died
 }
