@@ -69,6 +69,20 @@ func (g *group) catchUp() (wanted bool) {
 	return wanted
 }
 
+// progress lets some of the copies that are followed come nearer, and some members say that they are ready for what is wanted.
+func (g *group) progress(t *rapid.T) {
+	for i := range g.members {
+		m := &g.members[i]
+		for _, s := range g.duties[i].standbys {
+			at := min(g.stores[m.instance][s], g.ends[s])
+			g.stores[m.instance][s] = rapid.Int64Range(at, g.ends[s]).Draw(t, "read")
+			if slices.Contains(g.duties[i].wanted, s) && rapid.Bool().Draw(t, "ready") {
+				m.follows[s] = true
+			}
+		}
+	}
+}
+
 // settle goes on until an assignment changes nothing and nothing is wanted. That takes a few rounds and not more: one to have
 // copies follow, one to have owners let go, one to give.
 func (g *group) settle(t interface{ Fatalf(string, ...any) }, check func(before []balanced)) {
@@ -132,6 +146,7 @@ func TestAssignLaws(t *testing.T) {
 				before := slices.Clone(g.members)
 				g.join()
 				g.check(t, before)
+				g.progress(t)
 			}
 		}
 		g.settle(t, func(before []balanced) { g.check(t, before) })
