@@ -81,8 +81,9 @@ func (w *world) recreate() {
 		for _, p := range w.processes {
 			for _, l := range p.lanes {
 				for h := range l.inOrder() {
+					_, committed := w.check.positions[h.id]
 					switch {
-					case w.check.positions[h.id] == 0: // nothing was ever committed
+					case !committed:
 					case h.state == refused:
 						refusing++
 					case h.state == serving:

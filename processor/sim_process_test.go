@@ -195,7 +195,7 @@ func (p *simProcess) failed(l *simLane, err error) {
 		p.w.fail("position", "%s: %v", l.client.name, err)
 	case errors.Is(err, errUsedTwice):
 		p.w.seen("C11")
-		if p.w.calm {
+		if p.w.calm && p.w.step > p.w.plan.steps+1000 { // not of what was before
 			p.w.fail("stopped", "%s: %v", l.client.name, err)
 		}
 	case classifyEngine(err) == RemedyReopen:

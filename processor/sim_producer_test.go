@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,16 +66,16 @@ func (c *simClient) send(p *simSession) bool {
 	for n := 1 + c.w.random.IntN(12); n > 0 && len(p.buffer) > 0; n-- {
 		o := &p.buffer[0]
 		part, offset, err := c.b.produce(c.name, p.id, o)
-		switch {
-		case errors.Is(err, kerr.ConcurrentTransactions):
+		if errors.Is(err, kerr.ConcurrentTransactions) {
 			return false
-		case err == nil && c.w.strikes("produce"):
-			err = kerr.RequestTimedOut // it was written, and nobody knows
 		}
 		p.buffer = p.buffer[1:]
-		p.sent = p.sent || err == nil || part != nil
+		p.sent = p.sent || err == nil
+		if err == nil && c.w.strikes("produce") {
+			err = kerr.RequestTimedOut // it was written, and nobody knows
+		}
 		if err != nil {
-			p.err = errors.Join(p.err, fmt.Errorf("produce to %s: %w", o.Topic, err))
+			p.err = cmp.Or(p.err, fmt.Errorf("produce to %s: %w", o.Topic, err))
 			continue
 		}
 		if part != nil && part.Topic == c.w.topics.State {
