@@ -358,7 +358,7 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 			continue
 		}
 		p := state.Position{ClusterID: h.clusterID, TopicID: h.topicID, Offset: t.offsets[id], AppliedAt: now}
-		if err := h.store.Apply(o, p); err != nil {
+		if err := h.store.Apply(o, p); err != nil && !l.overtaken(h, h.position, err) {
 			err = fmt.Errorf("apply transaction %d to shard %d at changelog offset %d: %w", t.number, id, p.Offset, err)
 			if classify(err) == RemedyReopen || errors.Is(err, state.ErrPosition) {
 				return err
@@ -382,6 +382,21 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 	}
 	l.o.Observer.Committed(t.report)
 	return nil
+}
+
+// overtaken says that the store refused a position because another lane of this process has taken the shard over and brought
+// it further than this lane ever did: this one was lost to the group and has not heard of it yet. What it committed or was
+// reading is in the changelog below, so the other lane has it in the store already.
+func (l *Lane) overtaken(h *held, ours int64, err error) bool {
+	if !errors.Is(err, state.ErrPosition) {
+		return false
+	}
+	stored, there, err := h.store.Position()
+	if err != nil || !there || stored.ClusterID != h.clusterID || stored.TopicID != h.topicID || stored.Offset <= ours {
+		return false
+	}
+	l.log.Warn("shard is ahead of this lane, another one has it by now", "shard", h.id, "offset", ours, "found", stored.Offset)
+	return true
 }
 
 // applyAgain tries once more to apply what is committed.

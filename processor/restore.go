@@ -165,7 +165,13 @@ func (l *Lane) checkChangelog(h *held, e *Changelog, now time.Time) (again bool,
 	if slept := l.slept(h, now); slept > l.o.StaleAfter && h.at < h.target {
 		// Tombstones of what was deleted meanwhile may be gone from the changelog by now.
 		if err := h.store.Drop(); err != nil {
-			return true, fmt.Errorf("restore shard %d: drop a store that slept: %w", h.id, err)
+			err = fmt.Errorf("restore shard %d: drop a store that slept: %w", h.id, err)
+			if classify(err) == RemedyReopen {
+				return true, err
+			}
+			l.log.Warn("store takes nothing in, trying again", "shard", h.id, "err", err)
+			h.bounded, h.retryAt = false, now.Add(time.Second)
+			return true, nil
 		}
 		h.stored, h.at, h.did.From = nil, 0, 0
 		h.did.Cause = CausedBySleep
@@ -227,7 +233,7 @@ func (l *Lane) replay(h *held, e *Changelog, now time.Time) error {
 		h.did.Bytes += int64(len(r.Key) + len(r.Value))
 	}
 	p := state.Position{ClusterID: e.ClusterID, TopicID: e.TopicID, Offset: e.Next, AppliedAt: now}
-	if err := h.store.Replay(records, p); err != nil {
+	if err := h.store.Replay(records, p); err != nil && !l.overtaken(h, h.at, err) {
 		err = fmt.Errorf("restore shard %d to changelog offset %d: %w", h.id, e.Next, err)
 		switch {
 		case errors.Is(err, state.ErrKey):

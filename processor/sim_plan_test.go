@@ -23,6 +23,7 @@ type plan struct {
 	maxRecords, pollRecords int
 	cacheBytes              int64
 	fetch, piece            int // records a partition and fetch, at most
+	tick                    int // ms a step, at most
 	restart                 int // steps until a process that went down comes up
 	happenings              int // of the cluster and the clients, a step, at most
 	flushOneIn, tradeOneIn  int
@@ -57,9 +58,9 @@ func drawPlan(seed uint64) plan {
 	p := plan{
 		shards: int32(between(1, 4)), inputs: int32(between(1, 5)), processes: between(1, 3), lanes: between(1, 2),
 		members: between(1, 12), events: between(15, 110), programme: r.IntN(len(simProgrammes())),
-		shuffled: r.IntN(2) == 0, away: r.IntN(3) > 0, steps: between(200, 500),
+		shuffled: r.IntN(2) == 0, away: r.IntN(3) > 0, steps: between(200, 600),
 		commitEvery: time.Duration(between(5, 100)) * time.Millisecond, maxRecords: between(1, 40), pollRecords: between(1, 20),
-		cacheBytes: int64(between(1, 100)) * 1000, fetch: between(1, 20), piece: between(1, 60), restart: between(3, 120),
+		cacheBytes: int64(between(1, 100)) * 1000, fetch: between(1, 20), piece: between(1, 60), restart: between(3, 120), tick: between(5, 60),
 		happenings: between(2, 9), flushOneIn: between(10, 200), tradeOneIn: between(1, 6),
 	}
 	if p.processes*p.lanes > 4 {
@@ -78,11 +79,14 @@ func drawPlan(seed uint64) plan {
 		}
 	}
 	days := 0
-	for range between(0, 14) {
+	for range between(0, 22) {
 		if len(faults) == 0 {
 			break
 		}
 		f := simFault{step: between(10, p.steps), kind: faults[r.IntN(len(faults))], a: r.IntN(1000), b: between(1, 60)}
+		if f.kind == "down" && r.IntN(3) == 0 {
+			f.b *= 4 // long enough for everything to time out
+		}
 		if f.kind == "time" {
 			f.b = []int{1, 4, 13, 50, 100}[r.IntN(5)] // hours
 			if days += f.b; days > 40*24 {

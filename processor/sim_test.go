@@ -31,7 +31,7 @@ func sweep(seeds uint64, ledgers []*rules.Ledger, defect *simDefect) (points map
 	var mu sync.Mutex
 	var work sync.WaitGroup
 	next := uint64(0)
-	for range runtime.GOMAXPROCS(0) {
+	for range 3 * runtime.GOMAXPROCS(0) { // a store that waits for its disk needs no processor
 		work.Go(func() {
 			for {
 				mu.Lock()

@@ -151,7 +151,7 @@ const calmSteps = 6000
 // tick is one step: time passes, a lane makes a step, and something happens around it.
 func (w *world) tick() {
 	w.step++
-	passed := time.Duration(1+w.random.IntN(14)) * time.Millisecond
+	passed := time.Duration(1+w.random.IntN(w.plan.tick)) * time.Millisecond
 	w.ticks += passed
 	w.now = w.now.Add(passed)
 	w.strike()
