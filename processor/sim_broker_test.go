@@ -171,6 +171,12 @@ func (b *simBroker) end(t *simTxn, outcome Outcome) {
 	if outcome == OutcomeCommitted {
 		b.w.check.committed(t)
 	}
+	t.notYet = make(map[*simPartition]int)
+	for _, p := range t.waiting {
+		if late := b.w.plan.lateMarkers; late > 0 && b.w.random.IntN(4) == 0 {
+			t.notYet[p] = b.w.step + b.w.random.IntN(late)
+		}
+	}
 	b.ending = append(b.ending, t)
 	b.mark(t, -1)
 }
@@ -193,20 +199,22 @@ func (b *simBroker) mark(t *simTxn, i int) {
 	}
 }
 
-// markSome writes a marker of some transaction; false: none is missing.
-func (b *simBroker) markSome() bool {
+// markSome writes a marker of some transaction, unless it is one that comes late.
+func (b *simBroker) markSome() {
 	if len(b.ending) == 0 {
-		return false
+		return
 	}
 	t := b.ending[b.w.random.IntN(len(b.ending))]
 	i := b.w.random.IntN(len(t.waiting))
 	where := "the offsets"
+	if t.notYet[t.waiting[i]] > b.w.step {
+		return
+	}
 	if p := t.waiting[i]; p != nil {
 		where = fmt.Sprintf("%s/%d", p.Topic, p.Partition.Partition)
 	}
 	b.w.tracef("marker of txn %d in %s", t.number, where)
 	b.mark(t, i)
-	return true
 }
 
 // pass lets the broker's time pass: what is overdue is ended.

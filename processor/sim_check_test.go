@@ -44,7 +44,7 @@ func newChecker(w *world) *checker {
 
 // committed looks at a transaction whose commit has just become true.
 func (c *checker) committed(t *simTxn) {
-	if t.offsets == nil {
+	if len(t.offsets) == 0 {
 		c.w.fail("offsets", "transaction %d of %s commits no offsets", t.number, t.writer.id)
 		return
 	}

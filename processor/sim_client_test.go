@@ -14,7 +14,7 @@ type simClient struct {
 	b        *simBroker
 	process  *simProcess
 	lane     *simLane
-	told     Event // what the lane was told last
+	told     Event  // what the lane was told last
 	name     string // transactional id and client id
 	siblings []string
 	off      bool // the power is gone: nothing is sent, nothing arrives

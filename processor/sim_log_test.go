@@ -99,7 +99,8 @@ type simTxn struct {
 	offsets map[Partition]Committed // nil: none were added to it
 	outcome Outcome                 // unknown while it is open
 	marked  map[*simPartition]bool
-	waiting []*simPartition // still without its marker; nil stands for the group's offsets
+	waiting []*simPartition       // still without its marker; nil stands for the group's offsets
+	notYet  map[*simPartition]int // steps before which their markers are not written
 }
 
 func (t *simTxn) empty() bool { return len(t.parts) == 0 && len(t.outputs) == 0 }

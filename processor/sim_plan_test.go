@@ -17,7 +17,8 @@ type plan struct {
 	programme        int
 	mix              []string // kinds of events
 	shuffled, away   bool
-	steps            int // with faults
+	fences           bool // those who are gone are fenced; it is best effort only
+	steps            int  // with faults
 
 	commitEvery             time.Duration
 	maxRecords, pollRecords int
@@ -27,6 +28,7 @@ type plan struct {
 	restart                 int // steps until a process that went down comes up
 	happenings              int // of the cluster and the clients, a step, at most
 	flushOneIn, tradeOneIn  int
+	lateMarkers             int // steps by which markers come late, at most
 
 	faults []simFault
 }
@@ -38,12 +40,14 @@ type simFault struct {
 	a, b int // which, and how long or how often
 }
 
-func (f simFault) String() string { return fmt.Sprintf("step %d: %s (%d, %d)", f.step, f.kind, f.a, f.b) }
+func (f simFault) String() string {
+	return fmt.Sprintf("step %d: %s (%d, %d)", f.step, f.kind, f.a, f.b)
+}
 
 // The faults. Those with a colon strike the next request of their kind.
 func simFaultKinds() []string {
 	return []string{
-		"crash", "crash", "crash and wipe", "stop", "pause", "isolate", "slow", "kick", "rebalance", "fence", "twin",
+		"crash", "crash", "crash and wipe", "stop", "pause", "pause", "isolate", "slow", "kick", "rebalance", "fence", "twin",
 		"down", "registry", "disk full", "disk failed", "time", "time", "time", "compact",
 		"open", "produce", "offsets: coordinator", "offsets: abortable", "offsets: unknown member",
 		"end: lost on its way", "end: answer lost", "end: late", "end: refused", "fetch offsets", "ends", "changelog",
@@ -58,10 +62,13 @@ func drawPlan(seed uint64) plan {
 	p := plan{
 		shards: int32(between(1, 4)), inputs: int32(between(1, 5)), processes: between(1, 3), lanes: between(1, 2),
 		members: between(1, 12), events: between(15, 110), programme: r.IntN(len(simProgrammes())),
-		shuffled: r.IntN(2) == 0, away: r.IntN(3) > 0, steps: between(200, 600),
+		shuffled: r.IntN(2) == 0, away: r.IntN(3) > 0, fences: r.IntN(2) == 0, steps: between(200, 600),
 		commitEvery: time.Duration(between(5, 100)) * time.Millisecond, maxRecords: between(1, 40), pollRecords: between(1, 20),
 		cacheBytes: int64(between(1, 100)) * 1000, fetch: between(1, 20), piece: between(1, 60), restart: between(3, 120), tick: between(5, 60),
 		happenings: between(2, 9), flushOneIn: between(10, 200), tradeOneIn: between(1, 6),
+	}
+	if r.IntN(2) == 0 {
+		p.lateMarkers = between(5, 100)
 	}
 	if p.processes*p.lanes > 4 {
 		p.lanes = 1

@@ -231,7 +231,7 @@ func (p *simProcess) heal() {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for range 2000 {
-		if err := p.store.Err(); err == nil || errors.Is(err, state.ErrFailed) || errors.Is(err, state.ErrCorrupt) {
+		if err := p.store.Flush(); err == nil || errors.Is(err, state.ErrFailed) || errors.Is(err, state.ErrCorrupt) {
 			return
 		}
 		<-tick.C

@@ -65,14 +65,18 @@ func (c *simClient) send(p *simSession) bool {
 	}
 	for n := 1 + c.w.random.IntN(12); n > 0 && len(p.buffer) > 0; n-- {
 		o := &p.buffer[0]
+		if c.w.random.IntN(2) == 0 && c.w.strikes("produce") { // it is not written
+			p.buffer, p.err = p.buffer[1:], cmp.Or(p.err, fmt.Errorf("produce to %s: %w", o.Topic, error(kerr.MessageTooLarge)))
+			continue
+		}
 		part, offset, err := c.b.produce(c.name, p.id, o)
 		if errors.Is(err, kerr.ConcurrentTransactions) {
 			return false
 		}
 		p.buffer = p.buffer[1:]
 		p.sent = p.sent || err == nil
-		if err == nil && c.w.strikes("produce") {
-			err = kerr.RequestTimedOut // it was written, and nobody knows
+		if err == nil && c.w.strikes("produce") { // it is written, and nobody knows
+			err = kerr.RequestTimedOut
 		}
 		if err != nil {
 			p.err = cmp.Or(p.err, fmt.Errorf("produce to %s: %w", o.Topic, err))
@@ -208,7 +212,9 @@ func (c *simClient) abort(p *simSession, why error) {
 			c.ended(p, Ended{Outcome: OutcomeAborted, Discard: why != nil && classify(why) == RemedyDiscard, Err: why})
 		}
 		return true
-	}, func() { c.ended(p, Ended{Outcome: OutcomeAborted, Discard: true, Err: errors.Join(why, context.DeadlineExceeded)}) })
+	}, func() {
+		c.ended(p, Ended{Outcome: OutcomeAborted, Discard: true, Err: errors.Join(why, context.DeadlineExceeded)})
+	})
 }
 
 // FetchOffsets implements Kafka.
@@ -279,7 +285,7 @@ func (b *simBroker) piece(shard int32, from int64) Changelog {
 
 // FenceGone implements Kafka.
 func (c *simClient) FenceGone(shards []int32) {
-	if c.called(); c.off {
+	if c.called(); c.off || !c.w.plan.fences {
 		return
 	}
 	var writers []string

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	simSeed  = flag.Uint64("seed", 0, "the one seed that TestSimulator replays, step for step; 0: a sweep")      //nolint:gochecknoglobals // flags
+	simSeed  = flag.Uint64("seed", 0, "the one seed that TestSimulator replays, step for step; 0: a sweep")   //nolint:gochecknoglobals // flags
 	simSeeds = flag.Uint64("seeds", 0, "how many seeds TestSimulator sweeps over; 0: as many as time allows") //nolint:gochecknoglobals // flags
 )
 
