@@ -326,7 +326,7 @@ func (c *simClient) Release() int64 {
 
 // beat sends a heartbeat if it is time to. The client does it by itself, however slow its lane is.
 func (c *simClient) beat() {
-	if !c.reaches() || c.member == "" || c.w.ticks-c.beaten < simSessionTimeout/5 {
+	if !c.reaches() || c.member == "" || c.w.ticks-c.beaten < simSessionTimeout/5 || c.w.random.IntN(4) > 0 {
 		return
 	}
 	c.beaten = c.w.ticks

@@ -135,10 +135,10 @@ func simDefects() []simDefect {
 				}
 			}),
 		},
-		{name: "a stale generation accepted", checkers: []string{"answers", "position", "offsets", "state"}, anyGeneration: true},
+		{name: "a stale generation accepted", checkers: []string{"answers", "position", "offsets", "state", "entries"}, anyGeneration: true},
 		{
 			// Given up before what was decided for them is committed, which then happens in the name of the next generation.
-			name: "shards released while a transaction is open", checkers: []string{"answers", "position", "offsets"},
+			name: "shards released while a transaction is open", checkers: []string{"answers", "position", "offsets", "entries"},
 			kafka: over(func(l *simLane, o *order) {
 				o.event = func(e Event) Event {
 					if _, ok := e.(Revoked); ok {

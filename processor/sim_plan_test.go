@@ -47,7 +47,7 @@ func (f simFault) String() string {
 // The faults. Those with a colon strike the next request of their kind.
 func simFaultKinds() []string {
 	return []string{
-		"crash", "crash", "crash and wipe", "stop", "pause", "pause", "isolate", "slow", "kick", "rebalance", "fence", "twin",
+		"crash", "crash", "crash and wipe", "stop", "pause", "pause before commit", "isolate", "slow", "kick", "rebalance", "fence", "twin",
 		"down", "registry", "disk full", "disk failed", "time", "time", "time", "compact",
 		"open", "produce", "offsets: coordinator", "offsets: abortable", "offsets: unknown member",
 		"end: lost on its way", "end: answer lost", "end: late", "end: refused", "fetch offsets", "ends", "changelog",
@@ -168,8 +168,9 @@ func (w *world) sufferProcess(p *simProcess, l *simLane, f simFault) {
 			l.Stop()
 		}
 	case "pause":
-		p.pausedTo = w.step + 2*f.b + 60
-		w.seen("zombie")
+		p.sleep(time.Duration(20*f.b) * time.Millisecond)
+	case "pause before commit":
+		p.sleepy = simSessionTimeout + time.Duration(20*f.b)*time.Millisecond
 	case "isolate":
 		l.client.isolated = w.step + 2*f.b + 60
 	case "slow":

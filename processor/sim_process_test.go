@@ -30,8 +30,9 @@ type simProcess struct {
 	lanes []*simLane
 
 	up        bool
-	startAt   int // step at which it starts
-	pausedTo  int // it stands still up to this step
+	startAt   int           // step at which it starts
+	pausedTo  time.Duration // it stands still up to then, by the broker's clock
+	sleepy    time.Duration // it will stand still for so long when it is about to commit; 0: not
 	stopping  bool
 	cutIn     int // calls until the power goes; 0: it stays
 	crashed   *vfs.MemFS
@@ -63,7 +64,7 @@ func (a *simAilment) MaybeError(op errorfs.Op) error {
 	return syscall.ENOSPC
 }
 
-func (p *simProcess) paused() bool { return p.w.step < p.pausedTo }
+func (p *simProcess) paused() bool { return p.w.ticks < p.pausedTo }
 
 // storeOptions are the store's, with flushes left to the world.
 func (p *simProcess) storeOptions() state.Options {
@@ -116,6 +117,13 @@ func (p *simProcess) laneOptions(n int, name string, l *simLane) LaneOptions {
 	}
 }
 
+// sleep makes it a zombie: it stands still, and does not know it.
+func (p *simProcess) sleep(d time.Duration) {
+	p.w.tracef("%s stands still for %s", p.name, d)
+	p.w.seen("zombie")
+	p.pausedTo, p.sleepy = p.w.ticks+d, 0
+}
+
 // called is passed at each call between a lane and its Kafka; the power may go here.
 func (p *simProcess) called() {
 	if p.cutIn == 0 {
@@ -148,7 +156,7 @@ func (p *simProcess) bury(again int) {
 		p.disk = vfs.NewCrashableMem()
 	}
 	p.ails = &simAilment{}
-	p.crashed, p.wipe, p.up, p.cutIn, p.pausedTo, p.lanes = nil, false, false, 0, 0, nil
+	p.crashed, p.wipe, p.up, p.cutIn, p.pausedTo, p.sleepy, p.lanes = nil, false, false, 0, 0, 0, nil
 	p.startAt = p.w.step + again
 }
 

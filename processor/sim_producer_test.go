@@ -112,6 +112,9 @@ func (c *simClient) Commit(commit Commit) {
 	if c.off || p == nil {
 		return
 	}
+	if c.process.sleepy > 0 {
+		c.process.sleep(c.process.sleepy)
+	}
 	deadline := c.w.ticks + simTransactionTimeout/2
 	c.start("offsets in the transaction", simTransactionTimeout, func() bool {
 		err := c.addOffsets(p, commit)
