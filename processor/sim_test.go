@@ -151,7 +151,7 @@ func TestSimulatorIsDeterministic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for seed := uint64(1); seed <= 12; seed++ {
+	for seed := uint64(1); seed <= max(12, *simSeeds); seed++ {
 		once := simulate(seed, drawPlan(seed), ledgers, &simDefect{}, false)
 		again := simulate(seed, drawPlan(seed), ledgers, &simDefect{}, false)
 		if once.hash != again.hash || once.step != again.step {

@@ -151,7 +151,11 @@ const calmSteps = 6000
 // tick is one step: time passes, a lane makes a step, and something happens around it.
 func (w *world) tick() {
 	w.step++
-	passed := time.Duration(1+w.random.IntN(w.plan.tick)) * time.Millisecond
+	tick, happenings := w.plan.tick, w.plan.happenings
+	if w.calm { // the network is quick enough for everything to get through in time
+		tick, happenings = min(tick, 20), max(happenings, 6)
+	}
+	passed := time.Duration(1+w.random.IntN(tick)) * time.Millisecond
 	w.ticks += passed
 	w.now = w.now.Add(passed)
 	w.strike()
@@ -169,7 +173,7 @@ func (w *world) tick() {
 		w.shop.trade()
 	}
 	w.stepSome()
-	for range w.random.IntN(w.plan.happenings + 1) {
+	for range w.random.IntN(happenings + 1) {
 		w.happen()
 	}
 }
