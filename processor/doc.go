@@ -87,7 +87,7 @@
 //     committed. It serves nothing, commits nothing and is in nobody's way: small pieces between two batches.
 //   - Once all that are wanted of a lane are near their changelog's end, it joins again and says so (Kafka.Rejoin); then the
 //     leader moves them. One whose lag does not come down by a tenth in a minute is taken as it is: a fleet is not uneven
-//     for ever. A lane asks for the same shards once a minute at most, and positions are coarse: so rebalances end.
+//     for ever. A lane asks for the same shards once in 10 s at most, and positions are coarse: so rebalances end.
 //   - A shard that is assigned where it was followed is restored as any other, from where it is: the tail. Its store can be
 //     beyond the position in the metadata by markers, which are no rows. By more it cannot: offsets are fetched when all of the
 //     shard's transactions are settled (L4), and the owner before can commit nothing later, its generation being of yesterday

@@ -304,25 +304,32 @@ func (l *Lane) flushed(e Flushed) error {
 }
 
 // commitOffsets are the offsets that a transaction commits. Each shard that was worked on has its effects offset among them,
-// moved or not, because the position stands beside it.
+// moved or not, because the position stands beside it. So it does where only markers of the effects were passed: an offset
+// committed without its position would take away the one that stands there.
 func (l *Lane) commitOffsets(t *transaction) map[Partition]Committed {
 	offsets := make(map[Partition]Committed, len(t.next)+len(t.overlays))
 	for p, next := range t.next {
-		offsets[p.Partition] = Committed{Offset: next}
+		c := Committed{Offset: next}
+		if h := l.shards[p.shard]; p.Topic == l.o.Topics.Effects {
+			c.Metadata = l.metadata(h, h.position)
+		}
+		offsets[p.Partition] = c
 	}
 	for id := range t.overlays {
-		h := l.shards[id]
 		effects := Partition{l.o.Topics.Effects, id}
 		c, moved := offsets[effects]
 		if !moved {
 			c.Offset = max(0, l.parts[effects].committed)
 		}
-		c.Metadata = metadata{
-			Position: t.offsets[id], Writer: l.o.TransactionalID, ClusterID: h.clusterID, TopicID: h.topicID,
-		}.String()
+		c.Metadata = l.metadata(l.shards[id], t.offsets[id])
 		offsets[effects] = c
 	}
 	return offsets
+}
+
+// metadata is what stands beside the committed effects offset of a shard whose changelog is at position.
+func (l *Lane) metadata(h *held, position int64) string {
+	return metadata{Position: position, Writer: l.o.TransactionalID, ClusterID: h.clusterID, TopicID: h.topicID}.String()
 }
 
 // ended learns the outcome of a transaction.

@@ -171,7 +171,13 @@ func (l *Lane) checkChangelog(h *held, e *Changelog, now time.Time) (again bool,
 		// Tombstones of what was deleted meanwhile may be gone from the changelog by now.
 		is, err := l.write(h.id, h.store.Drop)
 		if err != nil {
-			return true, fmt.Errorf("restore shard %d: drop a store that slept: %w", h.id, err)
+			err = fmt.Errorf("restore shard %d: drop a store that slept: %w", h.id, err)
+			if classify(err) == RemedyReopen {
+				return true, err
+			}
+			l.log.Warn("store takes nothing in, trying again", "shard", h.id, "err", err)
+			h.bounded, h.retryAt = false, now.Add(time.Second)
+			return true, nil
 		}
 		if !is {
 			h.bounded, h.retryAt = false, now.Add(retryPauseMax)

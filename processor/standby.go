@@ -31,8 +31,10 @@ const (
 	followPause = 500 * time.Millisecond
 	// followSlice is how many changelog records go into the store between two batches.
 	followSlice = 1000
-	// patience is how long a shard that is wanted may be no tenth nearer, and how soon a lane may ask for the same again.
+	// patience is how long a shard that is wanted may be no tenth nearer.
 	patience = time.Minute
+	// offerAgain is how soon a lane may ask for the same shards again, should it not be given them.
+	offerAgain = 10 * time.Second
 )
 
 // near says that a takeover would take no time to speak of.
@@ -181,10 +183,14 @@ func (l *Lane) followedOn(s *standby, e *Changelog) error {
 func (l *Lane) followAnew(s *standby, now time.Time) error {
 	l.log.Warn("store slept for too long, following from the beginning", "shard", s.id, "slept", now.Sub(s.heard).Round(time.Minute))
 	is, err := l.write(s.id, s.store.Drop)
-	if err != nil {
+	switch {
+	case err != nil && classify(err) == RemedyReopen:
 		return fmt.Errorf("follow shard %d: drop a store that slept: %w", s.id, err)
-	}
-	if !is {
+	case err != nil:
+		l.log.Warn("store takes nothing in, trying again", "shard", s.id, "err", err)
+		s.retryAt = now.Add(time.Second)
+		return nil
+	case !is:
 		return nil
 	}
 	s.stored, s.at, s.heard, s.known = nil, 0, now, false
@@ -249,7 +255,7 @@ func (l *Lane) offer(now time.Time) {
 			waits = waits || !is
 		}
 	}
-	if len(wanted) == 0 || waits || slices.Equal(wanted, l.offered) && now.Sub(l.offeredAt) < patience {
+	if len(wanted) == 0 || waits || slices.Equal(wanted, l.offered) && now.Sub(l.offeredAt) < offerAgain {
 		return
 	}
 	l.offered, l.offeredAt = wanted, now
@@ -260,9 +266,13 @@ func (l *Lane) offer(now time.Time) {
 // write does a write to the store on behalf of a shard that is assigned or followed here, if nobody else is its writer by now.
 func (l *Lane) write(id int32, f func() error) (is bool, err error) {
 	is, err = l.o.Writers.write(id, l.o.Number, f)
-	if s := l.standbys[id]; !is && s != nil {
-		s.writing = false // it begins again once it may
-		s.piece = nil
+	if is {
+		return true, err
 	}
-	return is, err
+	if s := l.standbys[id]; s != nil {
+		s.writing, s.piece = false, nil // it begins again once it may
+	} else {
+		l.log.Warn("shard is another lane's by now, which the group has still to say", "shard", id)
+	}
+	return false, nil
 }
