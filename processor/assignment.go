@@ -24,10 +24,11 @@ const (
 	restoring                  // it catches up with its changelog
 	serving                    // its records are decided
 	refused                    // it cannot be served; see held.why
+	following                  // it is another's, and its changelog is read all the time (standby.go)
 )
 
 func (s heldState) String() string {
-	return [...]string{"awaiting", "restoring", "serving", "refused"}[s]
+	return [...]string{"awaiting", "restoring", "serving", "refused", "following"}[s]
 }
 
 // held is a shard that is assigned to this lane.
@@ -42,6 +43,7 @@ type held struct {
 	position           int64
 	clusterID, topicID string
 
+	copied  bool            // it was followed here until it was assigned
 	seek    bool            // its partitions were polled before, and must be set back before they are polled again
 	trimmed int64           // effects below are let go
 	fenceAt time.Time       // when to look again for the one who holds its offsets up
@@ -68,7 +70,9 @@ func (l *Lane) assigned(parts []Partition) {
 		l.parts[part] = p
 		h := l.shards[p.shard]
 		if h == nil {
-			h = &held{id: p.shard, store: l.o.Store.Shard(p.shard)}
+			h = &held{id: p.shard, store: l.o.Store.Shard(p.shard), copied: l.standbys[p.shard] != nil}
+			l.unfollow(p.shard)
+			l.o.Writers.take(p.shard, l.o.Number)
 			l.shards[p.shard] = h
 			l.log.Info("shard assigned", "shard", h.id)
 		}
@@ -154,6 +158,7 @@ func (l *Lane) forget(part Partition) {
 		return
 	}
 	delete(l.shards, h.id)
+	l.o.Writers.leave(h.id, l.o.Number)
 	l.log.Info("shard released", "shard", h.id, "offset", h.position)
 	l.o.Observer.Released(l.o.Number, h.id)
 }

@@ -58,6 +58,8 @@ type client struct {
 	consumer  *kgo.Client        // nil before Join
 	producer  *txnProducer       // nil while none is open
 	ids       topicIDs
+	standbys  Standbys // as the leader said last
+	ready     []int32  // as the lane said last
 }
 
 // release is a callback of the consumer's that waits for Release.

@@ -92,7 +92,7 @@ func (l *Lane) decideContent(ctx context.Context, h *held, r *Record, now time.T
 	if err != nil {
 		return l.bury(h, r, &o, BuriedRoute, err, now)
 	}
-	if c := l.condemned[place{r.Partition, r.Offset}]; c != nil {
+	if c := l.isCondemned(r); c != nil {
 		return l.letter(h, r, &o, BuriedTooLarge, c.why, l.letterBytes(c), now)
 	}
 	value, err := l.decode(ctx, r, &o)
@@ -257,6 +257,9 @@ func (l *Lane) stageOutcome(t *transaction, out *rules.Outcome) error {
 		t.add(Output{Topic: topics.Decisions, Partition: ByKey, Key: []byte(d.MemberID), Value: value})
 	}
 	t.report.Ledger.count(out)
+	if out.Decision == nil {
+		t.report.fired(out)
+	}
 	return nil
 }
 

@@ -29,6 +29,7 @@ type Options struct {
 	Instance string // names this process among those of App, and stays over restarts; empty: made up once and kept in DataDir
 	DataDir  string
 	Lanes    int // 0: 1
+	Standbys int // copies of each shard that other instances keep; 0: none
 	Topics   Topics
 
 	Kafka   []kgo.Opt // how to reach the cluster: brokers, TLS, SASL; and compression
@@ -49,7 +50,7 @@ type Options struct {
 	MaxBytes           int64         // produced bytes a transaction; 0: 8 MiB
 	MaxRecordBytes     int64         // the largest record that our topics take; 0: 1,000,000
 	SessionTimeout     time.Duration // 0: 10 s
-	Heartbeat          time.Duration // 0: a fifth of SessionTimeout, at most 3 s
+	Heartbeat          time.Duration // 0: a fifth of SessionTimeout, at most 200 ms. A shard that moves waits until all have heard of it
 	RebalanceTimeout   time.Duration // 0: 60 s
 	TransactionTimeout time.Duration // 0: 10 s
 	StaleAfter         time.Duration // 0: 84 h
@@ -63,9 +64,10 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	or(&o.SessionTimeout, 10*time.Second)
-	or(&o.Heartbeat, min(o.SessionTimeout/5, 3*time.Second))
+	or(&o.Heartbeat, min(o.SessionTimeout/5, 200*time.Millisecond))
 	or(&o.RebalanceTimeout, time.Minute)
 	or(&o.TransactionTimeout, 10*time.Second)
+	or(&o.StaleAfter, 84*time.Hour)
 	o.Lanes = max(o.Lanes, 1)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -228,8 +230,9 @@ func (e *Engine) runLanes(ctx context.Context, store *state.Store) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lanes := make([]*Lane, e.o.Lanes)
+	writers := NewWriters()
 	for i := range lanes {
-		lanes[i] = e.lane(i, store)
+		lanes[i] = e.lane(i, store, writers)
 	}
 	e.setLanes(lanes, store)
 	e.o.Log.Info("engine started", "app", e.o.App, "instance", e.o.Instance, "lanes", e.o.Lanes, "shards", e.shards)
@@ -246,22 +249,22 @@ func (e *Engine) runLanes(ctx context.Context, store *state.Store) error {
 }
 
 // lane makes a lane with its clients.
-func (e *Engine) lane(number int, store *state.Store) *Lane {
+func (e *Engine) lane(number int, store *state.Store, writers *Writers) *Lane {
 	name := transactionalID(e.o.App, e.o.Instance, number)
 	log := e.o.Log.With("lane", number)
 	kafka := newClient(clientOptions{
 		base: e.o.Kafka, admin: e.admin, group: e.o.App, name: name, siblings: e.laneNames(), shards: e.shards, topics: e.o.Topics,
 		log: log, kafkaLog: newKgoLog(log),
 		balancer: &balancer{
-			effects: e.o.Topics.Effects, instance: e.o.Instance, lane: number,
-			positions: func() map[int32]int64 { return positions(store, e.shards) },
+			effects: e.o.Topics.Effects, instance: e.o.Instance, lane: number, standbys: e.o.Standbys,
+			positions: func() map[int32]int64 { return positions(store, e.shards, e.o.Now().Add(-e.o.StaleAfter)) },
 		},
 		sessionTimeout: e.o.SessionTimeout, heartbeat: e.o.Heartbeat, rebalanceTimeout: e.o.RebalanceTimeout,
 		transactionTimeout: e.o.TransactionTimeout, maxRecordBytes: e.o.MaxRecordBytes,
 	})
 	return NewLane(kafka, LaneOptions{
 		Number: number, TransactionalID: name, Shards: e.shards, Topics: e.o.Topics,
-		Ledger: e.o.Ledger, Store: store, Decoder: e.o.Decoder, Encoder: e.o.Encoder,
+		Ledger: e.o.Ledger, Store: store, Writers: writers, Decoder: e.o.Decoder, Encoder: e.o.Encoder,
 		Now: e.o.Now, Log: e.o.Log, Observer: e.o.Observer,
 		CommitInterval: e.o.CommitInterval, MaxRecords: e.o.MaxRecords, MaxBytes: e.o.MaxBytes,
 		MaxRecordBytes: e.o.MaxRecordBytes, CacheBytes: e.o.MemoryBytes / 4 / int64(e.o.Lanes),
@@ -284,11 +287,12 @@ func transactionalID(app, instance string, lane int) string {
 	return fmt.Sprintf("%s-%s-%d", app, instance, lane)
 }
 
-// positions reads how far the store is with each shard. One that cannot be read is one that it does not hold.
-func positions(store *state.Store, shards int32) map[int32]int64 {
+// positions reads how far the store is with each shard. One that cannot be read is one that it does not hold; so is one that
+// slept since before fresh, which is of no use.
+func positions(store *state.Store, shards int32, fresh time.Time) map[int32]int64 {
 	at := make(map[int32]int64)
 	for s := range shards {
-		if p, ok, err := store.Shard(s).Position(); err == nil && ok {
+		if p, ok, err := store.Shard(s).Position(); err == nil && ok && p.AppliedAt.After(fresh) {
 			at[s] = p.Offset
 		}
 	}

@@ -15,6 +15,7 @@ const gaugesEvery = time.Second
 const (
 	shardActive    = "active"
 	shardRestoring = "restoring"
+	shardStandby   = "standby"
 	shardRefused   = "refused"
 )
 
@@ -70,17 +71,19 @@ func (w *watch) look(e *Engine) {
 func (w *watch) lookAtLanes(lanes []LaneStatus) {
 	var accounts, stopped int
 	var bytes int64
-	shards := map[string]int{shardActive: 0, shardRestoring: 0, shardRefused: 0}
+	shards := map[string]int{shardActive: 0, shardRestoring: 0, shardStandby: 0, shardRefused: 0}
 	for i := range lanes {
 		l := &lanes[i]
 		accounts, bytes, stopped = accounts+l.Accounts, bytes+l.AccountBytes, stopped+l.StoppedAccounts
 		w.m.TimersLate.WithLabelValues(strconv.Itoa(l.Lane)).Set(l.TimersLate.Seconds())
 		for _, s := range l.Shards {
-			switch s.State {
-			case serving.String():
-				shards[shardActive]++
-			case refused.String():
+			switch {
+			case s.State == refused.String():
 				shards[shardRefused]++
+			case s.Standby:
+				shards[shardStandby]++
+			case s.State == serving.String():
+				shards[shardActive]++
 			default:
 				shards[shardRestoring]++
 			}

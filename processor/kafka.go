@@ -32,6 +32,9 @@ type Kafka interface {
 	FetchEnds(token int64, parts []Partition)
 	// ReadChangelog asks for the committed records of a shard's changelog from an offset on: Changelog.
 	ReadChangelog(token int64, shard int32, from int64)
+	// Rejoin asks for another assignment, and tells which of the shards that it follows the lane could take over at once.
+	// That is also told at later joins, for as long as they are followed.
+	Rejoin(ready []int32)
 	// FenceGone ends the transactions of those who wrote the shards last and are no members of the group any more, so that
 	// their transactions need not be waited for. Best effort, without an event.
 	FenceGone(shards []int32)
@@ -156,6 +159,13 @@ type (
 	// Assigned says that partitions came to this lane. They are paused, and Offsets for them follows.
 	Assigned struct{ Parts []Partition }
 
+	// Standbys says which shards this lane is to follow from now on, all of them: to keep copies of, so that it can take them
+	// over quickly. It comes with each assignment, after what that takes away was released.
+	Standbys struct {
+		Shards []int32
+		Wanted []int32 // of them, those that come to this lane as soon as it says that it could take them over
+	}
+
 	// Revoked says that partitions will go to another member after Release; until then the lane may commit for them.
 	Revoked struct{ Parts []Partition }
 
@@ -218,6 +228,7 @@ type (
 
 func (Records) event()   {}
 func (Assigned) event()  {}
+func (Standbys) event()  {}
 func (Revoked) event()   {}
 func (Lost) event()      {}
 func (Offsets) event()   {}

@@ -28,6 +28,11 @@ type Lane struct {
 	shards  map[int32]*held
 	letting []letting // to be let go, oldest first
 
+	// What is followed, and what was asked for last since it is wanted here.
+	standbys  map[int32]*standby
+	offered   []int32
+	offeredAt time.Time
+
 	// The producer, and the two transactions in flight: while one ends, the next is filled, and nothing of it is produced
 	// before the outcome of the first is known.
 	producer producer
@@ -82,7 +87,7 @@ func NewLane(kafka Kafka, o LaneOptions) *Lane {
 	o = o.withDefaults()
 	return &Lane{
 		o: o, kafka: kafka, log: o.Log.With("lane", o.Number), limit: o.MaxRecords,
-		parts: make(map[Partition]*position), shards: make(map[int32]*held),
+		parts: make(map[Partition]*position), shards: make(map[int32]*held), standbys: make(map[int32]*standby),
 	}
 }
 
@@ -143,6 +148,9 @@ func (l *Lane) Step(ctx context.Context) error {
 	l.produce()
 	l.end(now)
 	l.letGo()
+	if err := l.followOn(now); err != nil {
+		return err
+	}
 	l.ask(now)
 	l.publish()
 	return nil
@@ -157,6 +165,8 @@ func (l *Lane) take(e Event) error {
 		l.begun(e)
 	case Assigned:
 		l.assigned(e.Parts)
+	case Standbys:
+		l.follow(e)
 	case Revoked:
 		l.revoked(e.Parts)
 	case Lost:
@@ -215,6 +225,9 @@ func (l *Lane) appetite(now time.Time) (wait time.Duration, records int) {
 	}
 	if l.waiting != nil {
 		sooner(l.retryAt)
+	}
+	if l.following() {
+		wait = 0
 	}
 	return wait, records
 }
@@ -321,25 +334,32 @@ func (l *Lane) flushed(e Flushed) error {
 }
 
 // commitOffsets are the offsets that a transaction commits. Each shard that was worked on has its effects offset among them,
-// moved or not, because the position stands beside it.
+// moved or not, because the position stands beside it. So it does where only markers of the effects were passed: an offset
+// committed without its position would take away the one that stands there.
 func (l *Lane) commitOffsets(t *transaction) map[Partition]Committed {
 	offsets := make(map[Partition]Committed, len(t.next)+len(t.overlays))
 	for p, next := range t.next {
-		offsets[p.Partition] = Committed{Offset: next}
+		c := Committed{Offset: next}
+		if h := l.shards[p.shard]; p.Topic == l.o.Topics.Effects {
+			c.Metadata = l.metadata(h, h.position)
+		}
+		offsets[p.Partition] = c
 	}
 	for id := range t.overlays {
-		h := l.shards[id]
 		effects := Partition{l.o.Topics.Effects, id}
 		c, moved := offsets[effects]
 		if !moved {
 			c.Offset = max(0, l.parts[effects].committed)
 		}
-		c.Metadata = metadata{
-			Position: t.offsets[id], Writer: l.o.TransactionalID, ClusterID: h.clusterID, TopicID: h.topicID,
-		}.String()
+		c.Metadata = l.metadata(l.shards[id], t.offsets[id])
 		offsets[effects] = c
 	}
 	return offsets
+}
+
+// metadata is what stands beside the committed effects offset of a shard whose changelog is at position.
+func (l *Lane) metadata(h *held, position int64) string {
+	return metadata{Position: position, Writer: l.o.TransactionalID, ClusterID: h.clusterID, TopicID: h.topicID}.String()
 }
 
 // ended learns the outcome of a transaction.
@@ -376,7 +396,8 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 			continue
 		}
 		p := state.Position{ClusterID: h.clusterID, TopicID: h.topicID, Offset: t.offsets[id], AppliedAt: now}
-		if err := h.store.Apply(o, p); err != nil {
+		// Where a sibling has the shard by now, it has read this in the changelog.
+		if _, err := l.write(id, func() error { return h.store.Apply(o, p) }); err != nil {
 			err = fmt.Errorf("apply transaction %d to shard %d at changelog offset %d: %w", t.number, id, p.Offset, err)
 			if classify(err) == RemedyReopen || errors.Is(err, state.ErrPosition) {
 				return err

@@ -75,6 +75,16 @@ func (t *Meter) Refused(int, int32, error) {}
 // Released implements Observer.
 func (t *Meter) Released(int, int32) {}
 
+// Followed implements Observer.
+func (t *Meter) Followed(_ int, shard int32, lag int64) {
+	t.m.StandbyLag.WithLabelValues(strconv.Itoa(int(shard))).Set(float64(lag))
+}
+
+// Unfollowed implements Observer.
+func (t *Meter) Unfollowed(_ int, shard int32) {
+	t.m.StandbyLag.DeleteLabelValues(strconv.Itoa(int(shard)))
+}
+
 // Waiting implements Observer. That it lasts is among the reasons of readiness.
 func (t *Meter) Waiting(_ int, why error) {
 	if wait := (*Wait)(nil); errors.As(why, &wait) {

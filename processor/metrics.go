@@ -32,7 +32,8 @@ type Metrics struct {
 	NotReady *prometheus.GaugeVec   // by why (the Unready words): reasons of that kind at present
 	Waits    *prometheus.CounterVec // by why: times that a lane stopped deciding for something that was away
 
-	Shards          *prometheus.GaugeVec   // by state: active, restoring, standby
+	Shards          *prometheus.GaugeVec   // by state: active, restoring, standby, refused
+	StandbyLag      *prometheus.GaugeVec   // by shard: changelog offsets that a followed copy lacks
 	Restores        *prometheus.CounterVec // by why: shards that caught up with their changelog
 	RestoreRecords  *prometheus.CounterVec // by why: changelog records read before a shard could serve
 	RestoreDuration prometheus.Histogram   // seconds from the first question to the shard being served
@@ -84,6 +85,7 @@ func NewMetrics() *Metrics {
 	m.Waits = m.counters("accrue_waits_total", "Times that a lane stopped deciding because something was away.", "why")
 
 	m.Shards = m.gauges("accrue_shards", "Shards of this process.", "state")
+	m.StandbyLag = m.gauges("accrue_standby_lag_offsets", "Changelog offsets that the copy of a shard that is followed here lacks.", "shard")
 	m.Restores = m.counters("accrue_restores_total", "Shards that caught up with their changelog.", "why")
 	m.RestoreRecords = m.counters("accrue_restore_records_total", "Changelog records read to bring shards up to date.", "why")
 	m.RestoreDuration = m.histogram("accrue_restore_duration_seconds", "From a shard's coming to its being served.",

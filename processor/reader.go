@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -270,7 +271,8 @@ func (c *client) FenceGone(shards []int32) {
 }
 
 // fenceGone reads who wrote the shards last. The metadata is that of the last committed transaction, which is why the fetch
-// need not be stable; ids are stable over restarts, so it also names the writer of the one that is open.
+// need not be stable; ids are stable over restarts, so it most often names the writer of the one that is open, too. Who died
+// within its first transaction is found among those that are open.
 func (c *client) fenceGone(ctx context.Context, shards []int32) error {
 	parts := make([]Partition, len(shards))
 	for i, s := range shards {
@@ -287,6 +289,11 @@ func (c *client) fenceGone(ctx context.Context, shards []int32) error {
 		// without being a member yet.
 		if err == nil && there && !slices.Contains(c.siblings, m.Writer) {
 			writers[m.Writer] = true
+		}
+	}
+	for _, writer := range c.openWriters(ctx, shards) {
+		if !slices.Contains(c.siblings, writer) {
+			writers[writer] = true
 		}
 	}
 	if len(writers) == 0 {
@@ -327,6 +334,28 @@ func (c *client) settled(ctx context.Context, writer string) bool {
 		return false
 	}
 	return found[writer].Err == nil && isSettled(found[writer].State)
+}
+
+// openWriters returns which writers of this app have a transaction open that wrote to the shards' changelogs. Where nobody can
+// tell, there is none, and the timeout of what is open ends it.
+func (c *client) openWriters(ctx context.Context, shards []int32) []string {
+	open, err := c.adm.ListTransactions(ctx, nil, []string{"Ongoing"})
+	if err != nil {
+		return nil
+	}
+	// Another app's name may begin with this one's. Whose transaction it is, its topics say.
+	ids := slices.DeleteFunc(open.TransactionalIDs(), func(id string) bool { return !strings.HasPrefix(id, c.group+"-") })
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := c.adm.DescribeTransactions(ctx, ids...)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(ids, func(id string) bool {
+		wrote := found[id].Topics[c.topics.State]
+		return !slices.ContainsFunc(shards, func(s int32) bool { _, ok := wrote[s]; return ok })
+	})
 }
 
 // groupMembers returns the ids of a group's members by their client id, which is the transactional id of a lane. (What a

@@ -22,6 +22,8 @@ func (l *Lane) drop() {
 		}
 	}
 	for _, h := range l.shards {
+		// What was decided up to the horizon is not any more: time waits until it is again.
+		h.timers = timers{}
 		if h.shard != nil {
 			h.shard.Drop(first)
 		}

@@ -14,7 +14,7 @@ type LaneStatus struct {
 	Trouble error         // what its Kafka client said last of troubles that are not over; nil: none
 	Waiting *Wait         // nil: it decides
 	Stalled time.Duration // for how long it has not come round, if that is too long: something holds its loop up
-	Shards  []ShardStatus // by number
+	Shards  []ShardStatus // assigned ones, by number, then those that are followed
 
 	Accounts        int           // in memory
 	AccountBytes    int64         // what they take
@@ -25,8 +25,10 @@ type LaneStatus struct {
 // ShardStatus is one shard of a lane.
 type ShardStatus struct {
 	Shard    int32
-	State    string // awaiting, restoring, serving, refused
+	State    string // awaiting, restoring, serving, refused; following
+	Standby  bool   // another instance serves it, this one keeps a copy
 	Position int64  // in its changelog
+	Lag      int64  // changelog offsets that a copy lacks, as of the last look; -1: not known yet
 	Why      error  // of a refused one
 }
 
@@ -82,6 +84,7 @@ func (s *LaneStatus) Unready() []Unready {
 	}
 	for _, shard := range s.Shards {
 		switch {
+		case shard.Standby: // nobody waits for it here
 		case shard.Why != nil:
 			add(UnreadyRefused, shard.Why.Error())
 		case shard.State != serving.String():
@@ -126,5 +129,14 @@ func (l *Lane) publish() {
 			l.status.AccountBytes += h.shard.accounts.bytes
 			l.status.TimersLate = max(l.status.TimersLate, h.timers.late)
 		}
+	}
+	for s := range l.followed() {
+		lag := int64(-1)
+		if s.known {
+			lag = s.lag
+		}
+		l.status.Shards = append(l.status.Shards, ShardStatus{
+			Shard: s.id, State: s.state.String(), Standby: true, Position: s.at, Lag: lag, Why: s.why,
+		})
 	}
 }

@@ -28,14 +28,18 @@ func (e *tooLarge) Error() string {
 }
 func (e *tooLarge) Unwrap() error { return e.cause }
 
+// sizeTries is how often a record must be refused for its size, alone and in a row, before it is given up: a limit can be wrong
+// for a moment, while it is being changed, and a dead letter is for good.
+const sizeTries = 3
+
 // condemned is a record of which what comes does not fit.
 type condemned struct {
-	why   *tooLarge
-	tries int // with a dead letter in its place
+	why     *tooLarge
+	refused int // how often; from sizeTries on it goes to the dead letters
 }
 
-// condemn finds the record that a transaction was aborted for, if it is the only one in it: the halves have come down to it. It
-// is not decided again, but goes to the dead letters, the second time in its shortest form.
+// condemn finds the record that a transaction was aborted for, if it is the only one in it: the halves have come down to it. When
+// it was refused often enough it is not decided again, but goes to the dead letters.
 func (l *Lane) condemn(t *transaction, why error) {
 	if !isTooLarge(why) || t.records != 1 {
 		return
@@ -45,19 +49,28 @@ func (l *Lane) condemn(t *transaction, why error) {
 		if l.condemned == nil {
 			l.condemned = make(map[place]*condemned)
 		}
-		c = &condemned{why: &tooLarge{why}}
+		c = &condemned{}
 		l.condemned[t.last] = c
+	}
+	c.why = &tooLarge{why}
+	if c.refused++; c.refused == sizeTries {
 		l.log.Error("what comes of a record is larger than a topic takes, it goes to the dead letters",
 			"topic", t.last.Topic, "partition", t.last.Partition.Partition, "offset", t.last.offset, "err", why)
-		return
 	}
-	c.tries++
+}
+
+// isCondemned says why a record goes to the dead letters without being decided; nil: it does not.
+func (l *Lane) isCondemned(r *Record) *condemned {
+	if c := l.condemned[place{r.Partition, r.Offset}]; c != nil && c.refused >= sizeTries {
+		return c
+	}
+	return nil
 }
 
 // letterBytes bounds the dead letter of a condemned record.
 func (l *Lane) letterBytes(c *condemned) int64 {
-	if c.tries > 0 {
-		return 0 // as short as it gets
+	if c.refused > sizeTries {
+		return 0 // its dead letter was refused, too: as short as it gets
 	}
 	return l.o.MaxRecordBytes
 }

@@ -124,7 +124,7 @@ func (s *service) options(ids map[schemas.Kind]int) (processor.Options, error) {
 		return processor.Options{}, err
 	}
 	return processor.Options{
-		App: c.App, Instance: c.Instance, DataDir: c.Data, Lanes: c.Lanes, Topics: engineTopics(c),
+		App: c.App, Instance: c.Instance, DataDir: c.Data, Lanes: c.Lanes, Standbys: c.Standbys, Topics: engineTopics(c),
 		Kafka: kafka, Ledger: s.ledger, Decoder: schemas.NewDecoder(s.registry), Encoder: schemas.NewEncoder(ids),
 		Log: s.log, Observer: processor.NewMeter(s.metrics),
 		MemoryBytes: c.State.MemoryBytes, FlushEvery: c.State.FlushEvery,
