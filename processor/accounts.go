@@ -13,6 +13,8 @@ type accounts struct {
 	newest    *cached // list of use
 	oldest    *cached
 	awake     *cached // the oldest that may have facts in memory; all before it rest
+
+	hits, misses int // since somebody set them back
 }
 
 // mostFactBytes bounds the facts in memory: a part of the bound, and never much, as the collector looks at all of them again
@@ -40,7 +42,12 @@ func newAccounts(maxBytes int64) *accounts {
 // get returns the account of a member if it is here, as the one used last.
 func (c *accounts) get(member string) *cached {
 	e := c.byMember[member]
-	if e != nil && c.newest != e {
+	if e == nil {
+		c.misses++
+		return nil
+	}
+	c.hits++
+	if c.newest != e {
 		c.unlink(e)
 		c.link(e)
 	}

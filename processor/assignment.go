@@ -24,10 +24,11 @@ const (
 	restoring                  // it catches up with its changelog
 	serving                    // its records are decided
 	refused                    // it cannot be served; see held.why
+	following                  // it is another's, and its changelog is read all the time (standby.go)
 )
 
 func (s heldState) String() string {
-	return [...]string{"awaiting", "restoring", "serving", "refused"}[s]
+	return [...]string{"awaiting", "restoring", "serving", "refused", "following"}[s]
 }
 
 // held is a shard that is assigned to this lane.
@@ -42,12 +43,14 @@ type held struct {
 	position           int64
 	clusterID, topicID string
 
-	seek    bool      // its partitions were polled before, and must be set back before they are polled again
-	trimmed int64     // effects below are let go
-	fenceAt time.Time // when to look again for the one who holds its offsets up
-	catchUp           // while restoring
-	timers  timers    // while serving
-	why     error     // while refused
+	copied  bool            // it was followed here until it was assigned
+	seek    bool            // its partitions were polled before, and must be set back before they are polled again
+	trimmed int64           // effects below are let go
+	fenceAt time.Time       // when to look again for the one who holds its offsets up
+	catchUp                 // while restoring
+	timers  timers          // while serving
+	why     error           // while refused
+	stopped map[string]bool // members whose account went no further when it was last needed
 }
 
 // letting is a set of partitions that must be let go.
@@ -58,13 +61,18 @@ type letting struct {
 
 // assigned takes partitions in. They are paused; their committed offsets follow.
 func (l *Lane) assigned(parts []Partition) {
+	if !l.member {
+		l.since = l.o.Now()
+	}
 	l.member, l.trouble = true, nil
 	for _, part := range parts {
 		p := &position{Partition: part, shard: shardOf(part, l.o.Shards), committed: NoOffset, next: NoOffset, first: NoOffset}
 		l.parts[part] = p
 		h := l.shards[p.shard]
 		if h == nil {
-			h = &held{id: p.shard, store: l.o.Store.Shard(p.shard)}
+			h = &held{id: p.shard, store: l.o.Store.Shard(p.shard), copied: l.standbys[p.shard] != nil}
+			l.unfollow(p.shard)
+			l.o.Writers.take(p.shard, l.o.Number)
 			l.shards[p.shard] = h
 			l.log.Info("shard assigned", "shard", h.id)
 		}
@@ -88,7 +96,7 @@ func (l *Lane) revoked(parts []Partition) { l.letting = append(l.letting, lettin
 
 // lost is told that the group went on without this member.
 func (l *Lane) lost(parts []Partition) {
-	l.member = false
+	l.member, l.exposed = false, true
 	l.letting = append(l.letting, letting{parts: parts, lost: true})
 }
 
@@ -150,6 +158,7 @@ func (l *Lane) forget(part Partition) {
 		return
 	}
 	delete(l.shards, h.id)
+	l.o.Writers.leave(h.id, l.o.Number)
 	l.log.Info("shard released", "shard", h.id, "offset", h.position)
 	l.o.Observer.Released(l.o.Number, h.id)
 }

@@ -1,10 +1,10 @@
 package processor
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,14 +20,19 @@ const balancerName = "accrue-shards-1"
 const positionGrain = 1 << 13
 
 // balancer assigns whole shards: partition p of every topic together, since a member's state lies with its inputs. It is
-// cooperative (a shard that stays is not interrupted, one that moves is withheld until its owner gave it up), sticky, even,
-// and gives what is free to the instance that has most of it on its disk.
+// cooperative: a shard that stays is not interrupted, one that moves is withheld until its owner gave it up. Here is what
+// members and leader tell each other; what the leader makes of it is in fleet.go.
 type balancer struct {
 	effects  string // the topic whose partitions are the shards
 	instance string
 	lane     int
+	standbys int // copies of each shard beside its owner's; the leader's word counts
 	// positions tells how far this instance's store is with each shard that it holds something of.
 	positions func() map[int32]int64
+	// follows tells which shards this lane follows, and of each whether it could take it over at once.
+	follows func() map[int32]bool
+	// told is given the shards that this lane is to follow from now on.
+	told func(Standbys)
 }
 
 var _ kgo.GroupBalancer = (*balancer)(nil)
@@ -59,13 +64,24 @@ func (b *balancer) JoinGroupMetadata(topics []string, current map[string][]int32
 	for shard, at := range b.positions() {
 		about.grains[shard] = at / positionGrain
 	}
+	about.follows = b.follows()
 	meta.UserData = about.append(nil)
 	return meta.AppendTo(nil)
 }
 
-// ParseSyncAssignment implements kgo.GroupBalancer. The user data of an assignment is left for standby shards.
+// ParseSyncAssignment implements kgo.GroupBalancer. What the leader says of standby shards is in the user data; where it says
+// nothing that can be read, none are followed, which costs time and nothing else.
 func (b *balancer) ParseSyncAssignment(assignment []byte) (map[string][]int32, error) {
-	return kgo.ParseConsumerSyncAssignment(assignment)
+	var found kmsg.ConsumerMemberAssignment
+	if err := found.ReadFrom(assignment); err != nil {
+		return nil, fmt.Errorf("read the assignment: %w", err)
+	}
+	parts := make(map[string][]int32, len(found.Topics))
+	for _, t := range found.Topics {
+		parts[t.Topic] = t.Partitions
+	}
+	b.told(parseStandbys(found.UserData))
+	return parts, nil
 }
 
 // MemberBalancer implements kgo.GroupBalancer.
@@ -102,10 +118,11 @@ func (b *balancer) Balance(cb *kgo.ConsumerBalancer, topics map[string]int32) kg
 		cb.SetError(fmt.Errorf("assign shards: read what a member says of itself: %w", failed))
 		return nil
 	}
-	plan := cb.NewPlan()
-	for i, mine := range assign(members, shards) {
+	plan := &fleetPlan{BalancePlan: cb.NewPlan(), follow: make(map[string]Standbys)}
+	for i, d := range assign(members, shards, b.standbys) {
 		member, _ := cb.MemberAt(i)
-		for _, shard := range mine {
+		plan.follow[member.MemberID] = Standbys{Shards: d.standbys, Wanted: d.wanted}
+		for _, shard := range d.active {
 			for topic, n := range topics {
 				for p := shard; p < n; p += shards {
 					plan.AddPartition(member, topic, p)
@@ -116,6 +133,26 @@ func (b *balancer) Balance(cb *kgo.ConsumerBalancer, topics map[string]int32) kg
 	return plan
 }
 
+// fleetPlan is kgo's plan, and what each member is to follow.
+type fleetPlan struct {
+	*kgo.BalancePlan
+	follow map[string]Standbys // by member id
+}
+
+// IntoSyncAssignment implements kgo.IntoSyncAssignment.
+func (p *fleetPlan) IntoSyncAssignment() []kmsg.SyncGroupRequestGroupAssignment {
+	all := p.BalancePlan.IntoSyncAssignment()
+	for i := range all {
+		var a kmsg.ConsumerMemberAssignment
+		if err := a.ReadFrom(all[i].MemberAssignment); err != nil {
+			continue // kgo has just written it
+		}
+		a.UserData = appendStandbys(nil, p.follow[all[i].MemberID])
+		all[i].MemberAssignment = a.AppendTo(nil)
+	}
+	return all
+}
+
 // balanced is one member as the leader sees it.
 type balanced struct {
 	memberData
@@ -123,143 +160,41 @@ type balanced struct {
 	generation int32
 }
 
-// assign deals the shards out: by member, in order. A shard that has to move is with nobody this time.
-func assign(members []balanced, shards int32) [][]int32 {
-	owner := owners(members, shards)
-	target := targets(members, owner)
-	plan := make([][]int32, len(members))
-	for shard, to := range target {
-		if owner[shard] == nobodyOwns || owner[shard] == to {
-			plan[to] = append(plan[to], int32(shard)) //nolint:gosec // there are as many as partitions
-		}
-	}
-	return plan
-}
-
-const nobodyOwns = -1
-
-// owners finds out who has each shard. Of several who say so the one of the latest generation has it; the others were
-// away when it moved. If two of one generation say so, nobody may keep it: both give it up first.
-func owners(members []balanced, shards int32) []int {
-	owner := make([]int, shards)
-	latest := make([]int32, shards)
-	for s := range owner {
-		owner[s] = nobodyOwns
-	}
-	for i, m := range members {
-		for _, s := range m.owned {
-			if s < 0 || s >= shards {
-				continue
-			}
-			switch {
-			case owner[s] == nobodyOwns && latest[s] == 0, m.generation > latest[s]:
-				owner[s], latest[s] = i, m.generation
-			case m.generation == latest[s]:
-				owner[s] = nobodyOwns
-			}
-		}
-	}
-	return owner
-}
-
-// targets decides who is to have each shard in the end. Nobody has more than one shard more than another.
-func targets(members []balanced, owner []int) []int {
-	has := make([][]int, len(members)) // shards by owner
-	for s, m := range owner {
-		if m != nobodyOwns {
-			has[m] = append(has[m], s)
-		}
-	}
-	room := quotas(has, len(owner))
-	target := make([]int, len(owner))
-	var free []int
-	for s := range target {
-		target[s] = nobodyOwns
-	}
-	for m, mine := range has {
-		keep := min(len(mine), room[m])
-		for _, s := range mine[:keep] {
-			target[s] = m
-		}
-		room[m] -= keep
-		free = append(free, mine[keep:]...)
-	}
-	for s, m := range owner {
-		if m == nobodyOwns {
-			free = append(free, s)
-		}
-	}
-	// Shards that somebody has much of choose first, before the places with him are taken.
-	most := func(s int) (grain int64) {
-		for _, m := range members {
-			grain = max(grain, m.grains[int32(s)]) //nolint:gosec // there are as many as partitions
-		}
-		return grain
-	}
-	slices.SortFunc(free, func(a, b int) int { return cmp.Or(cmp.Compare(most(b), most(a)), cmp.Compare(a, b)) })
-	for _, s := range free {
-		best := nobodyOwns
-		for m := range members {
-			if room[m] == 0 {
-				continue
-			}
-			if best == nobodyOwns || cmp.Or(
-				cmp.Compare(members[m].grains[int32(s)], members[best].grains[int32(s)]), //nolint:gosec // as above
-				cmp.Compare(room[m], room[best]),
-			) > 0 {
-				best = m
-			}
-		}
-		target[s] = best
-		room[best]--
-	}
-	return target
-}
-
-// quotas says how many shards each member is to have: all alike, and one more for those that have most already, so that the
-// remainder moves nothing.
-func quotas(has [][]int, shards int) []int {
-	order := make([]int, len(has))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(has[b]), len(has[a])) })
-	room := make([]int, len(has))
-	for rank, m := range order {
-		room[m] = shards / len(has)
-		if rank < shards%len(has) {
-			room[m]++
-		}
-	}
-	return room
-}
-
 // memberData is what a member tells the leader: who it is, and how far its store is with each shard.
 type memberData struct {
 	instance string
 	lane     int
 	grains   map[int32]int64 // by shard, in units of positionGrain
+	follows  map[int32]bool  // shards that it follows; true: closely enough to take it over
 }
 
 // memberDataFormat is the first byte. A later format may add fields behind these; a reader passes over what it does not know.
 const memberDataFormat = 1
 
-func (d *memberData) append(dst []byte) []byte {
+func (d memberData) append(dst []byte) []byte {
 	dst = append(dst, memberDataFormat)
 	dst = binary.AppendUvarint(dst, uint64(len(d.instance)))
 	dst = append(dst, d.instance...)
 	dst = binary.AppendUvarint(dst, uint64(d.lane)) //nolint:gosec // never negative
-	shards := make([]int32, 0, len(d.grains))
-	for s := range d.grains {
-		shards = append(shards, s)
-	}
-	slices.Sort(shards)
-	dst = binary.AppendUvarint(dst, uint64(len(shards)))
-	for _, s := range shards {
+	dst = binary.AppendUvarint(dst, uint64(len(d.grains)))
+	for _, s := range slices.Sorted(maps.Keys(d.grains)) {
 		dst = binary.AppendUvarint(dst, uint64(s))           //nolint:gosec // never negative
 		dst = binary.AppendUvarint(dst, uint64(d.grains[s])) //nolint:gosec // never negative
 	}
+	dst = binary.AppendUvarint(dst, uint64(len(d.follows)))
+	for _, s := range slices.Sorted(maps.Keys(d.follows)) {
+		dst = appendMarked(dst, s, d.follows[s])
+	}
 	return dst
+}
+
+// appendMarked appends a shard and a mark.
+func appendMarked(dst []byte, shard int32, marked bool) []byte {
+	n := uint64(shard) << 1 //nolint:gosec // never negative
+	if marked {
+		n |= 1
+	}
+	return binary.AppendUvarint(dst, n)
 }
 
 // parse is the inverse of append. It takes nothing for granted: it is read by whoever leads the group.
@@ -267,30 +202,85 @@ func (d *memberData) parse(data []byte) error {
 	if len(data) == 0 || data[0] != memberDataFormat {
 		return fmt.Errorf("its user data does not begin with format %d", memberDataFormat)
 	}
-	rest, broken := data[1:], false
-	number := func() uint64 {
-		n, size := binary.Uvarint(rest)
-		if size <= 0 {
-			broken = true
-			return 0
-		}
-		rest = rest[size:]
-		return n
-	}
-	if n := number(); n <= uint64(len(rest)) {
-		d.instance, rest = string(rest[:n]), rest[n:]
-	} else {
-		broken = true
-	}
-	d.lane = int(number()) //nolint:gosec // only shown
-	count := number()
+	r := dataReader{rest: data[1:]}
+	d.instance = r.text()
+	d.lane = int(r.number()) //nolint:gosec // only shown
 	d.grains = make(map[int32]int64)
-	for i := uint64(0); i < count && !broken; i++ {
-		shard, grain := number(), number()
+	for n := r.number(); n > 0 && !r.broken; n-- {
+		shard, grain := r.number(), r.number()
 		d.grains[int32(shard)] = int64(grain) //nolint:gosec // a shard that does not exist is never asked for
 	}
-	if broken {
+	d.follows = make(map[int32]bool)
+	if len(r.rest) > 0 && !r.broken { // a version that knew no standbys ends before
+		for n := r.number(); n > 0 && !r.broken; n-- {
+			shard, ready := r.marked()
+			d.follows[shard] = ready
+		}
+	}
+	if r.broken {
 		return fmt.Errorf("its user data %x is cut off", data)
 	}
 	return nil
+}
+
+// appendStandbys writes what a member is to follow, for the user data of its assignment.
+func appendStandbys(dst []byte, s Standbys) []byte {
+	dst = append(dst, memberDataFormat)
+	dst = binary.AppendUvarint(dst, uint64(len(s.Shards)))
+	for _, shard := range s.Shards {
+		dst = appendMarked(dst, shard, slices.Contains(s.Wanted, shard))
+	}
+	return dst
+}
+
+// parseStandbys is the inverse of appendStandbys. What cannot be read says nothing.
+func parseStandbys(data []byte) (s Standbys) {
+	if len(data) == 0 || data[0] != memberDataFormat {
+		return Standbys{}
+	}
+	r := dataReader{rest: data[1:]}
+	for n := r.number(); n > 0 && !r.broken; n-- {
+		shard, wanted := r.marked()
+		s.Shards = append(s.Shards, shard)
+		if wanted {
+			s.Wanted = append(s.Wanted, shard)
+		}
+	}
+	if r.broken {
+		return Standbys{}
+	}
+	return s
+}
+
+// dataReader reads user data in order; after the first that is cut off, all is zero.
+type dataReader struct {
+	rest   []byte
+	broken bool
+}
+
+func (r *dataReader) number() uint64 {
+	n, size := binary.Uvarint(r.rest)
+	if r.broken || size <= 0 {
+		r.broken = true
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return n
+}
+
+func (r *dataReader) text() string {
+	n := r.number()
+	if r.broken || n > uint64(len(r.rest)) {
+		r.broken = true
+		return ""
+	}
+	text := string(r.rest[:n])
+	r.rest = r.rest[n:]
+	return text
+}
+
+// marked reads a shard and its mark.
+func (r *dataReader) marked() (shard int32, mark bool) {
+	n := r.number()
+	return int32(n >> 1), n&1 == 1 //nolint:gosec // a shard that does not exist is never asked for
 }

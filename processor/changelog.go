@@ -18,6 +18,13 @@ import (
 func FoldChangelog(
 	ctx context.Context, kafka *kgo.Client, app string, shard int32, take func([]state.Record, state.Position) error,
 ) error {
+	return foldChangelog(ctx, kafka, app, shard, 0, take)
+}
+
+// foldChangelog is FoldChangelog from an offset on, which must not be before the log's start if it is not 0.
+func foldChangelog(
+	ctx context.Context, kafka *kgo.Client, app string, shard int32, from int64, take func([]state.Record, state.Position) error,
+) error {
 	topic := InternalTopic(app, "state")
 	c := newClient(clientOptions{admin: kafka, topics: Topics{State: topic}})
 	defer c.cancel()
@@ -30,7 +37,7 @@ func FoldChangelog(
 	if !ok || end.Err != nil {
 		return fmt.Errorf("look for the end of %s/%d: %w", topic, shard, orUnknown(end))
 	}
-	for at := int64(0); ; {
+	for at := from; ; {
 		piece, err := c.readChangelog(ctx, shard, at)
 		switch {
 		case err != nil:

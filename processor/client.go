@@ -25,6 +25,7 @@ type clientOptions struct {
 	topics   Topics
 	balancer *balancer
 	log      *slog.Logger
+	kafkaLog kgoLog // for the clients' own lines
 
 	sessionTimeout     time.Duration
 	heartbeat          time.Duration
@@ -57,6 +58,8 @@ type client struct {
 	consumer  *kgo.Client        // nil before Join
 	producer  *txnProducer       // nil while none is open
 	ids       topicIDs
+	standbys  Standbys // as the leader said last
+	ready     []int32  // as the lane said last
 }
 
 // release is a callback of the consumer's that waits for Release.
@@ -234,22 +237,4 @@ func ungrouped(m map[string][]int32) []Partition {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
 	return parts
-}
-
-// kgoLog hands kgo's own lines on, one level lower than kgo has them: what matters of them comes as an error or an event.
-type kgoLog struct{ log *slog.Logger }
-
-func (k kgoLog) Level() kgo.LogLevel {
-	if k.log.Enabled(context.Background(), slog.LevelDebug) {
-		return kgo.LogLevelInfo
-	}
-	return kgo.LogLevelWarn
-}
-
-func (k kgoLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
-	l := slog.LevelDebug
-	if level == kgo.LogLevelError {
-		l = slog.LevelInfo
-	}
-	k.log.Log(context.Background(), l, "kafka client: "+msg, keyvals...)
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Programme string // a programme file or a folder of them
 	Data      string // the folder of the local store
 	Lanes     int    // consumers with a producer each, in this process
+	Standbys  int    // copies of each shard that other instances keep up to date; the same on all instances
 
 	Kafka    KafkaConfig
 	Registry RegistryConfig
@@ -106,6 +107,7 @@ func DefaultConfig() Config {
 		App:      "accrue",
 		Data:     "accrue-data",
 		Lanes:    max(1, runtime.GOMAXPROCS(0)/2),
+		Standbys: 1,
 		LogLevel: "info",
 		Kafka: KafkaConfig{
 			SessionTimeout:     10 * time.Second,

@@ -14,6 +14,7 @@ import (
 // Bounds of the keys. They are wide: they catch a slip of the pen, not a choice.
 const (
 	maxLanes      = 256
+	maxStandbys   = 16
 	maxPartitions = 4096
 	maxNameLength = 200 // Kafka allows 249; the internal topics and transactional ids add to it
 )
@@ -25,6 +26,7 @@ func (l *configLoader) check(c *Config) {
 	l.checkRegistry(c.Registry)
 	l.checkHTTP(c.HTTP)
 	l.checkRange("lanes", int64(c.Lanes), 1, maxLanes)
+	l.checkRange("standbys", int64(c.Standbys), 0, maxStandbys)
 	l.checkRange("topics.partitions", int64(c.Topics.Partitions), 1, maxPartitions)
 	l.checkRange("topics.replication_factor", int64(c.Topics.ReplicationFactor), 1, 32)
 	l.checkRange("commit.max_records", int64(c.Commit.MaxRecords), 1, 1_000_000)

@@ -28,6 +28,7 @@ func (c *Config) keys() []configKey {
 		text("programme", &c.Programme),
 		text("data", &c.Data),
 		integer("lanes", &c.Lanes),
+		integer("standbys", &c.Standbys),
 		list("kafka.brokers", &c.Kafka.Brokers),
 		boolean("kafka.tls.enabled", &c.Kafka.TLS.Enabled),
 		text("kafka.tls.ca_file", &c.Kafka.TLS.CAFile),

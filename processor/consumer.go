@@ -2,6 +2,8 @@ package processor
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -11,13 +13,22 @@ import (
 
 // fetchWait bounds a fetch that finds nothing. Partitions that are resumed are in the next fetch only, so it also bounds how
 // long a shard that is restored waits for its first records.
-const fetchWait = 250 * time.Millisecond
+const fetchWait = 100 * time.Millisecond
+
+// How often it is looked whether offsets are stable, and for how long at most.
+const (
+	stablePause = 10 * time.Millisecond
+	stableWait  = 2 * time.Second
+)
 
 // Join implements Kafka.
 func (c *client) Join() {
+	c.balancer.follows, c.balancer.told = c.follows, c.follow
+	answers := newAnswers(c.heartbeat)
 	options := kafkaOptions(c.base,
 		kgo.ClientID(c.name),
-		kgo.WithLogger(kgoLog{c.log}),
+		kgo.WithLogger(c.kafkaLog),
+		kgo.WithHooks(answers),
 		kgo.ConsumerGroup(c.group),
 		kgo.ConsumeTopics(c.topics.Consumed()...),
 		kgo.Balancers(c.balancer),
@@ -43,6 +54,7 @@ func (c *client) Join() {
 	c.mu.Lock()
 	c.consumer = consumer
 	c.mu.Unlock()
+	c.work.Go(func() { answers.watch(c.ctx, c.post) })
 }
 
 // onAssigned is called by kgo after a rebalance with what was added, also with nothing. Offsets are not fetched yet, so none
@@ -51,7 +63,59 @@ func (c *client) onAssigned(_ context.Context, cl *kgo.Client, added map[string]
 	if len(added) > 0 {
 		cl.PauseFetchPartitions(added)
 	}
-	c.post(Assigned{ungrouped(added)})
+	parts := ungrouped(added)
+	c.mu.Lock()
+	standbys := c.standbys
+	c.mu.Unlock()
+	c.post(Assigned{parts})
+	c.post(standbys)
+	if len(parts) > 0 {
+		c.awaitStable(parts)
+	}
+}
+
+// awaitStable waits, for a moment, until no transaction is open on the offsets of what was assigned. kgo asks for them next,
+// and after a no it waits for a second. Most often the transaction is that of the owner before, which is over but for a
+// marker, or one that FenceGone is about to end.
+func (c *client) awaitStable(parts []Partition) {
+	ctx, cancel := context.WithTimeout(c.ctx, stableWait)
+	defer cancel()
+	for {
+		_, err := c.fetchOffsets(ctx, parts, true)
+		if !errors.Is(err, kerr.UnstableOffsetCommit) || !sleep(ctx, stablePause) {
+			return
+		}
+	}
+}
+
+// follow takes in what the leader says that is to be followed. The lane learns of it once what the same assignment takes
+// away is released (onAssigned).
+func (c *client) follow(s Standbys) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.standbys = s
+}
+
+// follows returns the shards that are followed, and of each whether the lane said that it could take it over.
+func (c *client) follows() map[int32]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make(map[int32]bool, len(c.standbys.Shards))
+	for _, shard := range c.standbys.Shards {
+		all[shard] = slices.Contains(c.ready, shard)
+	}
+	return all
+}
+
+// Rejoin implements Kafka.
+func (c *client) Rejoin(ready []int32) {
+	c.mu.Lock()
+	c.ready = ready
+	consumer := c.consumer
+	c.mu.Unlock()
+	if consumer != nil {
+		consumer.ForceRebalance()
+	}
 }
 
 // onRevoked is called by kgo before partitions go to others, and at the end of each session with none.

@@ -103,7 +103,7 @@ func (s *shop) stepUntilWith(m *machine, at string, skip int, holds func(*Lane) 
 	if err := e.prepare(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	l := e.lane(0, store)
+	l := e.lane(0, store, NewWriters())
 	p := &power{Kafka: l.kafka, m: m, at: at, skip: skip}
 	kafka := l.kafka
 	s.t.Cleanup(func() {

@@ -32,7 +32,7 @@ func (l *Lane) decide(ctx context.Context, now time.Time) error {
 		err := l.decideRecord(ctx, &l.backlog[done], now)
 		var later *notNow
 		if errors.As(err, &later) {
-			l.wait(later.why, now.Add(l.pause()))
+			l.wait(UnreadyRegistry, later.why, now.Add(l.pause()))
 			break
 		}
 		if err != nil {
@@ -94,6 +94,9 @@ func (l *Lane) decideContent(ctx context.Context, h *held, r *Record, now time.T
 	if err != nil {
 		return l.bury(h, r, &o, BuriedRoute, err, now)
 	}
+	if c := l.isCondemned(r); c != nil {
+		return l.letter(h, r, &o, BuriedTooLarge, c.why, l.letterBytes(c), now)
+	}
 	value, err := l.decode(ctx, r, &o)
 	if err != nil {
 		if classify(err) != RemedyDeadLetter && !errors.Is(err, errTombstone) {
@@ -119,13 +122,30 @@ func (l *Lane) decideContent(ctx context.Context, h *held, r *Record, now time.T
 	t.overlay(h)
 	out, err := h.shard.Handle(e)
 	if why, ok := oneAccount(member, err); ok {
+		l.stopped(h, member, why)
 		return l.bury(h, r, &o, BuriedAccount, why, now)
 	}
 	if err != nil {
 		return fmt.Errorf("decide record of %s/%d at offset %d in shard %d: %w", r.Topic, r.Partition.Partition, r.Offset, h.id, err)
 	}
+	delete(h.stopped, member)
 	l.count(t, r, &o, 0)
 	return l.stageOutcome(t, out)
+}
+
+// maxStopped bounds how many stopped accounts are remembered, a shard.
+const maxStopped = 10_000
+
+// stopped remembers an account that goes no further because an invariant of its own broke, and says so once.
+func (l *Lane) stopped(h *held, member string, why error) {
+	if broken := (*rules.Broken)(nil); !errors.As(why, &broken) || h.stopped[member] || len(h.stopped) >= maxStopped {
+		return
+	}
+	if h.stopped == nil {
+		h.stopped = make(map[string]bool)
+	}
+	h.stopped[member] = true
+	l.log.Error("account cannot go on, its records go to the dead letters", "shard", h.id, "err", why)
 }
 
 // maxIDBytes bounds what a record's producer can put into everything that is written about it.
@@ -165,6 +185,7 @@ func (l *Lane) decode(ctx context.Context, r *Record, o *origin) (any, error) {
 // count takes a record into the transaction's account.
 func (l *Lane) count(t *transaction, r *Record, o *origin, forwarded int) {
 	t.records++
+	t.last = place{r.Partition, r.Offset}
 	t.report.Records++
 	n := t.report.ByTopic[o.source.Topic]
 	t.report.ByTopic[o.source.Topic] = Counts{n.Records + 1, n.Forwarded + forwarded}
@@ -175,11 +196,16 @@ func (l *Lane) count(t *transaction, r *Record, o *origin, forwarded int) {
 
 // bury puts a record among the dead letters.
 func (l *Lane) bury(h *held, r *Record, o *origin, word string, why error, now time.Time) error {
+	return l.letter(h, r, o, word, why, l.o.MaxRecordBytes, now)
+}
+
+// letter is bury with a bound for the dead letter.
+func (l *Lane) letter(h *held, r *Record, o *origin, word string, why error, maxBytes int64, now time.Time) error {
 	t := l.begin(now)
 	t.overlay(h)
 	l.count(t, r, o, 0)
 	t.report.DeadLetters[word]++
-	t.add(deadLetter(l.o.Topics.DeadLetters, r, o, why, l.o.MaxRecordBytes))
+	t.add(deadLetter(l.o.Topics.DeadLetters, r, o, why, maxBytes))
 	return nil
 }
 
@@ -231,6 +257,9 @@ func (l *Lane) stageOutcome(t *transaction, out *rules.Outcome) error {
 		t.add(Output{Topic: topics.Decisions, Partition: ByKey, Key: []byte(d.MemberID), Value: value})
 	}
 	t.report.Ledger.count(out)
+	if out.Decision == nil {
+		t.report.fired(out)
+	}
 	return nil
 }
 

@@ -34,12 +34,16 @@
 //	lane.go transaction.go THE loop: Step, and a transaction's way from full to applied (lane_options.go: its surroundings)
 //	decide.go timers.go    what fills a transaction: records, and time
 //	recover.go             aborts, producers that are discarded, and what is asked again
+//	toolarge.go            what never gets through: records of which what comes is too large, endless aborts
 //	assignment.go          shards that come and go;   restore.go   their way to the committed position
 //	shard.go accounts.go   a shard: one decoded record in, outputs out; no Kafka. Also what `accrue simulate` runs
 //	kafka.go               all that a lane knows of Kafka: one interface of orders and events
 //	client.go consumer.go producer.go reader.go   that interface on franz-go
-//	balance.go             who gets which shards;     route.go     homes, forwarded records, names of topics
-//	status.go observe.go   what a lane tells others: readiness, reports for metrics (meter.go)
+//	standby.go writers.go  shards that are followed, ready to be taken over; and who may write to the store
+//	balance.go fleet.go    who gets which shards: what members tell each other, and what their leader makes of it
+//	route.go               homes, forwarded records, names of topics
+//	status.go observe.go   what a lane tells others: readiness, reports for metrics (meter.go, gauges.go)
+//	answers.go quiet.go    whether brokers answer at all; log lines that would repeat themselves
 //	errors.go              classify: what an error asks for, decided in one place
 //	config*.go connect.go topics*.go metrics.go http.go   what surrounds it
 //
@@ -52,16 +56,45 @@
 // # Invariants
 //
 //   - L1. Nothing of a transaction is produced before the outcome of the one before it is known.
+//
 //   - L2. Pebble holds committed changes only, with the changelog position they belong to in the same batch.
+//
 //   - L3. Each transaction commits, in the name of member and generation as they are then, the `<app>-effects` offset of
 //     every shard that it worked on, moved or not. Beside it stands the shard's changelog position: last acknowledged
 //     offset + 1 after the flush, or the position before where it wrote nothing to that changelog.
+//
 //   - L4. A shard is served only once its store is at the position of its committed offset; both come from one stable answer.
+//
 //   - L5. One record, one answer: a decision, a dead letter, or a forwarded record (whose answer is given at home).
+//
 //   - L6. A transaction in which nothing was produced is never ended: the broker does not know it, and offsets committed in
 //     one stay pending for good. What was read for it (markers) is committed with the next.
+//
 //   - L7. Memory that an abort or an unknown outcome touched is thrown away: overlays and accounts.
+//
 //   - L8. Between Revoked or Lost and Release no other member gets the shards, and after Lost nothing is committed for them.
+//
+//   - L9. A shard of the store has one writer at a time: the lane that it is assigned to, else one lane that follows it
+//     (writers.go). What was read or committed before is dropped where the writer has changed meanwhile.
+//
+// # Standby copies and assignment
+//
+//   - The leader of the group (fleet.go) gives each shard a target: stickily, evenly by lane and instance, and of those who have
+//     room to the one whose instance has most of it in its store. Lanes of an instance share a store and count as one there.
+//   - A shard is held by its target only where the target is near: at most two grains of positions behind, or ready by its own
+//     word. Else it stays where it is or, where its owner is gone, goes to whoever is nearest, and the target follows it
+//     meanwhile: the leader says that it is wanted there. So nobody waits for a restore from nothing while a copy exists.
+//   - Each shard is followed by as many other instances as `standbys` says, spread evenly; each by one lane of the instance.
+//   - Who follows a shard (standby.go) reads its changelog into the store all the time, with read_committed: what it holds is
+//     committed. It serves nothing, commits nothing and is in nobody's way: small pieces between two batches.
+//   - Once all that are wanted of a lane are near their changelog's end, it joins again and says so (Kafka.Rejoin); then the
+//     leader moves them. One whose lag does not come down by a tenth in a minute is taken as it is: a fleet is not uneven
+//     for ever. A lane asks for the same shards once in 10 s at most, and positions are coarse: so rebalances end.
+//   - A shard that is assigned where it was followed is restored as any other, from where it is: the tail. Its store can be
+//     beyond the position in the metadata by markers, which are no rows. By more it cannot: offsets are fetched when all of the
+//     shard's transactions are settled (L4), and the owner before can commit nothing later, its generation being of yesterday
+//     (C7). If it were, it would be what is committed all the same, and the inputs read again would be duplicates.
+//   - A shard that is let go stays in the store as an old copy, which counts when the next owner or follower is looked for.
 //
 // # Every point where it can die
 //
@@ -87,7 +120,8 @@
 //	C9    | nothing open                         | lost or damaged  | restored from the changelog, all of it        | TestRestore
 //	C10   | changelog cut off or created anew    | of another log   | refuses the shard: expected, found, what to do| TestChangelogOfAnother
 //	C11   | an id is used by two processes       | -                | both are fenced, and stop saying so           | TestInstanceUsedTwice
-//	C12   | brokers, registry or disk away       | as before        | (alive) waits, not ready, goes on by itself   | TestRegistryAway, TestLaneGoesOnAfterFaults
+//	C12   | brokers, registry or disk away       | as before        | (alive) waits, not ready, goes on by itself   | TestRegistryAway, TestLaneGoesOnAfterFaults,
+//	      |                                      |                   |                                               | TestLongOutage, TestDiskFull, TestDiskSlow
 //
 // # Not obvious
 //
@@ -100,5 +134,6 @@
 //   - A log can end in markers, and compaction takes records away: progress in the changelog is what the fetch says, not what
 //     was delivered (reader.go); progress in the inputs is seen because markers are kept in what is polled (consumer.go).
 //   - The writer's id stands in the metadata of the last committed transaction. Where a shard's new owner dies within its first
-//     transaction, the metadata still names the owner before it, and the transaction's timeout ends what is open.
+//     transaction, the metadata still names the owner before it: so it is also looked for among the transactions that are open
+//     and wrote to the shard's changelog. Only one that wrote to no changelog is left to its timeout.
 package processor

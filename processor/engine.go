@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -28,6 +29,7 @@ type Options struct {
 	Instance string // names this process among those of App, and stays over restarts; empty: made up once and kept in DataDir
 	DataDir  string
 	Lanes    int // 0: 1
+	Standbys int // copies of each shard that other instances keep; 0: none
 	Topics   Topics
 
 	Kafka   []kgo.Opt // how to reach the cluster: brokers, TLS, SASL; and compression
@@ -48,7 +50,7 @@ type Options struct {
 	MaxBytes           int64         // produced bytes a transaction; 0: 8 MiB
 	MaxRecordBytes     int64         // the largest record that our topics take; 0: 1,000,000
 	SessionTimeout     time.Duration // 0: 10 s
-	Heartbeat          time.Duration // 0: a fifth of SessionTimeout, at most 3 s
+	Heartbeat          time.Duration // 0: a fifth of SessionTimeout, at most 200 ms. A shard that moves waits until all have heard of it
 	RebalanceTimeout   time.Duration // 0: 60 s
 	TransactionTimeout time.Duration // 0: 10 s
 	StaleAfter         time.Duration // 0: 84 h
@@ -62,9 +64,10 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	or(&o.SessionTimeout, 10*time.Second)
-	or(&o.Heartbeat, min(o.SessionTimeout/5, 3*time.Second))
+	or(&o.Heartbeat, min(o.SessionTimeout/5, 200*time.Millisecond))
 	or(&o.RebalanceTimeout, time.Minute)
 	or(&o.TransactionTimeout, 10*time.Second)
+	or(&o.StaleAfter, 84*time.Hour)
 	o.Lanes = max(o.Lanes, 1)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -113,7 +116,7 @@ func New(o Options) (*Engine, error) {
 	if o.Ledger == nil || o.Decoder == nil || o.Encoder == nil || o.DataDir == "" || len(o.Topics.Inputs) == 0 {
 		return nil, errors.New("make engine: ledger, decoder, encoder, data dir and input topics are required")
 	}
-	admin, err := kgo.NewClient(kafkaOptions(o.Kafka, kgo.ClientID(o.App+"-admin"), kgo.WithLogger(kgoLog{o.Log}))...)
+	admin, err := kgo.NewClient(kafkaOptions(o.Kafka, kgo.ClientID(o.App+"-admin"), kgo.WithLogger(newKgoLog(o.Log)))...)
 	if err != nil {
 		return nil, fmt.Errorf("make engine: kafka client: %w", err)
 	}
@@ -142,8 +145,8 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // runOnce runs lanes over one opening of the store. again says that a new opening can go on where this one could not.
 func (e *Engine) runOnce(ctx context.Context) (again bool, err error) {
-	store, err := e.openStore()
-	if err != nil {
+	store, err := e.awaitStore(ctx)
+	if store == nil {
 		return false, err
 	}
 	defer func() {
@@ -176,6 +179,29 @@ func classifyEngine(err error) Remedy {
 
 func (e *Engine) storeDir() string { return filepath.Join(e.o.DataDir, "state") }
 
+// waitingForDisk is how the phase begins in which the store cannot be opened for want of room.
+const waitingForDisk = "waiting for room on the disk"
+
+// awaitStore opens the store, and waits where the disk is full: what would need a person to start it again once there is room
+// needs nobody to. No store and no error: ctx ended.
+func (e *Engine) awaitStore(ctx context.Context) (*state.Store, error) {
+	var said quiet
+	for {
+		store, err := e.openStore()
+		if err == nil {
+			return store, nil
+		}
+		if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+			return nil, err
+		}
+		said.warn(e.o.Log, e.o.Now(), waitingForDisk, "err", err)
+		e.setPhase(waitingForDisk + ": " + err.Error())
+		if !sleep(ctx, time.Second) {
+			return nil, nil
+		}
+	}
+}
+
 // openStore opens the store with three quarters of the memory; accounts have the rest. One that is damaged holds nothing
 // that the changelog does not: it is thrown away.
 func (e *Engine) openStore() (*state.Store, error) {
@@ -204,8 +230,9 @@ func (e *Engine) runLanes(ctx context.Context, store *state.Store) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lanes := make([]*Lane, e.o.Lanes)
+	writers := NewWriters()
 	for i := range lanes {
-		lanes[i] = e.lane(i, store)
+		lanes[i] = e.lane(i, store, writers)
 	}
 	e.setLanes(lanes, store)
 	e.o.Log.Info("engine started", "app", e.o.App, "instance", e.o.Instance, "lanes", e.o.Lanes, "shards", e.shards)
@@ -222,22 +249,22 @@ func (e *Engine) runLanes(ctx context.Context, store *state.Store) error {
 }
 
 // lane makes a lane with its clients.
-func (e *Engine) lane(number int, store *state.Store) *Lane {
+func (e *Engine) lane(number int, store *state.Store, writers *Writers) *Lane {
 	name := transactionalID(e.o.App, e.o.Instance, number)
 	log := e.o.Log.With("lane", number)
 	kafka := newClient(clientOptions{
 		base: e.o.Kafka, admin: e.admin, group: e.o.App, name: name, siblings: e.laneNames(), shards: e.shards, topics: e.o.Topics,
-		log: log,
+		log: log, kafkaLog: newKgoLog(log),
 		balancer: &balancer{
-			effects: e.o.Topics.Effects, instance: e.o.Instance, lane: number,
-			positions: func() map[int32]int64 { return positions(store, e.shards) },
+			effects: e.o.Topics.Effects, instance: e.o.Instance, lane: number, standbys: e.o.Standbys,
+			positions: func() map[int32]int64 { return positions(store, e.shards, e.o.Now().Add(-e.o.StaleAfter)) },
 		},
 		sessionTimeout: e.o.SessionTimeout, heartbeat: e.o.Heartbeat, rebalanceTimeout: e.o.RebalanceTimeout,
 		transactionTimeout: e.o.TransactionTimeout, maxRecordBytes: e.o.MaxRecordBytes,
 	})
 	return NewLane(kafka, LaneOptions{
 		Number: number, TransactionalID: name, Shards: e.shards, Topics: e.o.Topics,
-		Ledger: e.o.Ledger, Store: store, Decoder: e.o.Decoder, Encoder: e.o.Encoder,
+		Ledger: e.o.Ledger, Store: store, Writers: writers, Decoder: e.o.Decoder, Encoder: e.o.Encoder,
 		Now: e.o.Now, Log: e.o.Log, Observer: e.o.Observer,
 		CommitInterval: e.o.CommitInterval, MaxRecords: e.o.MaxRecords, MaxBytes: e.o.MaxBytes,
 		MaxRecordBytes: e.o.MaxRecordBytes, CacheBytes: e.o.MemoryBytes / 4 / int64(e.o.Lanes),
@@ -260,11 +287,12 @@ func transactionalID(app, instance string, lane int) string {
 	return fmt.Sprintf("%s-%s-%d", app, instance, lane)
 }
 
-// positions reads how far the store is with each shard. One that cannot be read is one that it does not hold.
-func positions(store *state.Store, shards int32) map[int32]int64 {
+// positions reads how far the store is with each shard. One that cannot be read is one that it does not hold; so is one that
+// slept since before fresh, which is of no use.
+func positions(store *state.Store, shards int32, fresh time.Time) map[int32]int64 {
 	at := make(map[int32]int64)
 	for s := range shards {
-		if p, ok, err := store.Shard(s).Position(); err == nil && ok {
+		if p, ok, err := store.Shard(s).Position(); err == nil && ok && p.AppliedAt.After(fresh) {
 			at[s] = p.Offset
 		}
 	}
@@ -309,15 +337,31 @@ func (e *Engine) setPhase(phase string) {
 // NotReady returns why this process is not ready, a reason each; none: all shards that it has are served. Safe for any
 // goroutine.
 func (e *Engine) NotReady() []string {
+	var why []string
+	for _, u := range e.Unready() {
+		why = append(why, u.Text)
+	}
+	return why
+}
+
+// Unready is NotReady with the words for metrics.
+func (e *Engine) Unready() []Unready {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.lanes) == 0 || e.phase != "" {
-		return []string{"the engine is " + e.phase}
+		word := UnreadyStarting
+		switch {
+		case strings.HasPrefix(e.phase, waitingForBrokers):
+			word = UnreadyBrokers
+		case strings.HasPrefix(e.phase, waitingForDisk):
+			word = UnreadyDisk
+		}
+		return []Unready{{word, "the engine is " + e.phase}}
 	}
-	var why []string
+	var why []Unready
 	for _, l := range e.lanes {
 		s := l.Status()
-		why = append(why, s.NotReady()...)
+		why = append(why, s.Unready()...)
 	}
 	return why
 }

@@ -32,6 +32,9 @@ type Kafka interface {
 	FetchEnds(token int64, parts []Partition)
 	// ReadChangelog asks for the committed records of a shard's changelog from an offset on: Changelog.
 	ReadChangelog(token int64, shard int32, from int64)
+	// Rejoin asks for another assignment, and tells which of the shards that it follows the lane could take over at once.
+	// That is also told at later joins, for as long as they are followed.
+	Rejoin(ready []int32)
 	// FenceGone ends the transactions of those who wrote the shards last and are no members of the group any more, so that
 	// their transactions need not be waited for. Best effort, without an event.
 	FenceGone(shards []int32)
@@ -156,6 +159,13 @@ type (
 	// Assigned says that partitions came to this lane. They are paused, and Offsets for them follows.
 	Assigned struct{ Parts []Partition }
 
+	// Standbys says which shards this lane is to follow from now on, all of them: to keep copies of, so that it can take them
+	// over quickly. It comes with each assignment, after what that takes away was released.
+	Standbys struct {
+		Shards []int32
+		Wanted []int32 // of them, those that come to this lane as soon as it says that it could take them over
+	}
+
 	// Revoked says that partitions will go to another member after Release; until then the lane may commit for them.
 	Revoked struct{ Parts []Partition }
 
@@ -208,12 +218,17 @@ type (
 		Err     error // why it is not Committed
 	}
 
+	// Silence says that no broker has answered the consumer for longer than one that is well would leave it without an answer;
+	// nil: they answer again.
+	Silence struct{ Err error }
+
 	// Trouble is an error that the client goes on from by itself, for logs and readiness.
 	Trouble struct{ Err error }
 )
 
 func (Records) event()   {}
 func (Assigned) event()  {}
+func (Standbys) event()  {}
 func (Revoked) event()   {}
 func (Lost) event()      {}
 func (Offsets) event()   {}
@@ -222,4 +237,5 @@ func (Changelog) event() {}
 func (Opened) event()    {}
 func (Flushed) event()   {}
 func (Ended) event()     {}
+func (Silence) event()   {}
 func (Trouble) event()   {}

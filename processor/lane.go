@@ -20,12 +20,18 @@ type Lane struct {
 	o     LaneOptions
 	kafka Kafka
 	log   *slog.Logger
+	said  quiet // what was said lately
 
 	// The assignment.
 	epoch   int64
 	parts   map[Partition]*position
 	shards  map[int32]*held
 	letting []letting // to be let go, oldest first
+
+	// What is followed, and what was asked for last since it is wanted here.
+	standbys  map[int32]*standby
+	offered   []int32
+	offeredAt time.Time
 
 	// The producer, and the two transactions in flight: while one ends, the next is filled, and nothing of it is produced
 	// before the outcome of the first is known.
@@ -37,7 +43,13 @@ type Lane struct {
 	limit    int    // records a transaction; halved by aborts, doubled by commits
 	outputs  int    // how many outputs the next transaction may have, going by the last one
 	wire     []byte // where records are encoded
+	aborts   int    // in a row, of transactions that cannot be made smaller
 	fenced   []time.Time
+	exposed  bool      // others may have fenced the producer that is open, and were right to; see counted
+	twice    error     // the id is used twice: stop with this
+	twiceAt  time.Time // when to, valid with twice
+
+	condemned map[place]*condemned // records that go to the dead letters because what comes of them does not fit
 
 	backlog []Record // polled and not decided yet
 	joined  bool
@@ -48,15 +60,19 @@ type Lane struct {
 	attempts int       // of Open or FetchOffsets, failed in a row
 	trimAt   time.Time // when to trim the effects next
 
-	member  bool  // in the group: an Assigned was seen, if of nothing, and no Lost after it
-	trouble error // what the client said last of its own troubles; nil: it reads
+	member  bool      // in the group: an Assigned was seen, if of nothing, and no Lost after it
+	since   time.Time // valid while member
+	trouble error     // what the client said last of its own troubles; nil: it reads
+	silence error     // the brokers do not answer the client; nil: they do
 
-	waiting  error     // why nothing can be decided for now
+	waiting  *Wait     // why nothing can be decided for now
+	waitSaid bool      // to the log
 	retryAt  time.Time // when to try again; valid while waiting
 	stopping bool
 
-	mu     sync.Mutex // guards status, which others read
-	status LaneStatus
+	mu      sync.Mutex // guards what others read
+	status  LaneStatus
+	roundAt time.Time // of the last publish
 }
 
 // producer is where the transactional producer is in its life.
@@ -73,7 +89,7 @@ func NewLane(kafka Kafka, o LaneOptions) *Lane {
 	o = o.withDefaults()
 	return &Lane{
 		o: o, kafka: kafka, log: o.Log.With("lane", o.Number), limit: o.MaxRecords,
-		parts: make(map[Partition]*position), shards: make(map[int32]*held),
+		parts: make(map[Partition]*position), shards: make(map[int32]*held), standbys: make(map[int32]*standby),
 	}
 }
 
@@ -117,6 +133,9 @@ func (l *Lane) Step(ctx context.Context) error {
 		}
 	}
 	now := l.o.Now()
+	if l.twice != nil && !now.Before(l.twiceAt) {
+		return l.twice
+	}
 	if err := l.decide(ctx, now); err != nil {
 		return err
 	}
@@ -131,6 +150,9 @@ func (l *Lane) Step(ctx context.Context) error {
 	l.produce()
 	l.end(now)
 	l.letGo()
+	if err := l.followOn(now); err != nil {
+		return err
+	}
 	l.ask(now)
 	l.publish()
 	return nil
@@ -145,6 +167,8 @@ func (l *Lane) take(e Event) error {
 		l.begun(e)
 	case Assigned:
 		l.assigned(e.Parts)
+	case Standbys:
+		l.follow(e)
 	case Revoked:
 		l.revoked(e.Parts)
 	case Lost:
@@ -161,13 +185,29 @@ func (l *Lane) take(e Event) error {
 		return l.flushed(e)
 	case Ended:
 		return l.ended(e)
+	case Silence:
+		l.silent(e.Err)
 	case Trouble:
-		if l.trouble == nil || l.trouble.Error() != e.Err.Error() { // one line per change
-			l.log.Warn("kafka client in trouble, it goes on by itself", "err", e.Err)
+		if l.trouble == nil || l.trouble.Error() != e.Err.Error() {
+			l.said.warn(l.log, l.o.Now(), "kafka client in trouble, it goes on by itself", "err", e.Err)
 		}
 		l.trouble = e.Err
+		l.exposed = true // the session may have ended: a Lost is only heard of where there was something to lose
 	}
 	return nil
+}
+
+// silent learns that the brokers do not answer, or that they do again (nil).
+func (l *Lane) silent(err error) {
+	switch {
+	case err != nil:
+		l.log.Warn("brokers do not answer", "err", err)
+		l.exposed = true
+	case l.silence != nil:
+		l.log.Info("brokers answer again")
+		l.trouble = nil // what is not over is said again
+	}
+	l.silence = err
 }
 
 // appetite says how long the next poll may wait, and how many records it may bring.
@@ -187,6 +227,9 @@ func (l *Lane) appetite(now time.Time) (wait time.Duration, records int) {
 	}
 	if l.waiting != nil {
 		sooner(l.retryAt)
+	}
+	if l.following() {
+		wait = 0
 	}
 	return wait, records
 }
@@ -294,25 +337,32 @@ func (l *Lane) flushed(e Flushed) error {
 }
 
 // commitOffsets are the offsets that a transaction commits. Each shard that was worked on has its effects offset among them,
-// moved or not, because the position stands beside it.
+// moved or not, because the position stands beside it. So it does where only markers of the effects were passed: an offset
+// committed without its position would take away the one that stands there.
 func (l *Lane) commitOffsets(t *transaction) map[Partition]Committed {
 	offsets := make(map[Partition]Committed, len(t.next)+len(t.overlays))
 	for p, next := range t.next {
-		offsets[p.Partition] = Committed{Offset: next}
+		c := Committed{Offset: next}
+		if h := l.shards[p.shard]; p.Topic == l.o.Topics.Effects {
+			c.Metadata = l.metadata(h, h.position)
+		}
+		offsets[p.Partition] = c
 	}
 	for id := range t.overlays {
-		h := l.shards[id]
 		effects := Partition{l.o.Topics.Effects, id}
 		c, moved := offsets[effects]
 		if !moved {
 			c.Offset = max(0, l.parts[effects].committed)
 		}
-		c.Metadata = metadata{
-			Position: t.offsets[id], Writer: l.o.TransactionalID, ClusterID: h.clusterID, TopicID: h.topicID,
-		}.String()
+		c.Metadata = l.metadata(l.shards[id], t.offsets[id])
 		offsets[effects] = c
 	}
 	return offsets
+}
+
+// metadata is what stands beside the committed effects offset of a shard whose changelog is at position.
+func (l *Lane) metadata(h *held, position int64) string {
+	return metadata{Position: position, Writer: l.o.TransactionalID, ClusterID: h.clusterID, TopicID: h.topicID}.String()
 }
 
 // ended learns the outcome of a transaction.
@@ -333,15 +383,10 @@ func (l *Lane) ended(e Ended) error {
 		}
 		return nil
 	case e.Outcome == OutcomeAborted && !e.Discard:
-		if err := l.counted(e.Err, t); err != nil {
-			return err
-		}
 		l.rewind(cmp.Or(t.why, e.Err))
 		return nil
 	}
-	if err := l.counted(e.Err, t); err != nil {
-		return err
-	}
+	l.counted(e.Err, t)
 	return l.recover(e.Outcome, cmp.Or(t.why, e.Err))
 }
 
@@ -354,12 +399,13 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 			continue
 		}
 		p := state.Position{ClusterID: h.clusterID, TopicID: h.topicID, Offset: t.offsets[id], AppliedAt: now}
-		if err := h.store.Apply(o, p); err != nil {
+		// Where a sibling has the shard by now, it has read this in the changelog.
+		if _, err := l.write(id, func() error { return h.store.Apply(o, p) }); err != nil {
 			err = fmt.Errorf("apply transaction %d to shard %d at changelog offset %d: %w", t.number, id, p.Offset, err)
 			if classify(err) == RemedyReopen || errors.Is(err, state.ErrPosition) {
 				return err
 			}
-			l.wait(err, now.Add(time.Second))
+			l.wait(UnreadyDisk, err, now.Add(time.Second))
 			return nil
 		}
 		h.position = p.Offset
@@ -371,8 +417,16 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 		p.committed = next
 	}
 	l.ending = nil
-	l.limit = min(2*l.limit, l.o.MaxRecords)
+	l.limit, l.aborts = min(2*l.limit, l.o.MaxRecords), 0
+	l.pardon()
 	t.report.Took = now.Sub(t.begun)
+	for h := range l.inOrder() {
+		if h.shard != nil {
+			t.report.CacheHits += h.shard.accounts.hits
+			t.report.CacheMisses += h.shard.accounts.misses
+			h.shard.accounts.hits, h.shard.accounts.misses = 0, 0
+		}
+	}
 	if !t.oldest.IsZero() {
 		t.report.Lag = max(0, now.Sub(t.oldest))
 	}
@@ -392,15 +446,13 @@ func (l *Lane) applyAgain(now time.Time) error {
 // failed drops the transaction that is ending, in the way that the error asks for.
 func (l *Lane) failed(err error) error {
 	t := l.ending
-	if err := l.counted(err, t); err != nil {
-		return err
-	}
+	l.counted(err, t)
 	switch classify(err) {
 	case RemedyStop:
 		return err
 	case RemedyRetry, RemedyAbort, RemedyDeadLetter:
 		// The client has tried again already: a record of it has failed for good.
-		l.log.Warn("transaction is aborted", "txn", t.number, "err", err)
+		l.said.warn(l.log, l.o.Now(), "transaction is aborted", "txn", t.number, "err", err)
 		t.stage, t.why = aborting, err
 		l.kafka.Abort()
 		return nil
@@ -409,12 +461,23 @@ func (l *Lane) failed(err error) error {
 	return l.recover(OutcomeAborted, err)
 }
 
-// counted stops a lane whose transactional id is taken away again and again: two processes have it. That the coordinator
-// gives the epoch away when a transaction times out looks the same and is not counted.
-func (l *Lane) counted(err error, t *transaction) error {
+const (
+	// exposure is for how long after a member has joined others may still act on having seen it outside: fenceTimeout, and
+	// what a request takes.
+	exposure = 2 * fenceTimeout
+	// parting is for how long two processes of one id go on once one of them has noticed.
+	parting = exposure + time.Second
+)
+
+// counted stops a lane whose transactional id is taken away again and again: two processes have it. Not everyone who takes
+// it is another process of that id. The coordinator gives the epoch away when a transaction times out. And whoever takes
+// shards over fences their last writer if the group does not know it (FenceGone): rightly so, but what is fenced can also be
+// the producer of a process that was started again and has not joined yet. So what counts is a producer that was opened by a
+// member that others have known for a while, and that has been one ever since.
+func (l *Lane) counted(err error, t *transaction) {
 	now := l.o.Now()
-	if !isFenced(err) || now.Sub(t.begun) >= l.o.TransactionTimeout {
-		return nil
+	if !isFenced(err) || l.exposed || now.Sub(t.begun) >= l.o.TransactionTimeout {
+		return
 	}
 	recent := l.fenced[:0]
 	for _, at := range l.fenced {
@@ -424,25 +487,38 @@ func (l *Lane) counted(err error, t *transaction) error {
 	}
 	l.fenced = append(recent, now)
 	if len(l.fenced) < 2 {
-		return nil
+		return
 	}
-	return fmt.Errorf("%w: transactional id %s was fenced %d times within a minute: another process runs with the same app and instance id, give each its own: %w",
+	if l.twice == nil {
+		// C11: it stops, but not at once. Until then each takes the id back from the other, so that both learn of it. Else the
+		// second would go on alone until somebody starts this one again, and nobody would look for it.
+		l.twiceAt = now.Add(parting)
+		l.log.Error("the instance id is used twice, stopping in a moment", "id", l.o.TransactionalID, "err", err)
+	}
+	l.twice = fmt.Errorf("%w: transactional id %s was fenced %d times within a minute: another process runs with the same app and instance id, give each its own: %w",
 		errUsedTwice, l.o.TransactionalID, len(l.fenced), err)
 }
 
-// wait stops deciding until at. Membership, heartbeats and what is ending go on.
-func (l *Lane) wait(why error, at time.Time) {
-	if l.waiting == nil {
-		l.log.Warn("waiting, nothing is decided", "err", why)
-		l.o.Observer.Waiting(l.o.Number, why)
+// wait stops deciding until at; what is one of the Unready words. Membership, heartbeats and what is ending go on.
+func (l *Lane) wait(what string, why error, at time.Time) {
+	w := &Wait{what, why}
+	if l.waiting == nil || l.waiting.For != what {
+		if _, ok := l.said.due("waiting for "+what, l.o.Now()); ok {
+			l.log.Warn("waiting, nothing is decided", "for", what, "err", why)
+			l.waitSaid = true
+		}
+		l.o.Observer.Waiting(l.o.Number, w)
 	}
-	l.waiting, l.retryAt = why, at
+	l.waiting, l.retryAt = w, at
 }
 
 // goOn ends wait.
 func (l *Lane) goOn() {
 	if l.waiting != nil {
-		l.log.Info("going on")
+		if l.waitSaid {
+			l.log.Info("going on", "waited_for", l.waiting.For)
+			l.waitSaid = false
+		}
 		l.o.Observer.Waiting(l.o.Number, nil)
 	}
 	l.waiting, l.retryAt = nil, time.Time{}

@@ -18,6 +18,7 @@ type LaneOptions struct {
 	Topics          Topics
 	Ledger          *rules.Ledger
 	Store           *state.Store
+	Writers         *Writers // shared by the lanes over one store; nil: this is the only one
 	Decoder         Decoder
 	Encoder         Encoder
 	Now             func() time.Time // the only clock
@@ -70,6 +71,9 @@ func (o LaneOptions) withDefaults() LaneOptions {
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 32 << 20
+	}
+	if o.Writers == nil {
+		o.Writers = NewWriters()
 	}
 	if o.Observer == nil {
 		o.Observer = nobody{}

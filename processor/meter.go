@@ -3,19 +3,13 @@ package processor
 import (
 	"errors"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Meter is the Observer that counts into Metrics.
-type Meter struct {
-	m *Metrics
-
-	mu     sync.Mutex
-	shards map[int32]string // state that each is counted under
-}
+// Meter is the Observer that counts into Metrics what happens. What is at present is Metrics.Watch's.
+type Meter struct{ m *Metrics }
 
 var _ Observer = (*Meter)(nil)
 
@@ -23,13 +17,15 @@ var _ Observer = (*Meter)(nil)
 const caughtUp = time.Second
 
 // NewMeter returns a Meter for m.
-func NewMeter(m *Metrics) *Meter { return &Meter{m: m, shards: make(map[int32]string)} }
+func NewMeter(m *Metrics) *Meter { return &Meter{m: m} }
 
 // Committed implements Observer.
 func (t *Meter) Committed(r Report) {
 	t.m.TransactionsCommitted.Inc()
 	t.m.TransactionDuration.Observe(r.Took.Seconds())
 	t.m.TimersFired.Add(float64(r.Advanced))
+	t.m.CacheHits.Add(float64(r.CacheHits))
+	t.m.CacheMisses.Add(float64(r.CacheMisses))
 	for topic, n := range r.ByTopic {
 		t.m.Records.WithLabelValues(topic).Add(float64(n.Records))
 		t.m.ForwardedRecords.WithLabelValues(topic).Add(float64(n.Forwarded))
@@ -68,29 +64,30 @@ func (t *Meter) Aborted(_ int, outcome Outcome, why error) {
 
 // Restored implements Observer.
 func (t *Meter) Restored(r Restoration) {
+	t.m.Restores.WithLabelValues(r.Cause).Inc()
+	t.m.RestoreDuration.Observe(r.Took.Seconds())
 	t.m.RestoreRecords.WithLabelValues(r.Cause).Add(float64(r.Records))
-	t.shard(r.Shard, "active")
 }
 
-// Refused implements Observer.
-func (t *Meter) Refused(_ int, shard int32, _ error) { t.shard(shard, "refused") }
+// Refused implements Observer. Watch counts the shards.
+func (t *Meter) Refused(int, int32, error) {}
 
 // Released implements Observer.
-func (t *Meter) Released(_ int, shard int32) { t.shard(shard, "") }
+func (t *Meter) Released(int, int32) {}
 
-// Waiting implements Observer. Readiness says it.
-func (t *Meter) Waiting(int, error) {}
+// Followed implements Observer.
+func (t *Meter) Followed(_ int, shard int32, lag int64) {
+	t.m.StandbyLag.WithLabelValues(strconv.Itoa(int(shard))).Set(float64(lag))
+}
 
-// shard moves a shard from one state's gauge to another's.
-func (t *Meter) shard(shard int32, state string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if before, ok := t.shards[shard]; ok {
-		t.m.Shards.WithLabelValues(before).Dec()
-		delete(t.shards, shard)
-	}
-	if state != "" {
-		t.shards[shard] = state
-		t.m.Shards.WithLabelValues(state).Inc()
+// Unfollowed implements Observer.
+func (t *Meter) Unfollowed(_ int, shard int32) {
+	t.m.StandbyLag.DeleteLabelValues(strconv.Itoa(int(shard)))
+}
+
+// Waiting implements Observer. That it lasts is among the reasons of readiness.
+func (t *Meter) Waiting(_ int, why error) {
+	if wait := (*Wait)(nil); errors.As(why, &wait) {
+		t.m.Waits.WithLabelValues(wait.For).Inc()
 	}
 }

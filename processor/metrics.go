@@ -28,15 +28,33 @@ type Metrics struct {
 	TransactionDuration   prometheus.Histogram   // seconds from begin to the known end
 	ProducerErrors        *prometheus.CounterVec // by code: the broker's error code as Kafka names it, or "client"
 
-	Shards         *prometheus.GaugeVec   // by state: active, restoring, standby
-	RestoreRecords *prometheus.CounterVec // by why: changelog records read before a shard could serve
-	LagSeconds     *prometheus.GaugeVec   // by lane: age of the last record handled while others waited behind it; 0: caught up
+	Ready    prometheus.Gauge       // 1: /readyz says so
+	NotReady *prometheus.GaugeVec   // by why (the Unready words): reasons of that kind at present
+	Waits    *prometheus.CounterVec // by why: times that a lane stopped deciding for something that was away
 
-	StoreBytes      prometheus.Gauge
-	StoreFlushes    prometheus.Counter
+	Shards          *prometheus.GaugeVec   // by state: active, restoring, standby, refused
+	StandbyLag      *prometheus.GaugeVec   // by shard: changelog offsets that a followed copy lacks
+	Restores        *prometheus.CounterVec // by why: shards that caught up with their changelog
+	RestoreRecords  *prometheus.CounterVec // by why: changelog records read before a shard could serve
+	RestoreDuration prometheus.Histogram   // seconds from the first question to the shard being served
+	LagSeconds      *prometheus.GaugeVec   // by lane: age of the last record handled while others waited behind it; 0: caught up
+	TimersLate      *prometheus.GaugeVec   // by lane: how long ago the oldest due time passed that has not fired; 0: none is due
+
+	StoreBytes       prometheus.Gauge
+	StoreFlushes     prometheus.Counter
+	StoreRows        prometheus.Counter // puts and deletes
+	StoreWritten     prometheus.Counter // bytes of them
+	StoreCompactions prometheus.Counter
+	StoreDebt        prometheus.Gauge   // bytes that compactions have still to do
+	StoreStalls      prometheus.Counter // times that writers waited for flushes or compactions
+	StoreSlowWrites  prometheus.Counter // operations on the disk of more than 5 s
+	StoreFailing     prometheus.Gauge   // 1: flushes or compactions fail at present
+
 	CacheHits       prometheus.Counter // accounts found in memory
 	CacheMisses     prometheus.Counter // accounts read from the store
-	StoppedAccounts prometheus.Gauge   // accounts that go no further because an invariant of theirs broke
+	CacheBytes      prometheus.Gauge   // of accounts in memory
+	CachedAccounts  prometheus.Gauge
+	StoppedAccounts prometheus.Gauge // accounts that go no further because an invariant of theirs broke
 
 	registry *prometheus.Registry
 	names    []string
@@ -62,16 +80,60 @@ func NewMetrics() *Metrics {
 		[]float64{.005, .01, .025, .05, .1, .15, .25, .5, 1, 2.5, 5, 10, 30})
 	m.ProducerErrors = m.counters("accrue_producer_errors_total", "Records that a broker did not take.", "code")
 
-	m.Shards = m.gauges("accrue_shards", "Shards of this process.", "state")
-	m.RestoreRecords = m.counters("accrue_restore_records_total", "Changelog records read to bring shards up to date.", "why")
-	m.LagSeconds = m.gauges("accrue_lag_seconds", "Age of the last handled record while others waited behind it; 0 when caught up.", "lane")
+	m.Ready = m.gauge("accrue_ready", "1 when the process is ready, as /readyz has it.")
+	m.NotReady = m.gauges("accrue_not_ready", "Reasons why the process is not ready.", "why")
+	m.Waits = m.counters("accrue_waits_total", "Times that a lane stopped deciding because something was away.", "why")
 
-	m.StoreBytes = m.gauge("accrue_store_bytes", "Bytes of the local store on disk.")
-	m.StoreFlushes = m.counter("accrue_store_flushes_total", "Flushes of the local store.")
+	m.Shards = m.gauges("accrue_shards", "Shards of this process.", "state")
+	m.StandbyLag = m.gauges("accrue_standby_lag_offsets", "Changelog offsets that the copy of a shard that is followed here lacks.", "shard")
+	m.Restores = m.counters("accrue_restores_total", "Shards that caught up with their changelog.", "why")
+	m.RestoreRecords = m.counters("accrue_restore_records_total", "Changelog records read to bring shards up to date.", "why")
+	m.RestoreDuration = m.histogram("accrue_restore_duration_seconds", "From a shard's coming to its being served.",
+		[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300})
+	m.LagSeconds = m.gauges("accrue_lag_seconds", "Age of the last handled record while others waited behind it; 0 when caught up.", "lane")
+	m.TimersLate = m.gauges("accrue_timers_late_seconds", "How long ago the oldest due time passed that has not fired; 0 when none is due.", "lane")
+	m.addStore()
+
 	m.CacheHits = m.counter("accrue_account_cache_hits_total", "Accounts found in memory.")
 	m.CacheMisses = m.counter("accrue_account_cache_misses_total", "Accounts read from the local store.")
+	m.CacheBytes = m.gauge("accrue_account_cache_bytes", "Bytes of the accounts in memory.")
+	m.CachedAccounts = m.gauge("accrue_cached_accounts", "Accounts in memory.")
 	m.StoppedAccounts = m.gauge("accrue_stopped_accounts", "Accounts that go no further because an invariant of theirs broke.")
+	m.zero()
 	return m
+}
+
+func (m *Metrics) addStore() {
+	m.StoreBytes = m.gauge("accrue_store_bytes", "Bytes of the local store on disk.")
+	m.StoreFlushes = m.counter("accrue_store_flushes_total", "Flushes of the local store.")
+	m.StoreRows = m.counter("accrue_store_rows_total", "Rows written to the local store, deletions included.")
+	m.StoreWritten = m.counter("accrue_store_written_bytes_total", "Bytes of the rows written to the local store.")
+	m.StoreCompactions = m.counter("accrue_store_compactions_total", "Compactions of the local store.")
+	m.StoreDebt = m.gauge("accrue_store_compaction_debt_bytes", "Bytes that compactions of the local store have still to do.")
+	m.StoreStalls = m.counter("accrue_store_stalls_total", "Times that writers waited for flushes or compactions of the local store.")
+	m.StoreSlowWrites = m.counter("accrue_store_slow_operations_total", "Operations on the disk of the local store that took more than 5 s.")
+	m.StoreFailing = m.gauge("accrue_store_failing", "1 while flushes or compactions of the local store fail.")
+}
+
+// zero makes the series exist whose labels are known beforehand: an alert on the first of its kind needs a zero before it.
+func (m *Metrics) zero() {
+	for _, word := range UnreadyWords() {
+		m.NotReady.WithLabelValues(word)
+	}
+	m.NotReady.WithLabelValues(UnreadyStarting).Set(1)
+	for _, word := range []string{UnreadyBrokers, UnreadyRegistry, UnreadyDisk} {
+		m.Waits.WithLabelValues(word)
+	}
+	for _, word := range []string{BuriedUnreadable, BuriedNoMember, BuriedAccount, BuriedTooLarge, BuriedRoute} {
+		m.DeadLetters.WithLabelValues(word)
+	}
+	for _, word := range []string{CausedByRestart, CausedByNothing, CausedBySleep, CausedByDoubt} {
+		m.Restores.WithLabelValues(word)
+		m.RestoreRecords.WithLabelValues(word)
+	}
+	for _, outcome := range []Outcome{OutcomeAborted, OutcomeUnknown} {
+		m.TransactionsAborted.WithLabelValues(outcome.String())
+	}
 }
 
 // Handler serves the metrics in Prometheus' text format.

@@ -21,7 +21,11 @@ type Observer interface {
 	Refused(lane int, shard int32, why error)
 	// Released reports that a shard is served here no longer.
 	Released(lane int, shard int32)
-	// Waiting reports that a lane cannot go on for now (the registry, the broker or the disk is away); nil: it can again.
+	// Followed reports how many changelog offsets the copy of a shard that is followed lacks.
+	Followed(lane int, shard int32, lag int64)
+	// Unfollowed reports that a shard is followed here no longer.
+	Unfollowed(lane int, shard int32)
+	// Waiting reports that a lane cannot go on for now (the registry, the broker or the disk is away): a *Wait; nil: it can again.
 	Waiting(lane int, why error)
 }
 
@@ -34,10 +38,30 @@ type Report struct {
 	ByTopic     map[string]Counts // of the input topics
 	DeadLetters map[string]int    // by why, a short word
 	Advanced    int               // members for whom time decided something
+	Fired       []Fired           // what time decided, in order
 	Bytes       int64             // produced
 	Rows        int               // changelog records among what was produced
+	CacheHits   int               // accounts found in memory, since the report before, aborted transactions included
+	CacheMisses int               // accounts read from the store
 	Lag         time.Duration     // age of its oldest record when it was committed; 0: none in it
 	Took        time.Duration     // from its first record to its commit
+}
+
+// Fired is an entry or a change of tier that time decided.
+type Fired struct {
+	Member string
+	Due    time.Time
+	Tier   bool // a change of tier
+}
+
+// fired adds what an outcome without a decision holds.
+func (r *Report) fired(out *rules.Outcome) {
+	for i := range out.Entries {
+		r.Fired = append(r.Fired, Fired{Member: out.Entries[i].MemberID, Due: out.Entries[i].OccurredAt})
+	}
+	for i := range out.TierChanges {
+		r.Fired = append(r.Fired, Fired{out.TierChanges[i].MemberID, out.TierChanges[i].EffectiveAt, true})
+	}
 }
 
 // LedgerReport is what decided records and timers came to.
@@ -98,10 +122,11 @@ type Restoration struct {
 
 // The words for why changelog records were read.
 const (
-	CausedByRestart = "restart"  // intact disk: since the last flush
-	CausedByNothing = "empty"    // empty disk: all
-	CausedBySleep   = "slept"    // the store slept for too long: all
-	CausedByDoubt   = "producer" // the outcome of a transaction was not known, or the producer was lost
+	CausedByRestart  = "restart"  // intact disk: since the last flush
+	CausedByNothing  = "empty"    // empty disk: all
+	CausedBySleep    = "slept"    // the store slept for too long: all
+	CausedByDoubt    = "producer" // the outcome of a transaction was not known, or the producer was lost
+	CausedByTakeover = "standby"  // it was followed until it was assigned: the tail
 )
 
 // nobody observes nothing.
@@ -112,4 +137,6 @@ func (nobody) Aborted(int, Outcome, error) {}
 func (nobody) Restored(Restoration)        {}
 func (nobody) Refused(int, int32, error)   {}
 func (nobody) Released(int, int32)         {}
+func (nobody) Followed(int, int32, int64)  {}
+func (nobody) Unfollowed(int, int32)       {}
 func (nobody) Waiting(int, error)          {}

@@ -16,8 +16,9 @@ import (
 // prepare looks at the cluster before the first record is read: its version, the topics, and what a process of the same name
 // left behind. Brokers that do not answer are waited for; what is wrong with the cluster is an error that says what to do.
 func (e *Engine) prepare(ctx context.Context) error {
-	e.setPhase("waiting for the brokers")
+	e.setPhase(waitingForBrokers)
 	pause := retryPause
+	var said quiet
 	for tries := 1; ; tries++ {
 		err := e.look(ctx)
 		var wrong *setupError
@@ -27,14 +28,17 @@ func (e *Engine) prepare(ctx context.Context) error {
 		if err == nil || wrong != nil || classify(err) == RemedyStop {
 			return err
 		}
-		e.o.Log.Warn("waiting for the brokers", "err", err)
-		e.setPhase("waiting for the brokers: " + err.Error())
+		said.warn(e.o.Log, e.o.Now(), "waiting for the brokers", "err", err)
+		e.setPhase(waitingForBrokers + ": " + err.Error())
 		if !sleep(ctx, pause) {
 			return ctx.Err()
 		}
 		pause = min(2*pause, retryPauseMax)
 	}
 }
+
+// waitingForBrokers is how the phase begins in which they do not answer.
+const waitingForBrokers = "waiting for the brokers"
 
 // setupTries is how often something is looked at that may be right in a moment: a broker can hear late of a topic that was
 // just made.

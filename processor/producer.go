@@ -62,7 +62,7 @@ func (c *client) Open() {
 func (c *client) openProducer(ctx context.Context) (*txnProducer, error) {
 	options := kafkaOptions(c.base,
 		kgo.ClientID(c.name),
-		kgo.WithLogger(kgoLog{c.log}),
+		kgo.WithLogger(c.kafkaLog),
 		kgo.TransactionalID(c.name),
 		kgo.TransactionTimeout(c.transactionTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
@@ -240,7 +240,11 @@ func (c *client) commitOffsets(ctx context.Context, p *txnProducer, commit Commi
 }
 
 func (c *client) tryCommitOffsets(ctx context.Context, p *txnProducer, commit Commit) error {
-	member, generation := c.consuming().GroupMetadata()
+	consumer := c.consuming()
+	if consumer == nil {
+		return context.Canceled // closed meanwhile: the lane could not wait for the outcome
+	}
+	member, generation := consumer.GroupMetadata()
 	if member == "" || generation < 0 {
 		// Without them the broker would take the offsets from anybody.
 		return kerr.UnknownMemberID

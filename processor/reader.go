@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -21,6 +22,7 @@ const (
 	changelogWait    = 500 * time.Millisecond // for an open transaction to end
 	changelogBytes   = 8 << 20                // a piece of a changelog
 	changelogTimeout = 30 * time.Second
+	fenceTimeout     = time.Second // to see that a writer is gone, and to fence it; else it is looked at again
 )
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
@@ -269,7 +271,8 @@ func (c *client) FenceGone(shards []int32) {
 }
 
 // fenceGone reads who wrote the shards last. The metadata is that of the last committed transaction, which is why the fetch
-// need not be stable; ids are stable over restarts, so it also names the writer of the one that is open.
+// need not be stable; ids are stable over restarts, so it most often names the writer of the one that is open, too. Who died
+// within its first transaction is found among those that are open.
 func (c *client) fenceGone(ctx context.Context, shards []int32) error {
 	parts := make([]Partition, len(shards))
 	for i, s := range shards {
@@ -288,23 +291,71 @@ func (c *client) fenceGone(ctx context.Context, shards []int32) error {
 			writers[m.Writer] = true
 		}
 	}
+	for _, writer := range c.openWriters(ctx, shards) {
+		if !slices.Contains(c.siblings, writer) {
+			writers[writer] = true
+		}
+	}
 	if len(writers) == 0 {
 		return nil
 	}
-	live, err := groupMembers(ctx, c.adm, c.group)
-	if err != nil {
-		return err
-	}
 	for writer := range writers {
-		if len(live[writer]) > 0 {
+		if c.settled(ctx, writer) {
 			continue
 		}
-		if err := fenceWriter(ctx, c.admin, writer, c.transactionTimeout); err != nil {
+		if err := c.fenceIfGone(ctx, writer); err != nil {
 			return fmt.Errorf("fence %s: %w", writer, err)
 		}
-		c.log.Info("transaction of a member that is gone is ended", "writer", writer)
 	}
 	return nil
+}
+
+// fenceIfGone ends the transaction of a writer if no member of the group has its name. Between the look and the deed as
+// little as possible may happen, since the writer may join meanwhile.
+func (c *client) fenceIfGone(ctx context.Context, writer string) error {
+	ctx, cancel := context.WithTimeout(ctx, fenceTimeout)
+	defer cancel()
+	live, err := groupMembers(ctx, c.adm, c.group)
+	if err != nil || len(live[writer]) > 0 {
+		return err
+	}
+	if err := fenceWriter(ctx, c.admin, writer, c.transactionTimeout); err != nil {
+		return err
+	}
+	c.log.Info("transaction of a member that is gone is ended", "writer", writer)
+	return nil
+}
+
+// settled says that a writer has nothing open. Then it holds nobody up, and fencing it would only hit the process of that name
+// that has started again and is about to join. Where nobody can tell, it is taken to have something open.
+func (c *client) settled(ctx context.Context, writer string) bool {
+	found, err := c.adm.DescribeTransactions(ctx, writer)
+	if err != nil {
+		return false
+	}
+	return found[writer].Err == nil && isSettled(found[writer].State)
+}
+
+// openWriters returns which writers of this app have a transaction open that wrote to the shards' changelogs. Where nobody can
+// tell, there is none, and the timeout of what is open ends it.
+func (c *client) openWriters(ctx context.Context, shards []int32) []string {
+	open, err := c.adm.ListTransactions(ctx, nil, []string{"Ongoing"})
+	if err != nil {
+		return nil
+	}
+	// Another app's name may begin with this one's. Whose transaction it is, its topics say.
+	ids := slices.DeleteFunc(open.TransactionalIDs(), func(id string) bool { return !strings.HasPrefix(id, c.group+"-") })
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := c.adm.DescribeTransactions(ctx, ids...)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(ids, func(id string) bool {
+		wrote := found[id].Topics[c.topics.State]
+		return !slices.ContainsFunc(shards, func(s int32) bool { _, ok := wrote[s]; return ok })
+	})
 }
 
 // groupMembers returns the ids of a group's members by their client id, which is the transactional id of a lane. (What a

@@ -22,6 +22,8 @@ func (l *Lane) drop() {
 		}
 	}
 	for _, h := range l.shards {
+		// What was decided up to the horizon is not any more: time waits until it is again.
+		h.timers = timers{}
 		if h.shard != nil {
 			h.shard.Drop(first)
 		}
@@ -36,8 +38,10 @@ func (l *Lane) halve() { l.limit = max(1, l.limit/2) }
 // rewind drops what is in flight after an abort and reads it again. The transaction's end is known and the shards are still
 // ours, so memory is as true as the broker.
 func (l *Lane) rewind(why error) {
-	l.log.Warn("transaction aborted, deciding again", "txn", l.ending.number, "records", l.ending.records, "err", why)
+	l.said.warn(l.log, l.o.Now(), "transaction aborted, deciding again", "txn", l.ending.number, "records", l.ending.records, "err", why)
 	l.o.Observer.Aborted(l.o.Number, OutcomeAborted, why)
+	l.condemn(l.ending, why)
+	l.calm(l.ending, why)
 	l.halve()
 	l.drop()
 	l.seekServed()
@@ -79,7 +83,7 @@ func (l *Lane) recover(outcome Outcome, why error) error {
 	if l.ending != nil {
 		number = l.ending.number
 	}
-	l.log.Warn("producer is discarded, catching up with what is committed", "txn", number, "outcome", outcome.String(), "err", why)
+	l.said.warn(l.log, l.o.Now(), "producer is discarded, catching up with what is committed", "txn", number, "outcome", outcome.String(), "err", why)
 	if outcome != OutcomeCommitted {
 		l.o.Observer.Aborted(l.o.Number, outcome, why)
 	}
@@ -122,10 +126,11 @@ func (l *Lane) opened(err error) error {
 		}
 		l.producer = closed
 		l.reopenAt = l.o.Now().Add(l.pause())
-		l.wait(fmt.Errorf("open producer %s: %w", l.o.TransactionalID, err), l.reopenAt)
+		l.wait(UnreadyBrokers, fmt.Errorf("open producer %s: %w", l.o.TransactionalID, err), l.reopenAt)
 		return nil
 	}
 	l.producer, l.attempts = open, 0
+	l.exposed = !l.member || l.o.Now().Sub(l.since) < exposure
 	l.goOn()
 	if !l.joined {
 		// Not before there is a producer: opening it settled what the process before this one left open.

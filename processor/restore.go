@@ -34,7 +34,7 @@ func (l *Lane) located(e Offsets) error {
 		if classify(e.Err) == RemedyStop {
 			return fmt.Errorf("fetch committed offsets: %w", e.Err)
 		}
-		l.log.Warn("committed offsets cannot be told yet, asking again", "err", e.Err)
+		l.said.warn(l.log, l.o.Now(), "committed offsets cannot be told yet, asking again", "err", e.Err)
 		if e.Token != 0 {
 			l.locateAt = l.o.Now().Add(l.pause())
 		}
@@ -97,6 +97,8 @@ func (l *Lane) startRestore(h *held, text string) error {
 	switch {
 	case h.shard != nil:
 		cause, why = CausedByDoubt, "memory dropped: what was committed meanwhile"
+	case h.copied && have:
+		cause, why = CausedByTakeover, "followed so far: the tail"
 	case !have:
 		cause, why = CausedByNothing, "empty disk: all"
 	}
@@ -123,13 +125,16 @@ func (l *Lane) read(h *held) {
 // restore takes a piece of a changelog in, and serves the shard once it is at its position. C6: it dies between two pieces.
 // The store holds a prefix with its position in the same batch, and goes on from there.
 func (l *Lane) restore(e Changelog) error {
+	if s := l.standbys[e.Shard]; s != nil && s.state == following && s.token == e.Token {
+		return l.followedOn(s, &e)
+	}
 	h := l.shards[e.Shard]
 	if h == nil || h.state != restoring || h.token != e.Token {
 		return nil
 	}
 	now := l.o.Now()
 	if e.Err != nil {
-		l.log.Warn("changelog cannot be read, trying again", "shard", h.id, "offset", h.at, "err", e.Err)
+		l.said.warn(l.log, now, "changelog cannot be read, trying again", "shard", h.id, "offset", h.at, "err", e.Err)
 		h.retryAt = now.Add(retryPause)
 		return nil
 	}
@@ -164,8 +169,19 @@ func (l *Lane) checkChangelog(h *held, e *Changelog, now time.Time) (again bool,
 	}
 	if slept := l.slept(h, now); slept > l.o.StaleAfter && h.at < h.target {
 		// Tombstones of what was deleted meanwhile may be gone from the changelog by now.
-		if err := h.store.Drop(); err != nil {
-			return true, fmt.Errorf("restore shard %d: drop a store that slept: %w", h.id, err)
+		is, err := l.write(h.id, h.store.Drop)
+		if err != nil {
+			err = fmt.Errorf("restore shard %d: drop a store that slept: %w", h.id, err)
+			if classify(err) == RemedyReopen {
+				return true, err
+			}
+			l.log.Warn("store takes nothing in, trying again", "shard", h.id, "err", err)
+			h.bounded, h.retryAt = false, now.Add(time.Second)
+			return true, nil
+		}
+		if !is {
+			h.bounded, h.retryAt = false, now.Add(retryPauseMax)
+			return true, nil
 		}
 		h.stored, h.at, h.did.From = nil, 0, 0
 		h.did.Cause = CausedBySleep
@@ -226,9 +242,16 @@ func (l *Lane) replay(h *held, e *Changelog, now time.Time) error {
 		records[i] = state.Record{Key: r.Key, Value: r.Value}
 		h.did.Bytes += int64(len(r.Key) + len(r.Value))
 	}
-	p := state.Position{ClusterID: e.ClusterID, TopicID: e.TopicID, Offset: e.Next, AppliedAt: now}
-	if err := h.store.Replay(records, p); err != nil {
-		err = fmt.Errorf("restore shard %d to changelog offset %d: %w", h.id, e.Next, err)
+	return l.replayRecords(h, records, e.Next, now)
+}
+
+// replayRecords takes records into the store, which then holds all below next. Where it could not, retryAt is set, the shard
+// is refused, or another lane of the process has it by now.
+func (l *Lane) replayRecords(h *held, records []state.Record, next int64, now time.Time) error {
+	p := state.Position{ClusterID: h.clusterID, TopicID: h.topicID, Offset: next, AppliedAt: now}
+	is, err := l.write(h.id, func() error { return h.store.Replay(records, p) })
+	if err != nil {
+		err = fmt.Errorf("restore shard %d to changelog offset %d: %w", h.id, next, err)
 		switch {
 		case errors.Is(err, state.ErrKey):
 			l.refuse(h, err)
@@ -236,12 +259,16 @@ func (l *Lane) replay(h *held, e *Changelog, now time.Time) error {
 		case classify(err) == RemedyReopen, errors.Is(err, state.ErrPosition):
 			return err
 		}
-		l.log.Warn("store takes nothing in, trying again", "shard", h.id, "err", err)
+		l.said.warn(l.log, now, "store takes nothing in, trying again", "shard", h.id, "err", err)
 		h.retryAt = now.Add(time.Second)
 		return nil
 	}
+	if !is {
+		h.retryAt = now.Add(retryPauseMax) // it is lost here, which the group will say
+		return nil
+	}
 	h.did.Records += len(records)
-	h.at = e.Next
+	h.at, h.stored = next, &p
 	return nil
 }
 
@@ -270,9 +297,13 @@ func (l *Lane) serve(h *held, now time.Time) {
 	l.kafka.Resume(parts)
 }
 
-// refuse leaves a shard unserved, and says so. Others go on.
+// refuse leaves a shard unserved or, where it is followed, without a copy, and says so. Others go on.
 func (l *Lane) refuse(h *held, why error) {
+	if h.state == following {
+		l.log.Error("shard is not followed", "shard", h.id, "err", why)
+	} else {
+		l.log.Error("shard is not served", "shard", h.id, "err", why)
+	}
 	h.state, h.why = refused, why
-	l.log.Error("shard is not served", "shard", h.id, "err", why)
 	l.o.Observer.Refused(l.o.Number, h.id, why)
 }

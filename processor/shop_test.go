@@ -286,7 +286,7 @@ func (s *shop) options(m *machine) Options {
 		Ledger: testLedger(s.t), Decoder: schemas.NewDecoder(s.registry), Encoder: s.encoder, Log: testLog(s.t),
 		CommitInterval: 20 * time.Millisecond, SessionTimeout: time.Second, Heartbeat: 50 * time.Millisecond,
 		RebalanceTimeout: 5 * time.Second, TransactionTimeout: 2 * time.Second, StopTimeout: 3 * time.Second,
-		FlushEvery: time.Hour,
+		FlushEvery: time.Hour, Standbys: 1,
 	}
 }
 

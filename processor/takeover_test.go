@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -114,32 +113,6 @@ func TestTransactionOfTheDeadIsFenced(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 	b.end()
-}
-
-// C11: two processes with one name stop, and say so.
-func TestInstanceUsedTwice(t *testing.T) {
-	s := newShop(t, 4)
-	s.trade(20)
-	a := s.run(newMachine("a"))
-	s.read()
-	b := s.run(newMachine("a"))
-	said := func(r *running) bool {
-		select {
-		case err := <-r.done:
-			r.done <- err
-			return errors.Is(err, errUsedTwice) && strings.Contains(err.Error(), "give each its own")
-		default:
-			return false
-		}
-	}
-	eventually(t, "one of the two stops", func() bool {
-		s.trade(3)
-		return said(a) || said(b)
-	})
-	a.stop()
-	b.stop()
-	<-a.done
-	<-b.done
 }
 
 // C10: a changelog that is not the one that was committed with is not served from, and the error says what to do.

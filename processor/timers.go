@@ -14,6 +14,7 @@ type timers struct {
 	token   int64                // of that request
 	ends    map[Partition]Extent // the answer; nil: not yet
 	horizon time.Time            // due times up to here may fire; zero: none
+	late    time.Duration        // how long ago the oldest due time passed; 0: none is due
 }
 
 const (
@@ -49,6 +50,9 @@ func (l *Lane) advanceShard(h *held, now time.Time) error {
 		return fmt.Errorf("look for due members of shard %d: %w", h.id, err)
 	}
 	t.lookAt = now.Add(timerEvery)
+	if t.late = 0; len(due) > 0 {
+		t.late = max(0, now.Sub(due[0].At))
+	}
 	if len(due) == 0 {
 		t.asked, t.ends = time.Time{}, nil
 		return nil
@@ -132,7 +136,8 @@ func (l *Lane) advanceMember(h *held, member string, at, now time.Time) error {
 	if why, ok := oneAccount(member, err); ok {
 		// Its records go to the dead letters from now on. The due row is dropped, or it would be found again and again; the
 		// next record that the account survives sets it anew.
-		l.log.Error("account cannot go on, time passes it by", "shard", h.id, "err", why)
+		l.stopped(h, member, why)
+		l.log.Error("time passes an account by that cannot go on", "shard", h.id, "err", why)
 		o.DropDue(member, at)
 		return nil
 	}

@@ -35,6 +35,7 @@ type transaction struct {
 	produced int       // outputs given to Kafka already
 	bytes    int64     // of outputs; those of the changelog are in overlays
 	records  int       // input records in it
+	last     place     // of them; valid where there are any
 	oldest   time.Time // timestamp of the oldest of them; zero: none
 
 	overlays map[int32]*state.Overlay // by shard, for each that was worked on

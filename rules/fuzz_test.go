@@ -106,6 +106,11 @@ func openAndDecide(ledger *Ledger, rows memoryRows) error {
 		return err
 	}
 	HeadDue([]byte(headRow), rows[headRow])
+	for key, value := range rows {
+		if _, err := DescribeRow([]byte(key), value); err != nil {
+			break // it is hostile; that it is an error is all that is asked
+		}
+	}
 	at := time.Date(2026, 5, 20, 10, 0, 0, 0, time.UTC)
 	err = a.Handle(Event{Source: schemas.Source{Topic: schemas.TopicCheckIns}, CheckIn: &schemas.CheckIn{EventID: "late", MemberID: "anna", OccurredAt: at, Activity: "check-in"}}, new(Outcome))
 	if err != nil {

@@ -21,6 +21,8 @@ type series[T element] struct {
 	first int64 // absolute number of items[0]
 	dirty int64 // the elements below this number are as stored
 	disk  *stored
+
+	unread int64 // elements in pages that were not read; 0 but in a description of a row
 }
 
 // stored is what the rows of a series hold, shared by all standings that are versions of the same head or base.
@@ -151,7 +153,8 @@ func (s *series[T]) putItems(w *writer, from, to int64) {
 	}
 }
 
-// loadSeries reads what save wrote. It reads all pages: a page is small, and a standing is used as a whole.
+// loadSeries reads what save wrote. It reads all pages: a page is small, and a standing is used as a whole. Without rows it
+// reads what is in this row alone: that is of use for looking at it, and for nothing else.
 func loadSeries[T element](r *reader, name string, rows Rows, get func(r *reader, previous int64) T) series[T] {
 	s := series[T]{first: int64(r.uvarint()), disk: &stored{}}
 	count := int64(r.uvarint())
@@ -164,8 +167,12 @@ func loadSeries[T element](r *reader, name string, rows Rows, get func(r *reader
 		return s
 	}
 	*s.disk = stored{s.first / pageSize, max(end/pageSize, s.first/pageSize)}
-	s.items = make([]T, 0, min(count, 1<<16)+1)
-	for page := s.disk.low; page < s.disk.high; page++ {
+	if rows == nil {
+		s.unread = max(0, s.disk.high*pageSize-s.first)
+		count -= s.unread
+	}
+	s.items = make([]T, 0, min(max(count, 0), 1<<16)+1)
+	for page := s.disk.low; page < s.disk.high && rows != nil; page++ {
 		value, err := rows.Get(pageKey(name, page))
 		if err != nil || value == nil {
 			r.missing(pageKey(name, page), err)

@@ -22,6 +22,18 @@ type DumpRow struct {
 	Row    json.RawMessage
 }
 
+// Record is the row as a changelog record, where it has key and value in hex.
+func (r *DumpRow) Record() (Record, error) {
+	key, value, err := parseHexRow(r.Row)
+	if err != nil {
+		return Record{}, fmt.Errorf("row of member %q: %w", r.Member, err)
+	}
+	if value == nil {
+		value = []byte{} // nil would be a tombstone
+	}
+	return Record{Key: EncodeKey(r.Member, key), Value: value}, nil
+}
+
 // DumpVisitor is told what a dump holds, in its order. An error ends the reading.
 type DumpVisitor struct {
 	Header   func(Identity) error

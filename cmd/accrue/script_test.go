@@ -16,8 +16,11 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"accrue/cmd/accrue/demo"
+	"accrue/processor"
+	"accrue/state"
 )
 
 func TestMain(m *testing.M) {
@@ -31,6 +34,8 @@ func TestMain(m *testing.M) {
 //	broker DIR              the broker and registry of a demo's folder, without engine and shop, until the script ends
 //	port VARIABLE           a port of this machine that is free
 //	answers URL TEXT        waits until the page holds the text
+//	hang CONFIG ID TOPIC    opens a transaction that writes to the topic and is left open
+//	damage DATA APP         takes a member's head out of the store of an instance that is stopped
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -38,7 +43,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "broker": broker, "port": freePort, "answers": answers,
+			"exits": exits, "broker": broker, "port": freePort, "answers": answers, "damage": damage, "hang": hang,
 		},
 	})
 }
@@ -70,6 +75,40 @@ func broker(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(ground.Close()) })
 	ts.Check(ground.Configure())
+}
+
+func hang(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: hang CONFIG ID TOPIC")
+	}
+	c, err := processor.LoadConfig(ts.MkAbs(args[0]), nil)
+	ts.Check(err)
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.Kafka.Brokers...), kgo.TransactionalID(args[1]), kgo.TransactionTimeout(5*time.Minute),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	ts.Check(err)
+	ts.Defer(client.Close)
+	ts.Check(client.BeginTransaction())
+	ts.Check(client.ProduceSync(context.Background(), &kgo.Record{Topic: args[2], Partition: 1, Value: []byte("open")}).FirstErr())
+}
+
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: damage DATA APP")
+	}
+	store, err := state.Open(filepath.Join(ts.MkAbs(args[0]), "state"), state.Identity{App: args[1]}, state.Options{})
+	ts.Check(err)
+	shards, err := store.Shards()
+	ts.Check(err)
+	shard := store.Shard(shards[0])
+	position, _, err := shard.Position()
+	ts.Check(err)
+	lost := state.NewOverlay()
+	ts.Check(shard.Members(func(member string) bool {
+		lost.Put(member, []byte("h"), nil)
+		return false
+	}))
+	ts.Check(shard.Apply(lost, position))
+	ts.Check(store.Close())
 }
 
 func freePort(ts *testscript.TestScript, neg bool, args []string) {

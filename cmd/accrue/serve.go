@@ -21,8 +21,6 @@ const (
 	laneStop = 4 * time.Second
 	// recordRoom is what Kafka's own framing of a batch of one record takes at most.
 	recordRoom = 1 << 10
-	// gaugesEvery is how often figures that nobody reports by themselves are looked at.
-	gaugesEvery = 5 * time.Second
 	// registryPause is how long a registry that does not answer is left alone.
 	registryPause    = 500 * time.Millisecond
 	registryPauseMax = 5 * time.Second
@@ -114,7 +112,7 @@ func (s *service) runEngine(ctx context.Context, beside *sync.WaitGroup) error {
 		return err
 	}
 	s.setEngine(engine)
-	beside.Go(func() { s.watchStore(ctx, engine) })
+	beside.Go(func() { s.metrics.Watch(ctx, engine) })
 	return engine.Run(ctx)
 }
 
@@ -126,7 +124,7 @@ func (s *service) options(ids map[schemas.Kind]int) (processor.Options, error) {
 		return processor.Options{}, err
 	}
 	return processor.Options{
-		App: c.App, Instance: c.Instance, DataDir: c.Data, Lanes: c.Lanes, Topics: engineTopics(c),
+		App: c.App, Instance: c.Instance, DataDir: c.Data, Lanes: c.Lanes, Standbys: c.Standbys, Topics: engineTopics(c),
 		Kafka: kafka, Ledger: s.ledger, Decoder: schemas.NewDecoder(s.registry), Encoder: schemas.NewEncoder(ids),
 		Log: s.log, Observer: processor.NewMeter(s.metrics),
 		MemoryBytes: c.State.MemoryBytes, FlushEvery: c.State.FlushEvery,
@@ -172,6 +170,7 @@ func (s *service) waitForSchemas(ctx context.Context) (map[schemas.Kind]int, err
 			return nil, nil //nolint:nilerr // stopped while waiting
 		}
 		s.setPhase("waiting for the schema registry: " + err.Error())
+		s.metrics.SetUnready(processor.Unready{Word: processor.UnreadyRegistry})
 		if !waited {
 			waited = true
 			s.log.Warn("waiting for the schema registry, asking again until it answers", "url", s.config.Registry.URL, "err", err)
@@ -235,29 +234,4 @@ func (s *service) notReady() []string {
 		return []string{phase}
 	}
 	return engine.NotReady()
-}
-
-// watchStore keeps the store's figures among the metrics.
-func (s *service) watchStore(ctx context.Context, engine *processor.Engine) {
-	ticker := time.NewTicker(gaugesEvery)
-	defer ticker.Stop()
-	flushes := int64(0)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		store := engine.Store()
-		if store == nil {
-			continue
-		}
-		m := store.Metrics()
-		s.metrics.StoreBytes.Set(float64(m.DiskBytes))
-		if m.Flushes < flushes { // another opening of the store counts from nothing
-			flushes = 0
-		}
-		s.metrics.StoreFlushes.Add(float64(m.Flushes - flushes))
-		flushes = m.Flushes
-	}
 }

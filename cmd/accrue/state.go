@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -41,7 +38,7 @@ func newStateCmd() *cobra.Command {
 		Args:    commandArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newStateGetCmd(), newStateDumpCmd())
+	cmd.AddCommand(newStateGetCmd(), newStateDumpCmd(), newStateLoadCmd(), newStateVerifyCmd())
 	return cmd
 }
 
@@ -80,32 +77,6 @@ func newStateGetCmd() *cobra.Command {
 	return cmd
 }
 
-func newStateDumpCmd() *cobra.Command {
-	var config, data string
-	cmd := &cobra.Command{
-		Use:   "dump",
-		Short: "Print the whole state as JSON lines",
-		Long: "Prints every row of the state as JSON lines, ascending by shard, member and key: the same state gives the same text.\n" +
-			"By default it is folded from the changelog on Kafka. With --data it is read from the local store of an instance that\n" +
-			"is stopped; one that stopped in order holds the same as the changelog.",
-		Example: "  accrue state dump --config accrue.yaml > state.jsonl\n  accrue state dump --config accrue.yaml --data /var/lib/accrue > local.jsonl",
-		Args:    usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(config)
-			if err != nil {
-				return err
-			}
-			if cmd.Flags().Changed("data") {
-				return dumpLocal(c.App, data, cmd.OutOrStdout())
-			}
-			return dumpChangelog(cmd, c)
-		},
-	}
-	cmd.Flags().StringVar(&data, "data", "", "a local store, of an instance that is stopped (its key `data`), instead of the changelog")
-	configFlag(cmd, &config)
-	return cmd
-}
-
 // describeMember reads the member's shard into memory and lets the account describe itself.
 func describeMember(cmd *cobra.Command, c processor.Config, member string) (d rules.Description, err error) {
 	if c.Programme == "" {
@@ -131,17 +102,6 @@ func describeMember(cmd *cobra.Command, c processor.Config, member string) (d ru
 		return d, fmt.Errorf("nothing is held of member %q: no event of theirs was accepted yet; members are told apart by every letter", member)
 	}
 	return d, err
-}
-
-func dumpChangelog(cmd *cobra.Command, c processor.Config) error {
-	return withChangelog(cmd, c, func(kafka *kgo.Client, store *state.Store, shards int32) error {
-		for shard := range shards {
-			if err := foldShard(cmd, kafka, c.App, store.Shard(shard)); err != nil {
-				return err
-			}
-		}
-		return store.Dump(cmd.OutOrStdout(), state.DumpOptions{})
-	})
 }
 
 // withChangelog connects, and opens an empty store in memory for the changelog to be folded into.
@@ -178,22 +138,6 @@ func foldShard(cmd *cobra.Command, kafka *kgo.Client, app string, shard *state.S
 		progress.add(int64(len(records)))
 		return shard.Replay(records, at)
 	})
-}
-
-func dumpLocal(app, data string, out io.Writer) (err error) {
-	dir := filepath.Join(data, "state")
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return invalidf("%s holds no store: name the folder of the key data", data)
-	}
-	store, err := state.Open(dir, state.Identity{App: app}, state.Options{MemoryBytes: stateMemory})
-	if errors.Is(err, state.ErrLocked) {
-		return fmt.Errorf("%w; stop the instance, or leave --data out to read its changelog", err)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	return store.Dump(out, state.DumpOptions{})
 }
 
 // printMember prints a description for people.

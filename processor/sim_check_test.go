@@ -1,0 +1,395 @@
+package processor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"accrue/rules"
+	"accrue/schemas"
+	"accrue/state"
+)
+
+// checker looks at everything that becomes true, at the moment it does. Each failure carries the name of what it breaks:
+//
+//	offsets    each transaction commits offsets, of all that it answers and of nothing else (L3)
+//	position   beside the effects offset of each shard stands its changelog's position (L3)
+//	answers    one answer for each input record, of the right kind (L5)
+//	entries    an entry is written once, and a grant's sums stay within their bounds
+//	timers     time decides for nobody before it has come, and before what was there by then is read
+//	state      a store is the fold of the committed changelog up to its position (L2, L4)
+//	sums       all that was written comes to what the rules alone make of the same events
+//	trim       nothing is deleted that somebody still has to read
+//
+// Beside it stand liveness, stopped, refused and store: a lane, a shard or a disk that does not go on.
+type checker struct {
+	w         *world
+	next      map[Partition]int64 // committed offsets
+	positions map[int32]int64     // of changelogs, as committed
+	answers   map[schemas.Source]int
+	entries   map[string]bool
+	sums      map[string][3]int64 // by grant: available, pending, tier
+	tiers     map[string]string   // by member: the last one
+}
+
+func newChecker(w *world) *checker {
+	return &checker{
+		w: w, next: make(map[Partition]int64), positions: make(map[int32]int64), answers: make(map[schemas.Source]int),
+		entries: make(map[string]bool), sums: make(map[string][3]int64), tiers: make(map[string]string),
+	}
+}
+
+// committed looks at a transaction whose commit has just become true.
+func (c *checker) committed(t *simTxn) {
+	if len(t.offsets) == 0 {
+		c.w.fail("offsets", "transaction %d of %s commits no offsets", t.number, t.writer.id)
+		return
+	}
+	answered := c.outputs(t)
+	for _, p := range c.w.broker.names {
+		at, there := t.offsets[p]
+		if !there {
+			continue
+		}
+		before := max(c.next[p], c.w.broker.partitions[p].start)
+		if at.Offset < c.next[p] {
+			c.w.fail("offsets", "transaction %d takes %s/%d back from %d to %d", t.number, p.Topic, p.Partition, c.next[p], at.Offset)
+		}
+		for _, source := range c.read(p, before, at.Offset) {
+			if answered[source]--; answered[source] < 0 {
+				c.w.fail("offsets", "transaction %d passes %v of %s/%d without an answer", t.number, source, p.Topic, p.Partition)
+			}
+		}
+		c.next[p] = at.Offset
+		if p.Topic == c.w.topics.Effects {
+			c.position(t, p.Partition, at)
+		}
+	}
+	for source, n := range answered {
+		if n > 0 {
+			c.w.fail("offsets", "transaction %d answers %v without committing its offset", t.number, source)
+		}
+	}
+	for _, p := range t.parts {
+		if _, there := t.offsets[Partition{c.w.topics.Effects, p.Partition.Partition}]; p.Topic == c.w.topics.State && !there {
+			c.w.fail("position", "transaction %d changes shard %d and commits no position", t.number, p.Partition.Partition)
+		}
+	}
+}
+
+// read lists which input records lie between two offsets of a partition.
+func (c *checker) read(p Partition, from, to int64) (sources []schemas.Source) {
+	log := c.w.broker.partitions[p]
+	for offset := from; offset < min(to, log.end()); offset++ {
+		if !log.entries[offset].data() {
+			continue
+		}
+		r := log.record(offset)
+		o, err := c.w.topics.originOf(&r, c.w.now)
+		if err != nil {
+			c.w.fail("answers", "a record of %s/%d at %d comes from nowhere: %v", p.Topic, p.Partition, offset, err)
+		}
+		sources = append(sources, o.source)
+	}
+	return sources
+}
+
+// position looks at what stands beside an effects offset.
+func (c *checker) position(t *simTxn, shard int32, at Committed) {
+	m, there, err := parseMetadata(at.Metadata)
+	if err != nil || !there {
+		c.w.fail("position", "transaction %d commits an offset for shard %d without a position: %q %v", t.number, shard, at.Metadata, err)
+		return
+	}
+	log := c.w.broker.changelog(shard)
+	want := c.positions[shard]
+	if last, wrote := t.last[log]; wrote {
+		want = last + 1
+		if m.Position != want {
+			c.w.fail("position", "transaction %d commits position %d for shard %d, its last record is at %d", t.number, m.Position, shard, last)
+		}
+	}
+	if m.Position < want || m.Position > log.end() {
+		c.w.fail("position", "transaction %d commits position %d for shard %d, which was at %d, of %d", t.number, m.Position, shard, want, log.end())
+	}
+	c.positions[shard] = m.Position
+}
+
+// outputs looks at what a transaction wrote, and counts the input records that it answers.
+func (c *checker) outputs(t *simTxn) map[schemas.Source]int {
+	answered := make(map[schemas.Source]int)
+	for i := range t.outputs {
+		o := &t.outputs[i]
+		if o.Topic == c.w.topics.DeadLetters {
+			source := c.buried(o)
+			answered[source]++
+			c.answer(t, source, true)
+			continue
+		}
+		switch v := c.decode(o).(type) {
+		case *schemas.Decision:
+			source := schemas.Source{Topic: v.Source.Topic, Partition: v.Source.Partition, Offset: v.Source.Offset}
+			answered[source]++
+			c.answer(t, source, false)
+		case *schemas.PointGrant:
+			c.entry(t, v)
+		case *schemas.TierChange:
+			c.tiers[v.MemberID] = v.To
+		}
+	}
+	for _, p := range t.parts {
+		if p.Topic != c.w.topics.Effects {
+			continue
+		}
+		for offset := range p.end() {
+			if p.entries[offset].txn == t && !p.entries[offset].marker {
+				r := p.record(offset)
+				o, err := c.w.topics.originOf(&r, c.w.now)
+				if err != nil {
+					c.w.fail("answers", "transaction %d forwards what comes from nowhere: %v", t.number, err)
+				}
+				answered[o.source]++
+			}
+		}
+	}
+	return answered
+}
+
+func (c *checker) decode(o *Output) any {
+	kinds := map[string]schemas.Kind{
+		c.w.topics.Decisions: schemas.KindDecision, c.w.topics.PointGrants: schemas.KindPointGrant, c.w.topics.TierChanges: schemas.KindTierChange,
+	}
+	kind, known := kinds[o.Topic]
+	if !known {
+		return nil
+	}
+	v, err := c.w.shop.decoder.Decode(context.Background(), kind, o.Value)
+	if err != nil {
+		c.w.fail("answers", "a record of %s cannot be read: %v", o.Topic, err)
+	}
+	return v
+}
+
+// buried tells which record a dead letter is about.
+func (c *checker) buried(o *Output) schemas.Source {
+	var from origin
+	var headers []Header
+	for _, h := range o.Headers {
+		if h.Key == HeaderTopic || h.Key == HeaderPartition || h.Key == HeaderOffset {
+			headers = append(headers, h)
+		}
+	}
+	if err := from.unwrap(append(headers, Header{headerSeen, []byte("0")})); err != nil {
+		c.w.fail("answers", "a dead letter comes from nowhere: %v", err)
+	}
+	return from.source
+}
+
+func (c *checker) answer(t *simTxn, source schemas.Source, buried bool) {
+	c.answers[source]++
+	wanted, sent := c.w.shop.sent[source]
+	switch {
+	case !sent:
+		c.w.fail("answers", "transaction %d answers %v, which nobody sent", t.number, source)
+	case c.answers[source] > 1:
+		c.w.fail("answers", "transaction %d answers %v for the %d. time", t.number, source, c.answers[source])
+	case wanted != buried:
+		c.w.fail("answers", "%v among the dead letters: %t, it should be %t", source, buried, wanted)
+	}
+}
+
+func (c *checker) entry(t *simTxn, e *schemas.PointGrant) {
+	if c.entries[e.EntryID] {
+		c.w.fail("entries", "transaction %d writes entry %s (%s of %s) again", t.number, e.EntryID, e.Entry, e.MemberID)
+	}
+	c.entries[e.EntryID] = true
+	sum := c.sums[e.GrantID]
+	sum = [3]int64{sum[0] + e.AvailableDelta, sum[1] + e.PendingDelta, sum[2] + e.TierDelta}
+	c.sums[e.GrantID] = sum
+	if slices.Min(sum[:]) < 0 || sum[0]+sum[1] > simPointsMax {
+		c.w.fail("entries", "transaction %d takes grant %s to %v", t.number, e.GrantID, sum)
+	}
+}
+
+// timers looks at what time decided in a transaction that a lane has just learned to be committed.
+func (c *checker) timers(l *simLane, r *Report) {
+	for _, f := range r.Fired {
+		if f.Tier {
+			c.w.seen("time changed a tier")
+		} else {
+			c.w.seen("time released")
+		}
+		c.timely(l, f.Member, f.Due.UnixMilli())
+	}
+}
+
+func (c *checker) timely(l *simLane, member string, due int64) {
+	if due > c.w.now.UnixMilli() {
+		c.w.fail("timers", "%s: due at %d, decided at %d", member, due, c.w.now.UnixMilli())
+	}
+	for _, p := range c.w.broker.of(Home(member, c.w.plan.shards)) {
+		log := c.w.broker.partitions[p]
+		at := int64(0)
+		if mine := l.parts[p]; mine != nil {
+			at = mine.committed
+		}
+		for offset := max(at, log.start); offset < log.stable; offset++ {
+			if e := &log.entries[offset]; e.data() && e.stable.UnixMilli() <= due {
+				c.w.fail("timers", "%s: due at %d, decided while %s/%d was read up to %d, and %d could be read before", member, due, p.Topic, p.Partition, at, offset)
+			}
+		}
+	}
+}
+
+// trimmed looks at what is about to be deleted.
+func (c *checker) trimmed(shard int32, below int64) {
+	c.w.seen("trimmed")
+	if p := (Partition{c.w.topics.Effects, shard}); below > c.next[p] {
+		c.w.fail("trim", "%s/%d is deleted below %d, it is read up to %d", p.Topic, shard, below, c.next[p])
+	}
+}
+
+// restored looks at a shard that begins to be served. One who is no member any more, and has not heard of it, may be behind:
+// what it decides will not be committed.
+func (c *checker) restored(l *simLane, r Restoration) {
+	m := c.w.broker.group.member(l.client.member)
+	if m != nil && slices.Contains(m.assigned.active, r.Shard) && r.To < c.positions[r.Shard] {
+		c.w.fail("position", "%s serves shard %d at %d, %d was committed", l.client.name, r.Shard, r.To, c.positions[r.Shard])
+	}
+	c.shard(l.process, r.Shard)
+}
+
+// store compares all shards of a process.
+func (c *checker) store(p *simProcess) {
+	if p.looked || p.store == nil {
+		return
+	}
+	p.looked = true
+	for s := range c.w.plan.shards {
+		c.shard(p, s)
+	}
+}
+
+// shard compares a shard with the fold of its changelog up to where it says it is.
+func (c *checker) shard(p *simProcess, shard int32) {
+	part := p.store.Shard(shard)
+	at, there, err := part.Position()
+	if errors.Is(err, state.ErrFailed) {
+		return
+	}
+	if err != nil {
+		c.w.fail("store", "read the position of shard %d of %s: %v", shard, p.name, err)
+		return
+	}
+	want, unsure := c.fold(shard, at.Offset)
+	if !there {
+		clear(want)
+	}
+	have := make(map[string]bool)
+	err = part.All(func(member string, key, value []byte) bool {
+		row := string(state.EncodeKey(member, key))
+		have[row] = true
+		if w, ok := want[row]; !unsure[row] && (!ok || !bytes.Equal(w, value)) {
+			c.w.fail("state", "%s has row %q of %s in shard %d at %d as %x, the changelog says %x", p.name, key, member, shard, at.Offset, value, w)
+		}
+		return c.w.failure == nil
+	})
+	if err != nil && !errors.Is(err, state.ErrFailed) {
+		c.w.fail("store", "read shard %d of %s: %v", shard, p.name, err)
+	}
+	for row := range want {
+		if !have[row] && err == nil && !unsure[row] {
+			c.w.fail("state", "%s lacks row %q in shard %d at %d", p.name, row, shard, at.Offset)
+		}
+	}
+}
+
+// fold is what the committed changelog comes to. Of rows whose last record compaction took nobody can be sure.
+func (c *checker) fold(shard int32, below int64) (rows map[string][]byte, unsure map[string]bool) {
+	rows, unsure = make(map[string][]byte), make(map[string]bool)
+	for i := range c.w.broker.changelog(shard).entries[:below] {
+		e := &c.w.broker.changelog(shard).entries[i]
+		if !e.data() {
+			continue
+		}
+		key := string(e.key)
+		unsure[key] = e.gone
+		rows[key] = e.value
+		if e.value == nil {
+			delete(rows, key)
+		}
+	}
+	maps.DeleteFunc(unsure, func(_ string, is bool) bool { return !is })
+	return rows, unsure
+}
+
+// end looks at the whole, once all is quiet.
+func (c *checker) end() {
+	for _, source := range c.w.shop.sources {
+		if n := c.answers[source]; n != 1 {
+			c.w.fail("answers", "%d answers to %v", n, source)
+		}
+	}
+	for _, p := range c.w.processes {
+		c.store(p)
+		for _, l := range p.lanes {
+			for h := range l.inOrder() {
+				log := c.w.broker.changelog(h.id)
+				if last := slices.IndexFunc(log.entries[h.position:], func(e simEntry) bool { return e.data() }); last >= 0 {
+					c.w.fail("state", "%s serves shard %d at %d, and a later record is committed", l.client.name, h.id, h.position)
+				}
+			}
+		}
+	}
+	if err := c.compare(); err != nil {
+		c.w.fail("sums", "%v", err)
+	}
+}
+
+// compare has the rules alone decide the same events.
+func (c *checker) compare() error {
+	shard := NewMemoryShard(c.w.ledger)
+	sums, tiers := make(map[string][3]int64), make(map[string]string)
+	take := func(out *rules.Outcome, err error) error {
+		if err != nil {
+			return err
+		}
+		for _, e := range out.Entries {
+			sum := sums[e.GrantID]
+			sums[e.GrantID] = [3]int64{sum[0] + e.AvailableDelta, sum[1] + e.PendingDelta, sum[2] + e.TierDelta}
+		}
+		for _, change := range out.TierChanges {
+			tiers[change.MemberID] = change.To
+		}
+		return nil
+	}
+	for _, e := range c.w.shop.events {
+		if err := take(shard.Handle(e)); err != nil {
+			return err
+		}
+	}
+	for _, member := range shard.Members() {
+		if err := take(shard.Advance(member, c.w.now, c.w.now)); err != nil {
+			return err
+		}
+	}
+	for _, grant := range slices.Sorted(maps.Keys(sums)) {
+		if c.sums[grant] != sums[grant] {
+			return fmt.Errorf("grant %s: %v was written, the rules make it %v", grant, c.sums[grant], sums[grant])
+		}
+	}
+	for grant, sum := range c.sums {
+		if _, there := sums[grant]; !there && sum != [3]int64{} {
+			return fmt.Errorf("grant %s: %v was written, the rules give none", grant, sum)
+		}
+	}
+	for member, tier := range tiers {
+		if c.tiers[member] != tier && (c.tiers[member] != "" || tier != "member") {
+			return fmt.Errorf("tier of %s: %q was written, the rules make it %q", member, c.tiers[member], tier)
+		}
+	}
+	return nil
+}

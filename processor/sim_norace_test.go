@@ -1,0 +1,6 @@
+//go:build !race
+
+package processor
+
+// raceEnabled: see the other one.
+const raceEnabled = false

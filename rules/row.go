@@ -1,0 +1,197 @@
+package rules
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// RowDescription is one stored row for people. It says what the row itself holds: of a series only what is not in pages of its
+// own, and nothing that needs a programme. Money is in minor units. Exactly one of the pointers is set.
+type RowDescription struct {
+	Head *HeadRow     `json:"head,omitempty"`
+	Base *StandingRow `json:"base,omitempty"` // where the member stood before the window
+	Fact *FactRow     `json:"fact,omitempty"`
+	Page *PageRow     `json:"page,omitempty"`
+}
+
+// HeadRow is the row that is read first.
+type HeadRow struct {
+	NextDue      time.Time `json:"next_due,omitzero"`
+	DecidedTo    time.Time `json:"decided_to"`
+	NewestEvent  time.Time `json:"newest_event"`
+	FoldedBefore time.Time `json:"folded_before,omitzero"`
+	Facts        int       `json:"facts"`
+	OrdersFolded int64     `json:"orders_folded,omitempty"`
+	StandingRow
+}
+
+// StandingRow is where a member stands.
+type StandingRow struct {
+	Points    int64       `json:"points"`
+	Pending   int64       `json:"pending"`
+	Orders    int64       `json:"orders"`
+	Spend     int64       `json:"spend"`
+	CheckIns  int32       `json:"check_in_days,omitempty"`
+	Tier      string      `json:"tier,omitempty"`
+	TierUntil time.Time   `json:"tier_until,omitzero"`
+	Held      []HeldGrant `json:"held,omitempty"`
+	Limits    []Count     `json:"limits,omitempty"`
+	Rules     []RuleRow   `json:"rules,omitempty"`
+}
+
+// RuleRow is what a rule remembers.
+type RuleRow struct {
+	Rule   string  `json:"rule"`
+	Limits []Count `json:"limits,omitempty"`
+	Unused int64   `json:"spend_towards_next,omitempty"`
+	Days   int32   `json:"days_towards_next,omitempty"`
+}
+
+// FactRow is an accepted event and what was written for it.
+type FactRow struct {
+	OccurredAt time.Time         `json:"occurred_at"`
+	Kind       string            `json:"kind"` // order or check-in
+	EventID    string            `json:"event_id"`
+	Source     string            `json:"source"` // topic/partition@offset
+	OrderID    string            `json:"order_id,omitempty"`
+	Status     string            `json:"status,omitempty"`
+	Currency   string            `json:"currency,omitempty"`
+	Activity   string            `json:"activity,omitempty"`
+	Channel    string            `json:"channel,omitempty"`
+	Store      string            `json:"store,omitempty"`
+	Coupons    []string          `json:"coupons,omitempty"`
+	Lines      []LineRow         `json:"lines,omitempty"`
+	Refunded   []RefundedRow     `json:"refunded_lines,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+	Grants     []GrantRow        `json:"grants,omitempty"`
+}
+
+// LineRow is a line of an order.
+type LineRow struct {
+	LineID   string   `json:"line_id"`
+	SKU      string   `json:"sku,omitempty"`
+	Category string   `json:"category,omitempty"`
+	Brand    string   `json:"brand,omitempty"`
+	Quantity int64    `json:"quantity"`
+	Amount   int64    `json:"amount"`
+	Tags     []string `json:"tags,omitempty"`
+}
+
+// RefundedRow is a line of a refund.
+type RefundedRow struct {
+	LineID   string `json:"line_id"`
+	Quantity int64  `json:"quantity"`
+	Amount   int64  `json:"amount"`
+}
+
+// GrantRow is the sums of what was written for a grant.
+type GrantRow struct {
+	Rule      string    `json:"rule"`
+	Part      int32     `json:"part,omitempty"`
+	Available int64     `json:"available"`
+	Pending   int64     `json:"pending"`
+	Tier      int64     `json:"tier"`
+	Entries   int32     `json:"entries"`
+	HeldUntil time.Time `json:"held_until,omitzero"`
+}
+
+// PageRow is a full page of a list that outgrew its row.
+type PageRow struct {
+	Series string `json:"series"`
+	Page   int64  `json:"page"`
+}
+
+// DescribeRow tells what a row of an account holds. An error says that this version cannot read it.
+func DescribeRow(key, value []byte) (RowDescription, error) {
+	r := &reader{rest: slices.Clone(value)}
+	switch {
+	case string(key) == headRow:
+		h := describeHead(r)
+		return RowDescription{Head: h}, r.end()
+	case string(key) == baseRow:
+		r.version()
+		s := standingRow(loadStanding(r, "b", nil))
+		return RowDescription{Base: &s}, r.end()
+	case strings.HasPrefix(string(key), factRows):
+		at, err := factKeyOf(key)
+		if err != nil {
+			return RowDescription{}, err
+		}
+		f, err := decodeFact(at, r.rest)
+		if err != nil {
+			return RowDescription{}, err
+		}
+		return RowDescription{Fact: factRow(f)}, nil
+	case strings.HasPrefix(string(key), pageRows) && len(key) > len(pageRows)+5:
+		r.version()
+		number := len(key) - 4
+		p := &PageRow{Series: string(key[len(pageRows) : number-1]), Page: int64(binary.BigEndian.Uint32(key[number:]))}
+		return RowDescription{Page: p}, r.err
+	}
+	return RowDescription{}, fmt.Errorf("describe row %x: it is of a kind that is not known to this version", key)
+}
+
+func describeHead(r *reader) *HeadRow {
+	r.version()
+	h := &HeadRow{NextDue: momentOf(int64(r.uint64()))}
+	r.byte() // decimals of the programme's currency
+	h.DecidedTo, h.NewestEvent, h.FoldedBefore = instantUTC(r.varint()), instantUTC(r.varint()), momentOf(r.varint())
+	h.Facts = int(r.uvarint())
+	loadSeries(r, "ai", nil, getIDAt)
+	sealed := loadSeries(r, "as", nil, getSealedAt)
+	h.OrdersFolded = int64(sealed.len()) + sealed.unread
+	h.StandingRow = standingRow(loadStanding(r, "h", nil))
+	return h
+}
+
+func standingRow(s *standing) StandingRow {
+	d := StandingRow{
+		Points: s.points, Pending: s.pending, Orders: s.orders, Spend: int64(s.spend), CheckIns: s.checkInStreak,
+		Tier: s.tier.id, TierUntil: momentOf(s.tier.validUntil), Limits: describeCounts(s.limits),
+	}
+	for _, h := range s.held.items {
+		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: instantUTC(h.due)})
+	}
+	for i := range s.rules {
+		u := &s.rules[i]
+		d.Rules = append(d.Rules, RuleRow{Rule: u.id, Limits: describeCounts(u.counters), Unused: u.total, Days: u.run})
+	}
+	return d
+}
+
+func factRow(f *fact) *FactRow {
+	d := &FactRow{
+		OccurredAt: instantUTC(f.key.at), Kind: "check-in", EventID: f.key.event,
+		Source: fmt.Sprintf("%s/%d@%d", f.topic, f.partition, f.offset),
+	}
+	switch {
+	case f.order != nil:
+		o := f.order
+		d.Kind, d.OrderID, d.Status, d.Currency = "order", o.id, string(o.status), o.currency
+		d.Channel, d.Store, d.Coupons, d.Attributes = o.channel, o.store, o.coupons, attributeMap(o.attributes)
+		for _, l := range o.lines {
+			d.Lines = append(d.Lines, LineRow(l))
+		}
+		for _, l := range o.refunded {
+			d.Refunded = append(d.Refunded, RefundedRow(l))
+		}
+	case f.checkIn != nil:
+		c := f.checkIn
+		d.Activity, d.Channel, d.Store, d.Attributes = c.activity, c.channel, c.store, attributeMap(c.attributes)
+	}
+	for _, g := range f.grants {
+		d.Grants = append(d.Grants, GrantRow{g.rule, g.part, g.available, g.pending, g.tier, g.revision, momentOf(g.due)})
+	}
+	return d
+}
+
+// momentOf is an instant of which 0 means none.
+func momentOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return instantUTC(ms)
+}
