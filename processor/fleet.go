@@ -51,7 +51,7 @@ func assign(members []balanced, shards int32, standbys int) []duty {
 	f.duties = make([]duty, len(members))
 	for s, h := range f.holder {
 		if f.owner[s] == noMember || f.owner[s] == h {
-			f.duties[h].active = append(f.duties[h].active, int32(s)) //nolint:gosec // there are as many as partitions
+			f.duties[h].active = append(f.duties[h].active, int32(s))
 		}
 	}
 	f.spread()
@@ -251,14 +251,14 @@ func (f *fleet) spread() {
 		lacks[s] = min(f.standbys, f.instances-1)
 		switch {
 		case f.instance[t] != f.instance[h]:
-			f.duties[t].standbys = append(f.duties[t].standbys, int32(s)) //nolint:gosec // as above
-			f.duties[t].wanted = append(f.duties[t].wanted, int32(s))     //nolint:gosec // as above
+			f.duties[t].standbys = append(f.duties[t].standbys, int32(s))
+			f.duties[t].wanted = append(f.duties[t].wanted, int32(s))
 			has[f.instance[t]][s] = true
 			lacks[s] = max(0, lacks[s]-1)
 			total++
 		case o >= 0 && f.instance[o] != f.instance[h]:
 			// It gets the shard with the next assignment, and goes on following it until then.
-			f.duties[h].standbys = append(f.duties[h].standbys, int32(s)) //nolint:gosec // as above
+			f.duties[h].standbys = append(f.duties[h].standbys, int32(s))
 		}
 		total += lacks[s]
 	}
@@ -274,7 +274,7 @@ func (f *fleet) spread() {
 	f.even(placed, has)
 	for _, c := range placed {
 		m := f.lane(c)
-		f.duties[m].standbys = append(f.duties[m].standbys, int32(c.shard)) //nolint:gosec // as above
+		f.duties[m].standbys = append(f.duties[m].standbys, int32(c.shard))
 	}
 	for m := range f.duties {
 		slices.Sort(f.duties[m].standbys)
@@ -319,7 +319,7 @@ func toInt(b bool) int {
 // followsNow returns the member of an instance that says that it follows a shard.
 func (f *fleet) followsNow(i, shard int) int {
 	for m := range f.members {
-		if _, follows := f.members[m].follows[int32(shard)]; follows && f.instance[m] == i { //nolint:gosec // as above
+		if _, follows := f.members[m].follows[int32(shard)]; follows && f.instance[m] == i {
 			return m
 		}
 	}
