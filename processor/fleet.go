@@ -19,6 +19,7 @@ type fleet struct {
 	grains    [][]int64      // by instance and shard: how far the store is
 	most      []int64        // by shard: the highest of them
 	ready     []map[int]bool // by instance: shards that it follows closely, by its own word
+	follows   []map[int]bool // by instance: shards that it follows
 	owner     []int          // by shard: a member, nobody or contested
 	target    []int          // by shard: the member that is to have it in the end
 	holder    []int          // by shard: the member that is to have it for now
@@ -70,6 +71,7 @@ func newFleet(members []balanced, shards, standbys int) *fleet {
 			f.instances++
 			f.grains = append(f.grains, make([]int64, shards))
 			f.ready = append(f.ready, make(map[int]bool))
+			f.follows = append(f.follows, make(map[int]bool))
 		}
 		f.instance[m] = i
 		for s, g := range members[m].grains {
@@ -79,6 +81,7 @@ func newFleet(members []balanced, shards, standbys int) *fleet {
 			}
 		}
 		for s, ready := range members[m].follows {
+			f.follows[i][int(s)] = true
 			if ready {
 				f.ready[i][int(s)] = true
 			}
@@ -159,6 +162,7 @@ func (f *fleet) targets() []int {
 		for m := range f.members {
 			if room[m] > 0 && (best == noMember || cmp.Or(
 				cmp.Compare(f.behind(f.instance[best], s), f.behind(f.instance[m], s)),
+				cmp.Compare(toInt(f.follows[f.instance[m]][s]), toInt(f.follows[f.instance[best]][s])),
 				cmp.Compare(f.grains[f.instance[m]][s], f.grains[f.instance[best]][s]),
 				cmp.Compare(room[m], room[best]),
 			) > 0) {
@@ -297,7 +301,7 @@ func (f *fleet) follower(shard int, has []map[int]bool, most int) int {
 		return cmp.Or(
 			cmp.Compare(full(i), full(j)),
 			cmp.Compare(f.behind(i, shard), f.behind(j, shard)),
-			-cmp.Compare(toInt(f.followsNow(i, shard) != noMember), toInt(f.followsNow(j, shard) != noMember)),
+			cmp.Compare(toInt(f.follows[j][shard]), toInt(f.follows[i][shard])),
 			cmp.Compare(len(has[i]), len(has[j])),
 		) > 0
 	}
