@@ -175,11 +175,11 @@ func (d memberData) append(dst []byte) []byte {
 	dst = append(dst, memberDataFormat)
 	dst = binary.AppendUvarint(dst, uint64(len(d.instance)))
 	dst = append(dst, d.instance...)
-	dst = binary.AppendUvarint(dst, uint64(d.lane)) //nolint:gosec // never negative
+	dst = binary.AppendUvarint(dst, uint64(d.lane))
 	dst = binary.AppendUvarint(dst, uint64(len(d.grains)))
 	for _, s := range slices.Sorted(maps.Keys(d.grains)) {
-		dst = binary.AppendUvarint(dst, uint64(s))           //nolint:gosec // never negative
-		dst = binary.AppendUvarint(dst, uint64(d.grains[s])) //nolint:gosec // never negative
+		dst = binary.AppendUvarint(dst, uint64(s))
+		dst = binary.AppendUvarint(dst, uint64(d.grains[s]))
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(d.follows)))
 	for _, s := range slices.Sorted(maps.Keys(d.follows)) {
@@ -190,7 +190,7 @@ func (d memberData) append(dst []byte) []byte {
 
 // appendMarked appends a shard and a mark.
 func appendMarked(dst []byte, shard int32, marked bool) []byte {
-	n := uint64(shard) << 1 //nolint:gosec // never negative
+	n := uint64(shard) << 1
 	if marked {
 		n |= 1
 	}
@@ -204,11 +204,11 @@ func (d *memberData) parse(data []byte) error {
 	}
 	r := dataReader{rest: data[1:]}
 	d.instance = r.text()
-	d.lane = int(r.number()) //nolint:gosec // only shown
+	d.lane = int(r.number())
 	d.grains = make(map[int32]int64)
 	for n := r.number(); n > 0 && !r.broken; n-- {
 		shard, grain := r.number(), r.number()
-		d.grains[int32(shard)] = int64(grain) //nolint:gosec // a shard that does not exist is never asked for
+		d.grains[int32(shard)] = int64(grain)
 	}
 	d.follows = make(map[int32]bool)
 	if len(r.rest) > 0 && !r.broken { // a version that knew no standbys ends before
@@ -282,5 +282,5 @@ func (r *dataReader) text() string {
 // marked reads a shard and its mark.
 func (r *dataReader) marked() (shard int32, mark bool) {
 	n := r.number()
-	return int32(n >> 1), n&1 == 1 //nolint:gosec // a shard that does not exist is never asked for
+	return int32(n >> 1), n&1 == 1
 }

@@ -70,7 +70,7 @@ func (c *client) onAssigned(_ context.Context, cl *kgo.Client, added map[string]
 	c.post(Assigned{parts})
 	c.post(standbys)
 	if len(parts) > 0 {
-		c.awaitStable(parts)
+		c.awaitStable(parts) //nolint:contextcheck // it ends with the client, as all that the client does
 	}
 }
 

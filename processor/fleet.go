@@ -19,6 +19,7 @@ type fleet struct {
 	grains    [][]int64      // by instance and shard: how far the store is
 	most      []int64        // by shard: the highest of them
 	ready     []map[int]bool // by instance: shards that it follows closely, by its own word
+	follows   []map[int]bool // by instance: shards that it follows
 	owner     []int          // by shard: a member, nobody or contested
 	target    []int          // by shard: the member that is to have it in the end
 	holder    []int          // by shard: the member that is to have it for now
@@ -51,7 +52,7 @@ func assign(members []balanced, shards int32, standbys int) []duty {
 	f.duties = make([]duty, len(members))
 	for s, h := range f.holder {
 		if f.owner[s] == noMember || f.owner[s] == h {
-			f.duties[h].active = append(f.duties[h].active, int32(s)) //nolint:gosec // there are as many as partitions
+			f.duties[h].active = append(f.duties[h].active, int32(s))
 		}
 	}
 	f.spread()
@@ -70,6 +71,7 @@ func newFleet(members []balanced, shards, standbys int) *fleet {
 			f.instances++
 			f.grains = append(f.grains, make([]int64, shards))
 			f.ready = append(f.ready, make(map[int]bool))
+			f.follows = append(f.follows, make(map[int]bool))
 		}
 		f.instance[m] = i
 		for s, g := range members[m].grains {
@@ -79,6 +81,7 @@ func newFleet(members []balanced, shards, standbys int) *fleet {
 			}
 		}
 		for s, ready := range members[m].follows {
+			f.follows[i][int(s)] = true
 			if ready {
 				f.ready[i][int(s)] = true
 			}
@@ -159,6 +162,7 @@ func (f *fleet) targets() []int {
 		for m := range f.members {
 			if room[m] > 0 && (best == noMember || cmp.Or(
 				cmp.Compare(f.behind(f.instance[best], s), f.behind(f.instance[m], s)),
+				cmp.Compare(toInt(f.follows[f.instance[m]][s]), toInt(f.follows[f.instance[best]][s])),
 				cmp.Compare(f.grains[f.instance[m]][s], f.grains[f.instance[best]][s]),
 				cmp.Compare(room[m], room[best]),
 			) > 0) {
@@ -251,14 +255,14 @@ func (f *fleet) spread() {
 		lacks[s] = min(f.standbys, f.instances-1)
 		switch {
 		case f.instance[t] != f.instance[h]:
-			f.duties[t].standbys = append(f.duties[t].standbys, int32(s)) //nolint:gosec // as above
-			f.duties[t].wanted = append(f.duties[t].wanted, int32(s))     //nolint:gosec // as above
+			f.duties[t].standbys = append(f.duties[t].standbys, int32(s))
+			f.duties[t].wanted = append(f.duties[t].wanted, int32(s))
 			has[f.instance[t]][s] = true
 			lacks[s] = max(0, lacks[s]-1)
 			total++
 		case o >= 0 && f.instance[o] != f.instance[h]:
 			// It gets the shard with the next assignment, and goes on following it until then.
-			f.duties[h].standbys = append(f.duties[h].standbys, int32(s)) //nolint:gosec // as above
+			f.duties[h].standbys = append(f.duties[h].standbys, int32(s))
 		}
 		total += lacks[s]
 	}
@@ -274,7 +278,7 @@ func (f *fleet) spread() {
 	f.even(placed, has)
 	for _, c := range placed {
 		m := f.lane(c)
-		f.duties[m].standbys = append(f.duties[m].standbys, int32(c.shard)) //nolint:gosec // as above
+		f.duties[m].standbys = append(f.duties[m].standbys, int32(c.shard))
 	}
 	for m := range f.duties {
 		slices.Sort(f.duties[m].standbys)
@@ -297,7 +301,7 @@ func (f *fleet) follower(shard int, has []map[int]bool, most int) int {
 		return cmp.Or(
 			cmp.Compare(full(i), full(j)),
 			cmp.Compare(f.behind(i, shard), f.behind(j, shard)),
-			-cmp.Compare(toInt(f.followsNow(i, shard) != noMember), toInt(f.followsNow(j, shard) != noMember)),
+			cmp.Compare(toInt(f.follows[j][shard]), toInt(f.follows[i][shard])),
 			cmp.Compare(len(has[i]), len(has[j])),
 		) > 0
 	}
@@ -319,7 +323,7 @@ func toInt(b bool) int {
 // followsNow returns the member of an instance that says that it follows a shard.
 func (f *fleet) followsNow(i, shard int) int {
 	for m := range f.members {
-		if _, follows := f.members[m].follows[int32(shard)]; follows && f.instance[m] == i { //nolint:gosec // as above
+		if _, follows := f.members[m].follows[int32(shard)]; follows && f.instance[m] == i {
 			return m
 		}
 	}

@@ -358,6 +358,17 @@ func TestAssignToTheCopy(t *testing.T) {
 	}
 }
 
+// Of two that are near, a shard goes to the one that follows it: an old copy may lack a grain or two.
+func TestAssignToTheFollower(t *testing.T) {
+	members := []balanced{
+		{memberData: memberData{instance: "a", grains: map[int32]int64{0: 7, 1: 7}, follows: map[int32]bool{1: false}}},
+		{memberData: memberData{instance: "b", grains: map[int32]int64{0: 7, 1: 7}, follows: map[int32]bool{0: false}}},
+	}
+	if d := assign(members, 2, 1); !slices.Equal(d[0].active, []int32{1}) || !slices.Equal(d[1].active, []int32{0}) {
+		t.Errorf("assigned: %v", d)
+	}
+}
+
 // The lanes of a process share a store: what one of them has, the other takes over at once.
 func TestAssignAmongLanesOfAnInstance(t *testing.T) {
 	g := newGroup(4, 1)

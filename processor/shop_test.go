@@ -195,13 +195,19 @@ func (s *shop) trade(n int) {
 				s.send(schemas.TopicOrders, member, &refund)
 			}
 		default:
-			s.orders++
-			s.send(schemas.TopicOrders, member, &schemas.Order{
-				EventID: s.id("o"), OrderID: fmt.Sprintf("order-%d", s.orders), MemberID: member, Status: schemas.Paid, OccurredAt: at, Currency: "EUR",
-				Lines: []schemas.Line{{LineID: "1", SKU: "a", Category: "food/tea", Quantity: 1, Amount: int64(100 + s.random.IntN(9900))}},
-			})
+			s.buy(member, at)
 		}
 	}
+}
+
+// buy writes an order, which earns points.
+func (s *shop) buy(member string, at time.Time) {
+	s.t.Helper()
+	s.orders++
+	s.send(schemas.TopicOrders, member, &schemas.Order{
+		EventID: s.id("o"), OrderID: fmt.Sprintf("order-%d", s.orders), MemberID: member, Status: schemas.Paid, OccurredAt: at, Currency: "EUR",
+		Lines: []schemas.Line{{LineID: "1", SKU: "a", Category: "food/tea", Quantity: 1, Amount: int64(100 + s.random.IntN(9900))}},
+	})
 }
 
 func (s *shop) id(kind string) string { return fmt.Sprintf("%s-%d", kind, len(s.sent)) }

@@ -194,6 +194,20 @@ func simDefects() []simDefect {
 				}
 			}),
 		},
+		{
+			name: "a copy that is followed holds what was aborted", checkers: []string{"state"},
+			kafka: over(func(l *simLane, o *order) {
+				o.event = func(e Event) Event {
+					piece, ok := e.(Changelog)
+					if ok && piece.Err == nil && l.standbys[piece.Shard] != nil {
+						from := o.readFrom[piece.Shard]
+						piece.Records, piece.Next = l.client.b.changelog(piece.Shard).read(from, 100, false, true)
+						return piece
+					}
+					return e
+				}
+			}),
+		},
 		{name: "aborted records are read", checkers: []string{"answers", "offsets", "state", "sums"}, dirty: true},
 		{name: "offsets told while they are pending", checkers: []string{"position", "answers", "offsets"}, unstable: true},
 		{

@@ -29,7 +29,7 @@ const (
 
 // A fleet of two grows to three while records arrive, and loses one to kill -9. The third gets its part of the shards once it
 // follows them closely, nothing else moves, and no transaction is aborted. The shards of the dead are served again about a second
-// after its session timed out, by those who followed them and have next to nothing to read. Nothing is lost or decided twice.
+// after its session timed out, by those who have next to nothing to read. Nothing is lost or decided twice.
 func TestFleetGrowsAndLosesOne(t *testing.T) {
 	t.Setenv("ACCRUE_KAFKA_SESSION_TIMEOUT", sessionTimeout.String())
 	s := newStage(t, "fleet", programme(t, "over: 12 months", "over: lifetime"))
@@ -202,7 +202,7 @@ func (s *stage) checkMoved(before map[int32]*engine, a, b, c *engine) {
 }
 
 // checkTakenOver demands that the shards of a dead instance were served again soon after its session timed out, and that their
-// new owners had read nearly all before.
+// new owners had read nearly all of them before.
 func (s *stage) checkTakenOver(lost map[int32]*engine, killed time.Time, rest ...*engine) {
 	s.t.Helper()
 	owner := s.owners(rest...)
@@ -217,7 +217,8 @@ func (s *stage) checkTakenOver(lost map[int32]*engine, killed time.Time, rest ..
 		took[shard] = e.logged("shard restored")[shard].Sub(killed)
 		r := e.restorations()[shard]
 		records[shard] = r.records
-		if r.why != "followed so far: the tail" || r.records > 2000 {
+		// By its follower or, where that would have too many, by its owner of a moment ago.
+		if r.records > 2000 {
 			s.t.Errorf("shard %d was restored with %d records: %s", shard, r.records, r.why)
 		}
 	}
