@@ -277,7 +277,7 @@ func (w *world) calmDown() {
 	var stay []*simProcess
 	for _, p := range w.processes {
 		p.heal()
-		p.cutIn, p.pausedTo, p.sleepy = 0, 0, 0
+		p.cutIn, p.cutOn, p.pausedTo, p.sleepy = 0, 0, 0, 0
 		for _, l := range p.lanes {
 			l.slowTo, l.client.isolated = 0, 0
 		}
