@@ -96,7 +96,7 @@ func drawPlan(seed uint64) plan {
 			f.b *= 4 // long enough for everything to time out
 		}
 		if f.kind == "time" {
-			f.b = []int{1, 3, 12, 24, 48, 100}[r.IntN(6)] // hours; what is held then comes due while more arrives
+			f.b = []int{1, 3, 12, 24, 48, 100}[r.IntN(6)] // hours
 			if days += f.b; days > 40*24 {
 				continue
 			}
@@ -131,7 +131,8 @@ func (w *world) strike() {
 func (w *world) suffer(f simFault) {
 	switch f.kind {
 	case "time":
-		w.now = w.now.Add(time.Duration(f.b) * time.Hour)
+		// A little less than what things are held for: they come due one after the other, while more arrives.
+		w.now = w.now.Add(time.Duration(f.b)*time.Hour - time.Duration(3*f.a)*time.Millisecond)
 		return
 	case "down":
 		w.downTo = max(w.downTo, w.step+2*f.b)
