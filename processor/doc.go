@@ -56,24 +56,17 @@
 // # Invariants
 //
 //   - L1. Nothing of a transaction is produced before the outcome of the one before it is known.
-//
 //   - L2. Pebble holds committed changes only, with the changelog position they belong to in the same batch.
-//
 //   - L3. Each transaction commits, in the name of member and generation as they are then, the `<app>-effects` offset of
-//     every shard that it worked on, moved or not. Beside it stands the shard's changelog position: last acknowledged
-//     offset + 1 after the flush, or the position before where it wrote nothing to that changelog.
-//
+//     every shard that it worked on, moved or not. Beside each effects offset, also where only markers were passed, stands
+//     the shard's changelog position: last acknowledged offset + 1 after the flush, or the position before where it wrote
+//     nothing to that changelog.
 //   - L4. A shard is served only once its store is at the position of its committed offset; both come from one stable answer.
-//
 //   - L5. One record, one answer: a decision, a dead letter, or a forwarded record (whose answer is given at home).
-//
 //   - L6. A transaction in which nothing was produced is never ended: the broker does not know it, and offsets committed in
 //     one stay pending for good. What was read for it (markers) is committed with the next.
-//
 //   - L7. Memory that an abort or an unknown outcome touched is thrown away: overlays and accounts.
-//
 //   - L8. Between Revoked or Lost and Release no other member gets the shards, and after Lost nothing is committed for them.
-//
 //   - L9. A shard of the store has one writer at a time: the lane that it is assigned to, else one lane that follows it
 //     (writers.go). What was read or committed before is dropped where the writer has changed meanwhile.
 //
@@ -100,7 +93,8 @@
 //
 // The numbers stand as comments at their place. "Open" means: the transaction is aborted when its producer is fenced (by the
 // next start of the same instance, or by whoever takes the shards over, at once) or when it times out; readers with
-// read_committed never see it.
+// read_committed never see it. Beside the tests in the table, TestSimulator (sim_test.go) comes by every point, in many
+// orders of everything else, and fails if it did not.
 //
 //	point | what is true in Kafka               | in Pebble         | what the next start does                      | test
 //	------+-------------------------------------+-------------------+-----------------------------------------------+-----
@@ -125,6 +119,10 @@
 //
 // # Not obvious
 //
+//   - A shard can be ahead of what its lane knows: while the lane was out of the group and did not know, another lane of the
+//     process took it over in the same store. What the first one still has to apply is in the changelog below, so it is there
+//     (Lane.overtaken).
+//   - What an abort takes back it also takes back from time: timers wait until the backlog is decided once more (Lane.drop).
 //   - franz-go does not refuse to commit after a failed produce; failures are counted in acks (producer.go).
 //   - EndTxn that is refused may have been carried out: the refusal can answer a repetition. Only what was never asked to
 //     commit is known to be aborted.

@@ -24,7 +24,7 @@ import (
 //	sums       all that was written comes to what the rules alone make of the same events
 //	trim       nothing is deleted that somebody still has to read
 //
-// Beside it stand liveness, stopped, refused and store: a lane, a shard or a disk that does not go on.
+// Beside it stand liveness, stopped, refused, store and panic: a lane, a shard or a disk that does not go on.
 type checker struct {
 	w         *world
 	next      map[Partition]int64 // committed offsets

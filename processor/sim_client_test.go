@@ -139,14 +139,28 @@ func (c *simClient) Poll(_ context.Context, _ time.Duration, most int) []Event {
 	return events
 }
 
-// delivered takes note of what the lane is told.
+// delivered takes note of what the lane is told. The power may go just then.
 func (c *simClient) delivered(e Event) {
 	c.told = e
-	if _, revoked := e.(Revoked); revoked {
+	on := 0
+	switch e := e.(type) {
+	case Ended:
+		if e.Outcome == OutcomeCommitted {
+			on = 1
+		}
+	case Changelog:
+		on = 2
+	case Flushed:
+		on = 3
+	case Revoked:
 		l := c.lane
 		if l.ending != nil || (l.current != nil && !l.current.empty()) {
 			c.w.seen("C8")
 		}
+	}
+	if on > 0 && on == c.process.cutOn {
+		c.process.cutOn = 0
+		c.process.cut()
 	}
 }
 

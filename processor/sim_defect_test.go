@@ -42,7 +42,7 @@ func simDefects() []simDefect {
 		{
 			// Its rows are found by whoever decides the same records again.
 			name: "what was decided in an aborted transaction stays", checkers: []string{"state", "sums", "entries"},
-			kafka: over(func(l *simLane, o *order) {
+			kafka: over(func(_ *simLane, o *order) {
 				o.event = func(e Event) Event {
 					if ended, ok := e.(Ended); ok && ended.Outcome == OutcomeAborted {
 						o.applyStaged(nil)
@@ -100,7 +100,7 @@ func simDefects() []simDefect {
 		},
 		{
 			name: "failed records are not counted", checkers: []string{"position", "offsets", "answers", "sums", "state", "liveness"},
-			kafka: over(func(l *simLane, o *order) {
+			kafka: over(func(_ *simLane, o *order) {
 				o.event = func(e Event) Event {
 					if f, ok := e.(Flushed); ok {
 						return Flushed{Acked: f.Acked}
@@ -111,7 +111,7 @@ func simDefects() []simDefect {
 		},
 		{
 			name: "a marker counted as a record", checkers: []string{"answers"},
-			kafka: over(func(l *simLane, o *order) {
+			kafka: over(func(_ *simLane, o *order) {
 				o.event = func(e Event) Event {
 					if records, ok := e.(Records); ok {
 						for i := range records {

@@ -103,8 +103,6 @@ type simTxn struct {
 	notYet  map[*simPartition]int // steps before which their markers are not written
 }
 
-func (t *simTxn) empty() bool { return len(t.parts) == 0 && len(t.outputs) == 0 }
-
 // simWriter is a transactional id. A session begins with InitProducerId and ends with the next one, or when the coordinator
 // aborts what timed out; with transaction.version 2 each transaction has an epoch of its own, which comes to the same here.
 type simWriter struct {

@@ -49,10 +49,11 @@ func (f simFault) String() string {
 // The faults. Those with a colon strike the next request of their kind.
 func simFaultKinds() []string {
 	return []string{
-		"crash", "crash", "crash and wipe", "stop", "pause", "pause before commit", "isolate", "slow", "kick", "rebalance", "fence", "twin",
+		"crash", "crash when told", "crash and wipe", "stop", "pause", "pause before commit", "isolate", "slow", "kick", "rebalance", "fence", "twin",
 		"down", "registry", "disk full", "disk failed", "time", "time", "time", "compact",
 		"open", "produce", "offsets: coordinator", "offsets: abortable", "offsets: unknown member",
 		"end: lost on its way", "end: answer lost", "end: late", "end: refused", "fetch offsets", "ends", "changelog",
+		"answers: late",
 	}
 }
 
@@ -98,7 +99,7 @@ func drawPlan(seed uint64) plan {
 			f.b *= 4 // long enough for everything to time out
 		}
 		if f.kind == "time" {
-			f.b = []int{1, 4, 13, 50, 100}[r.IntN(5)] // hours
+			f.b = []int{1, 3, 12, 24, 48, 100}[r.IntN(6)] // hours
 			if days += f.b; days > 40*24 {
 				continue
 			}
@@ -133,7 +134,8 @@ func (w *world) strike() {
 func (w *world) suffer(f simFault) {
 	switch f.kind {
 	case "time":
-		w.now = w.now.Add(time.Duration(f.b) * time.Hour)
+		// A little less than what things are held for: they come due one after the other, while more arrives.
+		w.now = w.now.Add(time.Duration(f.b)*time.Hour - time.Duration(3*f.a)*time.Millisecond)
 		return
 	case "down":
 		w.downTo = max(w.downTo, w.step+2*f.b)
@@ -165,6 +167,8 @@ func (w *world) sufferProcess(p *simProcess, l *simLane, f simFault) {
 	case "crash", "crash and wipe":
 		p.cutIn = 1 + f.b%25
 		p.wipe = f.kind == "crash and wipe"
+	case "crash when told":
+		p.cutOn = 1 + f.b%3
 	case "stop":
 		p.stopping = true
 		for _, l := range p.lanes {

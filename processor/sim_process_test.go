@@ -36,6 +36,7 @@ type simProcess struct {
 	sleepy    time.Duration // it will stand still for so long when it is about to commit; 0: not
 	stopping  bool
 	cutIn     int // calls until the power goes; 0: it stays
+	cutOn     int // what it is told when the power goes: 1 a commit, 2 a piece of a changelog, 3 a flush; 0: it stays
 	crashed   *vfs.MemFS
 	wipe      bool  // it comes up with an empty disk
 	unflushed int64 // bytes that the store took in since its last flush
@@ -158,7 +159,7 @@ func (p *simProcess) bury(again int) {
 		p.disk = vfs.NewCrashableMem()
 	}
 	p.ails = &simAilment{}
-	p.crashed, p.wipe, p.up, p.cutIn, p.pausedTo, p.sleepy, p.lanes = nil, false, false, 0, 0, 0, nil
+	p.crashed, p.wipe, p.up, p.cutIn, p.cutOn, p.pausedTo, p.sleepy, p.lanes = nil, false, false, 0, 0, 0, 0, nil
 	p.startAt = p.w.step + again
 }
 

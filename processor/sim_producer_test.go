@@ -220,6 +220,21 @@ func (c *simClient) abort(p *simSession, why error) {
 	})
 }
 
+// answer posts what the broker answered, some time after it was true.
+func (c *simClient) answer(e Event) {
+	at := c.w.step + c.w.random.IntN(5)
+	if c.w.strikes("answers: late") {
+		at += c.w.random.IntN(300)
+	}
+	c.start("answer", 0, func() bool {
+		if c.w.step < at && !c.w.calm {
+			return false
+		}
+		c.post(e)
+		return true
+	}, nil)
+}
+
 // FetchOffsets implements Kafka.
 func (c *simClient) FetchOffsets(token int64, parts []Partition) {
 	if c.called(); c.off {
@@ -235,7 +250,7 @@ func (c *simClient) FetchOffsets(token int64, parts []Partition) {
 		if found, err = c.b.fetchOffsets(parts, true); err != nil {
 			return false
 		}
-		c.post(Offsets{Token: token, Parts: found})
+		c.answer(Offsets{Token: token, Parts: found})
 		return true
 	}, func() { c.post(Offsets{Token: token, Err: errors.Join(err, context.DeadlineExceeded)}) })
 }
@@ -254,7 +269,7 @@ func (c *simClient) FetchEnds(token int64, parts []Partition) {
 		for _, p := range parts {
 			found[p] = Extent{Start: c.b.partitions[p].start, End: c.b.partitions[p].stable}
 		}
-		c.post(Ends{Token: token, Parts: found})
+		c.answer(Ends{Token: token, Parts: found})
 		return true
 	}, func() { c.post(Ends{Token: token, Err: context.DeadlineExceeded}) })
 }
@@ -269,7 +284,7 @@ func (c *simClient) ReadChangelog(token int64, shard int32, from int64) {
 		if piece.Token = token; c.w.strikes("changelog") {
 			piece.Err = kerr.LeaderNotAvailable
 		}
-		c.post(piece)
+		c.answer(piece)
 		return true
 	}, func() { c.post(Changelog{Token: token, Shard: shard, Err: context.DeadlineExceeded}) })
 }

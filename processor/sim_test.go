@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -18,9 +19,14 @@ var (
 	simSeeds = flag.Uint64("seeds", 0, "how many seeds TestSimulator sweeps over; 0: as many as time allows") //nolint:gochecknoglobals // flags
 )
 
-// simulate runs one seed.
+// simulate runs one seed. A panic is a failure like others, so that its seed is told.
 func simulate(seed uint64, p plan, ledgers []*rules.Ledger, defect *simDefect, verbose bool) *world {
 	w := newWorld(seed, p, ledgers[p.programme], defect, verbose)
+	defer func() {
+		if why := recover(); why != nil {
+			w.fail("panic", "%v\n%s", why, debug.Stack())
+		}
+	}()
 	w.run()
 	return w
 }
@@ -90,8 +96,8 @@ func TestSimulator(t *testing.T) {
 	for _, point := range slices.Sorted(maps.Keys(points)) {
 		t.Logf("%6d %s", points[point], point)
 	}
-	if seeds < 100 {
-		return
+	if seeds < 1000 {
+		return // too few to come by everything
 	}
 	for i := 1; i <= 12; i++ {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(points)), func(p string) bool { return strings.Fields(p)[0] == fmt.Sprintf("C%d", i) }) {
