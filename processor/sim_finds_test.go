@@ -13,7 +13,7 @@ func TestSimulatorFindsDefects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const seeds = 200
+	const seeds = 1000 // as many as a sweep has
 	for _, defect := range simDefects() {
 		t.Run(defect.name, func(t *testing.T) {
 			_, failed := sweep(seeds, ledgers, &defect)
