@@ -102,7 +102,7 @@ func (s *simulation) runFiles(cmd *cobra.Command, versions programme.Versions, i
 
 // gcPercent lets the heap grow further between collections than Go does by itself: all accounts stay in memory anyway, and
 // marking them again and again would be a quarter of the time.
-const gcPercent = 400
+const gcPercent = 800
 
 func (s *simulation) run(ctx context.Context, versions programme.Versions, in io.Reader, out io.Writer) error {
 	ledger, err := rules.NewLedger(versions)
