@@ -14,6 +14,7 @@ type position struct {
 	committed int64 // next offset, as committed; NoOffset: nothing is
 	next      int64 // next offset to decide; NoOffset: wherever the group begins
 	first     int64 // the first offset that was seen while nothing was committed; NoOffset: none yet
+	queue     queue // polled and not decided yet
 }
 
 // heldState is how far a shard has come on its way to be served.
@@ -147,7 +148,7 @@ func (l *Lane) forget(part Partition) {
 		return
 	}
 	delete(l.parts, part)
-	l.backlog = slices.DeleteFunc(l.backlog, func(r Record) bool { return r.Partition == part })
+	l.backlog.forget(p)
 	if l.current != nil {
 		delete(l.current.next, p)
 		delete(l.current.overlays, p.shard) // without rows, or the transaction would not be empty

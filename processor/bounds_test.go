@@ -173,7 +173,7 @@ func TestAbortedAgainAndAgain(t *testing.T) {
 	_, store := s.stepUntilWith(newMachine("a"), "", 0, func(l *Lane) bool {
 		smallest = min(smallest, l.limit)
 		paused = paused || l.waiting != nil && l.waiting.For == UnreadyBrokers
-		return l.ending == nil && l.current == nil && len(l.backlog) == 0 && l.member && s.allRead(l)
+		return l.ending == nil && l.current == nil && l.backlog.records == 0 && l.member && s.allRead(l)
 	}, func(o *Options) { o.MaxRecords, o.Observer = 64, w })
 	s.check(s.read())
 	if got, want := sorted(dump(t, store)), s.changelog(); got != want {

@@ -19,7 +19,7 @@ var (
 // duties and tries again.
 const decideTimeout = 2 * time.Second
 
-// decide decides records of the backlog until it is empty or the transaction full.
+// decide decides records of the backlog until none can be for now or the transaction is full.
 func (l *Lane) decide(ctx context.Context, now time.Time) error {
 	unapplied := l.ending != nil && l.ending.stage == committed
 	if l.waiting != nil && !now.Before(l.retryAt) && l.producer == open && !unapplied {
@@ -28,8 +28,12 @@ func (l *Lane) decide(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, decideTimeout)
 	defer cancel()
 	done := 0
-	for done < len(l.backlog) && l.deciding() && done < l.o.PollRecords {
-		err := l.decideRecord(ctx, &l.backlog[done], now)
+	for l.deciding() && done < l.o.PollRecords {
+		p, _ := l.oldest(now)
+		if p == nil {
+			break
+		}
+		err := l.decideRecord(ctx, &p.queue.records[0], now)
 		var later *notNow
 		if errors.As(err, &later) {
 			l.wait(UnreadyRegistry, later.why, now.Add(l.pause()))
@@ -38,15 +42,14 @@ func (l *Lane) decide(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		l.backlog.done(p)
 		done++
 	}
-	if done > 0 && l.producer == open {
-		l.attempts = 0
-	}
-	if done == len(l.backlog) {
-		l.backlog = nil // their bytes are the client's: keep none
-	} else {
-		l.backlog = l.backlog[done:]
+	if done > 0 {
+		l.resumeDrained()
+		if l.producer == open {
+			l.attempts = 0
+		}
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func TestCommitWithoutAnswer(t *testing.T) {
 			s.trade(20)
 			done = f.lose == 0
 		}
-		return done && l.ending == nil && l.current == nil && len(l.backlog) == 0 && s.allRead(l)
+		return done && l.ending == nil && l.current == nil && l.backlog.records == 0 && s.allRead(l)
 	})
 	s.check(s.read())
 	if got, want := sorted(dump(t, store)), s.changelog(); got != want {

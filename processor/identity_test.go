@@ -103,7 +103,7 @@ func TestFencedOutsideTheGroup(t *testing.T) {
 		if l.twice != nil {
 			t.Fatalf("it is about to stop: %v", l.twice)
 		}
-		idle := l.ending == nil && l.current == nil && len(l.backlog) == 0 && l.member && s.allRead(l)
+		idle := l.ending == nil && l.current == nil && l.backlog.records == 0 && l.member && s.allRead(l)
 		if !idle || fenced() >= 3 {
 			return idle
 		}

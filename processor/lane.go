@@ -51,7 +51,7 @@ type Lane struct {
 
 	condemned map[place]*condemned // records that go to the dead letters because what comes of them does not fit
 
-	backlog []Record // polled and not decided yet
+	backlog backlog // polled and not decided yet
 	joined  bool
 	token   int64 // numbers requests, so that an answer to an older one is told apart
 
@@ -163,7 +163,7 @@ func (l *Lane) take(e Event) error {
 	switch e := e.(type) {
 	case Records:
 		l.trouble = nil
-		l.backlog = append(l.backlog, e...)
+		l.keep(e, l.o.Now())
 		l.begun(e)
 	case Assigned:
 		l.assigned(e.Parts)
@@ -215,11 +215,12 @@ func (l *Lane) appetite(now time.Time) (wait time.Duration, records int) {
 	wait = l.o.CommitInterval
 	sooner := func(at time.Time) { wait = max(0, min(wait, at.Sub(now))) }
 	if l.deciding() {
-		switch {
-		case len(l.backlog) > 0:
+		next, until := l.oldest(now)
+		if next != nil {
 			return 0, 0
-		default:
-			records = l.o.PollRecords
+		}
+		if records = l.o.PollRecords; !until.IsZero() {
+			sooner(until)
 		}
 	}
 	if l.current != nil && l.ending == nil && !l.current.empty() {

@@ -28,7 +28,8 @@ func (l *Lane) drop() {
 			h.shard.Drop(first)
 		}
 	}
-	l.current, l.ending, l.backlog = nil, nil, nil
+	l.current, l.ending = nil, nil
+	l.forgetAll()
 }
 
 // halve makes the next transactions smaller: the records that made one fail may be fewer than all, and a batch that never

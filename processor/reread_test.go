@@ -27,7 +27,7 @@ func TestPolledBeforeTheFirstCommitIsReadAgain(t *testing.T) {
 	p := &position{
 		Partition: Partition{Topic: "commerce.orders", Partition: 6}, committed: NoOffset, next: NoOffset, first: NoOffset,
 	}
-	l.parts[p.Partition] = p
+	l.parts[p.Partition], l.shards[p.shard] = p, &held{id: p.shard, state: serving, parts: []*position{p}}
 	if err := l.take(Records{{Partition: p.Partition, Offset: 7}, {Partition: p.Partition, Offset: 8}}); err != nil {
 		t.Fatal(err)
 	}

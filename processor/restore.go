@@ -293,6 +293,7 @@ func (l *Lane) serve(h *held, now time.Time) {
 	parts := make([]Partition, len(h.parts))
 	for i, p := range h.parts {
 		parts[i] = p.Partition
+		p.queue = queue{came: now}
 	}
 	l.kafka.Resume(parts)
 }

@@ -42,7 +42,7 @@ func (l *simLane) unrest(served map[int32]string, copies *int) string {
 	switch {
 	case c.state != stable, len(c.events) > 0, len(c.ops) > 0:
 		return fmt.Sprintf("its client is in state %d with %d events and %d operations", c.state, len(c.events), len(c.ops))
-	case l.producer != open, l.waiting != nil, l.ending != nil, len(l.backlog) > 0, len(l.letting) > 0:
+	case l.producer != open, l.waiting != nil, l.ending != nil, l.backlog.records > 0, len(l.letting) > 0:
 		return "it is not done"
 	case l.current != nil && !l.current.empty():
 		return "its transaction is open"

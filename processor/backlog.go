@@ -1,0 +1,150 @@
+package processor
+
+import (
+	"slices"
+	"time"
+)
+
+// backlog is what was polled and is not decided yet, by partition.
+//
+// The inputs do not know of each other. While all is read as it comes, it is decided as it comes. After an outage, or in an
+// import, one topic would be read to its end before another's first records; then each event of the other would lie in its
+// member's past and be decided again with all behind it. So old records of a shard are decided in the order of their
+// timestamps, and wait a little for partitions of which more may come. No promise rests on it: what arrives in another order
+// ends the same, it only costs more.
+type backlog struct {
+	waiting []*position // those with records
+	records int
+}
+
+const (
+	// alignOlder is how old a record must be to wait for others: one that is read as it comes never does.
+	alignOlder = 10 * time.Second
+	// alignWait is how long it waits for a partition that brings nothing more.
+	alignWait = 300 * time.Millisecond
+	// A partition with more than pauseAbove bytes waiting is not polled until they are below resumeBelow.
+	pauseAbove  = 2 << 20
+	resumeBelow = pauseAbove / 4
+)
+
+// queue is what waits of one partition.
+type queue struct {
+	records []Record
+	bytes   int64
+	came    time.Time // when something was polled of it last, or when it began to be polled
+	paused  bool      // because much waits
+}
+
+// keep takes polled records in. Those of partitions that were let go since are nobody's any more, and those of shards that are
+// not served will be polled again.
+func (l *Lane) keep(records []Record, now time.Time) {
+	var pause []Partition
+	for i := range records {
+		p := l.parts[records[i].Partition]
+		if p == nil {
+			continue
+		}
+		if h := l.shards[p.shard]; h.state != serving {
+			h.seek = true
+			continue
+		}
+		if len(p.queue.records) == 0 {
+			l.backlog.waiting = append(l.backlog.waiting, p)
+		}
+		p.queue.records = append(p.queue.records, records[i])
+		p.queue.bytes += int64(len(records[i].Value) + recordOverhead)
+		p.queue.came = now
+		l.backlog.records++
+		if p.queue.bytes > pauseAbove && !p.queue.paused {
+			p.queue.paused = true
+			pause = append(pause, p.Partition)
+		}
+	}
+	if len(pause) > 0 {
+		l.kafka.Pause(pause)
+	}
+}
+
+// oldest is the partition whose first record is to be decided next; nil: all that there is waits for others, until the time
+// given.
+func (l *Lane) oldest(now time.Time) (next *position, until time.Time) {
+	for _, p := range l.backlog.waiting {
+		at := p.queue.records[0].Timestamp
+		if next != nil && !at.Before(next.queue.records[0].Timestamp) {
+			continue
+		}
+		if held := l.aligned(p, at, now); held.After(now) {
+			if until.IsZero() || held.Before(until) {
+				until = held
+			}
+			continue
+		}
+		next = p
+	}
+	return next, until
+}
+
+// aligned is until when a record waits for other partitions of its shard.
+func (l *Lane) aligned(p *position, at, now time.Time) (until time.Time) {
+	if now.Sub(at) < alignOlder {
+		return until
+	}
+	for _, other := range l.shards[p.shard].parts {
+		if other != p && len(other.queue.records) == 0 {
+			if end := other.queue.came.Add(alignWait); end.After(until) {
+				until = end
+			}
+		}
+	}
+	return until
+}
+
+// done takes the first record of a partition out.
+func (b *backlog) done(p *position) {
+	q := &p.queue
+	b.records--
+	q.bytes -= int64(len(q.records[0].Value) + recordOverhead)
+	q.records[0] = Record{} // its bytes are the client's
+	q.records = q.records[1:]
+	if len(q.records) == 0 {
+		q.records = nil
+		b.waiting = slices.DeleteFunc(b.waiting, func(have *position) bool { return have == p })
+	}
+}
+
+// forget drops what waits of a partition.
+func (b *backlog) forget(p *position) {
+	if len(p.queue.records) > 0 {
+		b.records -= len(p.queue.records)
+		b.waiting = slices.DeleteFunc(b.waiting, func(have *position) bool { return have == p })
+	}
+	p.queue = queue{}
+}
+
+// forgetAll drops all that waits. Partitions that were paused for it are polled again.
+func (l *Lane) forgetAll() {
+	l.backlog = backlog{}
+	for h := range l.inOrder() {
+		for _, p := range h.parts {
+			p.queue.records, p.queue.bytes = nil, 0
+		}
+	}
+	l.resumeDrained()
+}
+
+// resumeDrained lets partitions be polled again of which little waits any more. Those of shards that are not served are
+// paused for another reason, and are resumed when they are.
+func (l *Lane) resumeDrained() {
+	var resume []Partition
+	for h := range l.inOrder() {
+		for _, p := range h.parts {
+			if p.queue.paused && p.queue.bytes < resumeBelow && h.state == serving {
+				p.queue.paused = false
+				resume = append(resume, p.Partition)
+			}
+		}
+	}
+	if len(resume) > 0 {
+		l.kafka.Resume(resume)
+	}
+}

@@ -1,0 +1,116 @@
+package processor
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+)
+
+// pauses notes which partitions are polled.
+type pauses struct {
+	Kafka
+	paused map[Partition]bool
+}
+
+func (k *pauses) Pause(parts []Partition) {
+	for _, p := range parts {
+		k.paused[p] = true
+	}
+}
+
+func (k *pauses) Resume(parts []Partition) {
+	for _, p := range parts {
+		delete(k.paused, p)
+	}
+}
+
+// backlogLane is a lane that serves one shard with two input partitions.
+func backlogLane() (l *Lane, k *pauses, orders, visits Partition) {
+	k = &pauses{paused: map[Partition]bool{}}
+	l = NewLane(k, LaneOptions{Log: slog.New(slog.DiscardHandler), Now: time.Now, Shards: 1})
+	orders, visits = Partition{"orders", 0}, Partition{"visits", 0}
+	h := &held{id: 0, state: serving}
+	for _, part := range []Partition{orders, visits} {
+		p := &position{Partition: part}
+		l.parts[part] = p
+		h.parts = append(h.parts, p)
+	}
+	l.shards[0] = h
+	return l, k, orders, visits
+}
+
+// taken decides what can be for now, in the lane's order.
+func taken(l *Lane, now time.Time) string {
+	var got []string
+	for {
+		p, _ := l.oldest(now)
+		if p == nil {
+			return strings.Join(got, " ")
+		}
+		got = append(got, fmt.Sprintf("%s@%d", p.Topic, p.queue.records[0].Offset))
+		l.backlog.done(p)
+	}
+}
+
+// Old records of a shard are decided in the order of their timestamps, and wait for a partition of which more may come, but
+// not for long; new ones never wait.
+func TestBacklogIsDecidedByTimestamps(t *testing.T) {
+	l, _, orders, visits := backlogLane()
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	record := func(part Partition, offset int64, age time.Duration) Record {
+		return Record{Partition: part, Offset: offset, Timestamp: now.Add(-age)}
+	}
+	look := func(after time.Duration, want string) {
+		t.Helper()
+		if got := taken(l, now.Add(after)); got != want {
+			t.Errorf("after %s %q is decided, expected %q", after, got, want)
+		}
+	}
+	l.keep([]Record{record(visits, 0, 50*time.Hour), record(visits, 1, 20*time.Hour), record(visits, 2, time.Hour)}, now)
+	l.keep([]Record{record(orders, 0, 40*time.Hour), record(orders, 1, 30*time.Hour)}, now)
+	look(0, "visits@0 orders@0 orders@1") // of orders more may come
+	if _, until := l.oldest(now); !until.Equal(now.Add(alignWait)) {
+		t.Errorf("it waits until %s", until)
+	}
+	l.keep([]Record{record(orders, 2, 10*time.Hour)}, now)
+	look(0, "visits@1 orders@2")
+	look(alignWait-1, "")
+	look(alignWait, "visits@2")
+	l.keep([]Record{record(orders, 3, time.Second)}, now)
+	look(0, "orders@3") // as it comes
+	if l.backlog.records != 0 || len(l.backlog.waiting) != 0 {
+		t.Errorf("something waits: %+v", l.backlog)
+	}
+}
+
+// A partition of which too much waits is not polled until it is drained, or dropped.
+func TestBacklogIsBounded(t *testing.T) {
+	l, k, orders, visits := backlogLane()
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	l.keep([]Record{{Partition: orders, Timestamp: now}}, now)
+	taken(l, now)
+	fill := func() {
+		l.keep([]Record{{Partition: orders, Timestamp: now.Add(-time.Hour)}}, now)
+		for range 5 {
+			l.keep([]Record{{Partition: visits, Timestamp: now.Add(-time.Minute), Value: make([]byte, pauseAbove/4)}}, now)
+		}
+		if taken(l, now); !k.paused[visits] || k.paused[orders] {
+			t.Fatalf("paused are %v", k.paused)
+		}
+	}
+	fill()
+	taken(l, now.Add(alignWait))
+	if l.resumeDrained(); len(k.paused) != 0 {
+		t.Errorf("drained, and still paused: %v", k.paused)
+	}
+	fill()
+	if l.forgetAll(); len(k.paused) != 0 || l.backlog.records != 0 {
+		t.Errorf("dropped, and still paused: %v", k.paused)
+	}
+	l.shards[0].state = awaiting
+	if l.keep([]Record{{Partition: orders, Timestamp: now}}, now); l.backlog.records != 0 || !l.shards[0].seek {
+		t.Error("a record of a shard that is not served waits, though it will be polled again")
+	}
+}
