@@ -10,8 +10,8 @@ import (
 // The inputs do not know of each other. While all is read as it comes, it is decided as it comes. After an outage, or in an
 // import, one topic would be read to its end before another's first records; then each event of the other would lie in its
 // member's past and be decided again with all behind it. So old records of a shard are decided in the order of their
-// timestamps, and wait a little for partitions of which more may come. No promise rests on it: what arrives in another order
-// ends the same, it only costs more.
+// timestamps, and wait for partitions of which more is known to come, or a little for those of which nothing is known. No
+// promise rests on it: what arrives in another order ends the same, it only costs more.
 type backlog struct {
 	waiting []*position // those with records
 	records int
@@ -20,8 +20,12 @@ type backlog struct {
 const (
 	// alignOlder is how old a record must be to wait for others: one that is read as it comes never does.
 	alignOlder = 10 * time.Second
-	// alignWait is how long it waits for a partition that brings nothing more.
+	// backlogPolls is up to how many polls wait while there is something to decide.
+	backlogPolls = 4
+	// alignWait is how long it waits for a partition that nothing is known of.
 	alignWait = 300 * time.Millisecond
+	// alignMost is how long it waits for a partition that has more and does not bring it: it may be in trouble.
+	alignMost = 5 * time.Second
 	// A partition with more than pauseAbove bytes waiting is not polled until they are below resumeBelow.
 	pauseAbove  = 2 << 20
 	resumeBelow = pauseAbove / 4
@@ -32,6 +36,8 @@ type queue struct {
 	records []Record
 	bytes   int64
 	came    time.Time // when something was polled of it last, or when it began to be polled
+	next    int64     // behind the last record that was polled
+	end     int64     // up to where the partition could be read when that was fetched; 0: not known
 	paused  bool      // because much waits
 }
 
@@ -53,7 +59,7 @@ func (l *Lane) keep(records []Record, now time.Time) {
 		}
 		p.queue.records = append(p.queue.records, records[i])
 		p.queue.bytes += int64(len(records[i].Value) + recordOverhead)
-		p.queue.came = now
+		p.queue.came, p.queue.next, p.queue.end = now, records[i].Offset+1, records[i].End
 		l.backlog.records++
 		if p.queue.bytes > pauseAbove && !p.queue.paused {
 			p.queue.paused = true
@@ -90,13 +96,26 @@ func (l *Lane) aligned(p *position, at, now time.Time) (until time.Time) {
 		return until
 	}
 	for _, other := range l.shards[p.shard].parts {
-		if other != p && len(other.queue.records) == 0 {
-			if end := other.queue.came.Add(alignWait); end.After(until) {
-				until = end
-			}
+		if other == p || len(other.queue.records) > 0 {
+			continue
+		}
+		if end := other.queue.quiet(); end.After(until) {
+			until = end
 		}
 	}
 	return until
+}
+
+// quiet is from when on nothing more is waited for.
+func (q *queue) quiet() time.Time {
+	switch {
+	case q.next < q.end:
+		return q.came.Add(alignMost)
+	case q.end > 0:
+		return q.came // it was read to its end
+	default:
+		return q.came.Add(alignWait)
+	}
 }
 
 // done takes the first record of a partition out.

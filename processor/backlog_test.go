@@ -59,8 +59,9 @@ func taken(l *Lane, now time.Time) string {
 func TestBacklogIsDecidedByTimestamps(t *testing.T) {
 	l, _, orders, visits := backlogLane()
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	ends := map[Partition]int64{}
 	record := func(part Partition, offset int64, age time.Duration) Record {
-		return Record{Partition: part, Offset: offset, Timestamp: now.Add(-age)}
+		return Record{Partition: part, Offset: offset, Timestamp: now.Add(-age), End: ends[part]}
 	}
 	look := func(after time.Duration, want string) {
 		t.Helper()
@@ -80,6 +81,11 @@ func TestBacklogIsDecidedByTimestamps(t *testing.T) {
 	look(alignWait, "visits@2")
 	l.keep([]Record{record(orders, 3, time.Second)}, now)
 	look(0, "orders@3") // as it comes
+	ends[orders] = 6
+	l.keep([]Record{record(orders, 4, 9*time.Hour), record(visits, 3, 2*time.Hour)}, now)
+	look(alignMost-1, "orders@4") // one more order is there
+	l.keep([]Record{record(orders, 5, 8*time.Hour)}, now)
+	look(0, "orders@5 visits@3") // it was the last
 	if l.backlog.records != 0 || len(l.backlog.waiting) != 0 {
 		t.Errorf("something waits: %+v", l.backlog)
 	}

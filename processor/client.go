@@ -152,7 +152,13 @@ func recordEvents(fetches kgo.Fetches) []Event {
 		return events
 	}
 	records := make(Records, 0, n)
-	fetches.EachRecord(func(r *kgo.Record) { records = append(records, fromKgo(r)) })
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		for _, r := range p.Records {
+			record := fromKgo(r)
+			record.End = p.LastStableOffset
+			records = append(records, record)
+		}
+	})
 	return append(events, records)
 }
 

@@ -77,6 +77,8 @@ type Record struct {
 	Key       []byte
 	Value     []byte // nil: a tombstone
 	Headers   []Header
+	// End is up to where its partition could be read when it was fetched (the last stable offset); 0: not known.
+	End int64
 	// Control says that the record is a transaction's marker: there is nothing to decide, the position passes it.
 	Control bool
 }

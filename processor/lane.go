@@ -216,10 +216,14 @@ func (l *Lane) appetite(now time.Time) (wait time.Duration, records int) {
 	sooner := func(at time.Time) { wait = max(0, min(wait, at.Sub(now))) }
 	if l.deciding() {
 		next, until := l.oldest(now)
-		if next != nil {
+		switch {
+		case next != nil && l.backlog.records >= backlogPolls*l.o.PollRecords:
 			return 0, 0
+		case next != nil: // of other partitions something may be there that comes first
+			return 0, l.o.PollRecords
 		}
 		if records = l.o.PollRecords; !until.IsZero() {
+			records *= backlogPolls
 			sooner(until)
 		}
 	}
