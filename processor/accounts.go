@@ -19,7 +19,11 @@ type accounts struct {
 
 // mostFactBytes bounds the facts in memory: a part of the bound, and never much, as the collector looks at all of them again
 // and again.
-func (c *accounts) mostFactBytes() int64 { return min(c.maxBytes/2, 16<<20) }
+func (c *accounts) mostFactBytes() int64 { return min(c.maxBytes/2, 4<<20) }
+
+// largestShare is how much of it one account counts for, whatever it has: else a member with more facts than all may take
+// together, who is the busiest of all, would be read from the store at each refund.
+const largestShare = 4
 
 // cached is one account in the list of use.
 type cached struct {
@@ -78,6 +82,9 @@ func (c *accounts) weigh(e *cached) {
 
 func (c *accounts) measure(e *cached) {
 	size, facts := int64(e.account.Size()+len(e.member)), int64(e.account.FactBytes())
+	if c.maxBytes > 0 {
+		facts = min(facts, c.mostFactBytes()/largestShare)
+	}
 	c.bytes += size - e.bytes
 	c.factBytes += facts - e.facts
 	e.bytes, e.facts = size, facts

@@ -99,7 +99,7 @@ func (a *Account) Size() int {
 }
 
 // FactBytes is about how many bytes of Size are facts, which Rest lets go.
-func (a *Account) FactBytes() int { return 600*len(a.facts) + 700*len(a.snapshots) }
+func (a *Account) FactBytes() int { return 900*len(a.facts) + 700*len(a.snapshots) }
 
 // Rest lets go of the facts in memory. They are read again from the rows when they are asked for: so it is of use only where
 // Save was called, and does nothing before.
