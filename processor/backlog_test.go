@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"accrue/schemas"
 )
 
 // pauses notes which partitions are polled.
@@ -119,4 +121,31 @@ func TestBacklogIsBounded(t *testing.T) {
 	if l.keep([]Record{{Partition: orders, Timestamp: now}}, now); l.backlog.records != 0 || !l.shards[0].seek {
 		t.Error("a record of a shard that is not served waits, though it will be polled again")
 	}
+}
+
+// Time decides nothing while an input brings only what happened long ago: more of that time is to come. A late event among
+// others that are on time holds nothing up, nor does history a minute after its end.
+func TestTimeWaitsForHistory(t *testing.T) {
+	l, _, orders, visits := backlogLane()
+	h, now := l.shards[0], time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	decided := func(part Partition, age, after time.Duration) {
+		at := now.Add(after)
+		l.parts[part].happened(&schemas.Decision{Outcome: schemas.OutcomeGranted, OccurredAt: at.Add(-age)}, at)
+	}
+	look := func(after time.Duration, want bool) {
+		t.Helper()
+		if got := h.bygone(now.Add(after)); got != want {
+			t.Errorf("after %s: history comes in is %v", after, got)
+		}
+	}
+	look(0, false)
+	decided(orders, 0, 0)
+	decided(orders, time.Hour, time.Second)
+	look(time.Second, false) // one late event
+	decided(visits, 1000*time.Hour, 2*time.Second)
+	look(2*time.Second, true)
+	look(2*time.Second+timerFresh, true) // an order on time is long ago by now, and the late one is not yet
+	look(3*time.Second+timerFresh, false)
+	l.parts[visits].happened(&schemas.Decision{Outcome: schemas.OutcomeInvalid, OccurredAt: now.Add(-time.Hour)}, now.Add(time.Hour))
+	look(time.Hour, false)
 }

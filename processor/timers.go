@@ -3,11 +3,13 @@ package processor
 import (
 	"fmt"
 	"time"
+
+	"accrue/schemas"
 )
 
 // timers decide when time may decide for a shard's members. A due time may fire when it has passed, and all that the shard's
-// inputs held at that moment is decided: else an outage, or an import of two years, would make tiers fall that the next
-// records correct.
+// inputs held at that moment is decided, and none of them brings what happened long ago: else an outage, or an import of two
+// years, would make tiers fall that the next records correct.
 type timers struct {
 	lookAt  time.Time            // when to look for due members again
 	asked   time.Time            // when the inputs' ends were asked for; zero: they are not
@@ -57,6 +59,9 @@ func (l *Lane) advanceShard(h *held, now time.Time) error {
 		t.asked, t.ends = time.Time{}, nil
 		return nil
 	}
+	if h.bygone(now) {
+		return nil
+	}
 	l.raiseHorizon(h, due[0].At, now)
 	for i, d := range due {
 		if d.At.After(t.horizon) {
@@ -70,6 +75,29 @@ func (l *Lane) advanceShard(h *held, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// happened takes note of when a decided event happened.
+func (p *position) happened(d *schemas.Decision, now time.Time) {
+	switch {
+	case d.Outcome == schemas.OutcomeInvalid: // perhaps for its very time
+	case now.Sub(d.OccurredAt) > timerFresh:
+		p.stale = now
+	default:
+		p.fresh = now
+	}
+}
+
+// bygone says that an input brings what happened long ago, and nothing else: somebody imports history, or catches up after
+// an outage of the producers. All that is there may be read, and still more of that time is to come. A single late event
+// holds nothing up where others are on time.
+func (h *held) bygone(now time.Time) bool {
+	for _, p := range h.parts {
+		if !p.stale.IsZero() && now.Sub(p.stale) <= timerFresh && now.Sub(p.fresh) > timerFresh {
+			return true
+		}
+	}
+	return false
 }
 
 // raiseHorizon sets up to when due times may fire. A horizon holds for a minute, then the ends are captured anew; so they are
