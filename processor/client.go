@@ -96,7 +96,7 @@ func (c *client) start(f func(ctx context.Context) Event) {
 
 // Poll implements Kafka.
 func (c *client) Poll(ctx context.Context, wait time.Duration, most int) []Event {
-	if events := c.poll(nil, most); len(events) > 0 || wait <= 0 {
+	if events := c.poll(nil, most); len(events) > 0 || wait <= 0 { //nolint:contextcheck,staticcheck // nil is kgo's way not to wait
 		return events
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
@@ -123,7 +123,7 @@ func (c *client) poll(ctx context.Context, most int) []Event {
 	c.mu.Unlock()
 	switch {
 	case consumer != nil && most > 0:
-		events = recordEvents(consumer.PollRecords(ctx, most)) //nolint:contextcheck // nil is kgo's way not to wait
+		events = recordEvents(consumer.PollRecords(ctx, most)) // nil is kgo's way not to wait
 	case ctx != nil:
 		<-ctx.Done()
 	}

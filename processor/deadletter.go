@@ -37,14 +37,14 @@ const (
 func deadLetter(topic string, r *Record, o *origin, why error, maxBytes int64) Output {
 	number := func(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
 	headers := []Header{
-		{HeaderError, cut(why.Error(), deadLetterWords)},
+		{HeaderError, cut(why.Error())},
 		{HeaderTopic, []byte(o.source.Topic)},
 		{HeaderPartition, number(int64(o.source.Partition))},
 		{HeaderOffset, number(o.source.Offset)},
 		{HeaderTimestamp, number(r.Timestamp.UnixMilli())},
 	}
 	for i, err := 0, errors.Unwrap(why); err != nil && i < deadLetterCauses; i, err = i+1, errors.Unwrap(err) {
-		headers = append(headers, Header{HeaderCause, cut(err.Error(), deadLetterWords)})
+		headers = append(headers, Header{HeaderCause, cut(err.Error())})
 	}
 	whole := Output{Topic: topic, Partition: ByKey, Key: r.Key, Value: r.Value, Headers: append(slices.Clip(headers), o.headers...)}
 	if whole.Value == nil {
@@ -63,12 +63,12 @@ func deadLetter(topic string, r *Record, o *origin, why error, maxBytes int64) O
 	}
 }
 
-// cut shortens a text to at most n bytes without breaking a character.
-func cut(text string, n int) []byte {
-	if len(text) <= n {
+// cut shortens a text to at most deadLetterWords bytes without breaking a character.
+func cut(text string) []byte {
+	if len(text) <= deadLetterWords {
 		return []byte(text)
 	}
-	return []byte(strings.ToValidUTF8(text[:n-3], "") + "...")
+	return []byte(strings.ToValidUTF8(text[:deadLetterWords-3], "") + "...")
 }
 
 // fitDecision makes sure that a decision can be written: one with more verdicts than a record holds keeps those that
@@ -80,11 +80,11 @@ func fitDecision(d *schemas.Decision, encode func(any) ([]byte, error), maxBytes
 	}
 	short := *d
 	short.Verdicts = slices.DeleteFunc(slices.Clone(d.Verdicts), func(v schemas.Verdict) bool { return v.Verdict == schemas.VerdictNothing })
-	short.Reason = string(cut(d.Reason, deadLetterWords)) + fmt.Sprintf(" (%d of %d verdicts left out: too large)", len(d.Verdicts)-len(short.Verdicts), len(d.Verdicts))
+	short.Reason = string(cut(d.Reason)) + fmt.Sprintf(" (%d of %d verdicts left out: too large)", len(d.Verdicts)-len(short.Verdicts), len(d.Verdicts))
 	if value, err = encode(&short); err != nil || len(value) <= maxBytes {
 		return value, err
 	}
 	short.Verdicts = nil
-	short.Reason = string(cut(d.Reason, deadLetterWords)) + fmt.Sprintf(" (all %d verdicts left out: too large)", len(d.Verdicts))
+	short.Reason = string(cut(d.Reason)) + fmt.Sprintf(" (all %d verdicts left out: too large)", len(d.Verdicts))
 	return encode(&short)
 }

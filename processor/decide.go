@@ -124,7 +124,7 @@ func (l *Lane) decideContent(ctx context.Context, h *held, r *Record, now time.T
 	t := l.begin(now)
 	t.overlay(h)
 	out, err := h.shard.Handle(e)
-	if why, ok := oneAccount(member, err); ok {
+	if one, why := oneAccount(member, err); one {
 		l.stopped(h, member, why)
 		return l.bury(h, r, &o, BuriedAccount, why, now)
 	}

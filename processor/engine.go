@@ -102,7 +102,7 @@ type Engine struct {
 }
 
 // validName is what app and instance may be made of: they become part of topic names and transactional ids.
-var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`) //nolint:gochecknoglobals // a constant in all but name
+var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`) // a constant in all but name
 
 // New checks the options and makes an engine. Nothing is opened or asked before Run.
 func New(o Options) (*Engine, error) {
@@ -149,7 +149,7 @@ func (e *Engine) runOnce(ctx context.Context) (again bool, err error) {
 	if store == nil {
 		return false, err
 	}
-	defer func() {
+	defer func() { //nolint:contextcheck // what is written is flushed, whatever ends the run
 		e.setLanes(nil, nil)
 		if closeErr := store.Close(); closeErr != nil && !again {
 			err = errors.Join(err, fmt.Errorf("close store: %w", closeErr))
@@ -187,7 +187,7 @@ const waitingForDisk = "waiting for room on the disk"
 func (e *Engine) awaitStore(ctx context.Context) (*state.Store, error) {
 	var said quiet
 	for {
-		store, err := e.openStore()
+		store, err := e.openStore() //nolint:contextcheck // the store ends with Close, not with who opens it
 		if err == nil {
 			return store, nil
 		}
@@ -306,7 +306,7 @@ func (e *Engine) instance() (string, error) {
 		return e.o.Instance, nil
 	}
 	path := filepath.Join(e.o.DataDir, "instance")
-	text, err := os.ReadFile(path) //nolint:gosec // the operator's own folder
+	text, err := os.ReadFile(path) // the operator's own folder
 	if name := strings.TrimSpace(string(text)); err == nil && validName.MatchString(name) {
 		return name, nil
 	}

@@ -69,7 +69,7 @@ func loadable(ctx context.Context, kafka *kgo.Client, app string) (shards int32,
 	if err != nil {
 		return 0, fmt.Errorf("look for the changelog: %w", err)
 	}
-	shards = int32(len(topics[topic].Partitions)) //nolint:gosec // a broker's number
+	shards = int32(len(topics[topic].Partitions)) // a broker's number
 	if shards == 0 {
 		return 0, fmt.Errorf("there is no changelog %s: run accrue topics apply, or correct the key app", topic)
 	}

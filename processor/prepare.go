@@ -113,7 +113,7 @@ func (e *Engine) checkTopics(ctx context.Context) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.shards = int32(state) //nolint:gosec // a broker's number
+	e.shards = int32(state) // a broker's number
 	return nil
 }
 

@@ -67,7 +67,7 @@ func (c *client) openProducer(ctx context.Context) (*txnProducer, error) {
 		kgo.TransactionTimeout(c.transactionTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(partitioner)),
-		kgo.ProducerBatchMaxBytes(int32(min(c.maxRecordBytes+recordOverhead, math.MaxInt32))), //nolint:gosec // bounded
+		kgo.ProducerBatchMaxBytes(int32(min(c.maxRecordBytes+recordOverhead, math.MaxInt32))), // bounded
 		// A transaction is bounded by the lane; here nothing may block its loop.
 		kgo.MaxBufferedRecords(math.MaxInt32),
 		kgo.ProducerLinger(5*time.Millisecond),

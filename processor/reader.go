@@ -384,7 +384,7 @@ func fenceWriter(ctx context.Context, client *kgo.Client, writer string, timeout
 	for {
 		req := kmsg.NewPtrInitProducerIDRequest()
 		req.TransactionalID = kmsg.StringPtr(writer)
-		req.TransactionTimeoutMillis = int32(timeout.Milliseconds()) //nolint:gosec // minutes at most
+		req.TransactionTimeoutMillis = int32(timeout.Milliseconds()) // minutes at most
 		req.ProducerID, req.ProducerEpoch = -1, -1
 		resp, err := req.RequestWith(ctx, client)
 		if err == nil {

@@ -87,7 +87,7 @@ func (l *Lane) startRestore(h *held, text string) error {
 			Shard: h.id, Topic: l.o.Topics.Effects, Found: err.Error(), Expected: "what this version writes",
 			Hint: "run the version that wrote it, or reset the metadata by committing the same offset with a tool",
 		})
-		return nil
+		return nil //nolint:nilerr // the shard is refused with it
 	}
 	stored, have, err := h.store.Position()
 	if err != nil {
@@ -136,7 +136,7 @@ func (l *Lane) restore(e Changelog) error {
 	if e.Err != nil {
 		l.said.warn(l.log, now, "changelog cannot be read, trying again", "shard", h.id, "offset", h.at, "err", e.Err)
 		h.retryAt = now.Add(retryPause)
-		return nil
+		return nil //nolint:nilerr // it is tried again
 	}
 	if !h.bounded {
 		h.bounded = true
@@ -203,8 +203,8 @@ func (l *Lane) slept(h *held, now time.Time) time.Duration {
 
 // mismatch says why the changelog that is found is not the one that the shard was built from or committed with.
 func (l *Lane) mismatch(h *held, e *Changelog) *ShardRefused {
-	no := func(found, expected, hint string, args ...any) *ShardRefused {
-		return &ShardRefused{Shard: h.id, Topic: l.o.Topics.State, Found: found, Expected: expected, Hint: fmt.Sprintf(hint, args...)}
+	no := func(found, expected, hint string) *ShardRefused {
+		return &ShardRefused{Shard: h.id, Topic: l.o.Topics.State, Found: found, Expected: expected, Hint: hint}
 	}
 	const recreated = "the topic was deleted and created again, or this is another cluster: point the engine at the cluster it belongs to; to start over from nothing, reset the group's offsets"
 	found := fmt.Sprintf("it is topic id %s of cluster %s with offsets %d to %d", e.TopicID, e.ClusterID, e.LogStart, e.HighWatermark)

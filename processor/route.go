@@ -22,7 +22,7 @@ func murmur2(data []byte) uint32 {
 		seed = 0x9747b28c
 		m    = 0x5bd1e995
 	)
-	h := uint32(seed) ^ uint32(len(data)) //nolint:gosec // the hash is defined on 32 bits
+	h := uint32(seed) ^ uint32(len(data)) // the hash is defined on 32 bits
 	for len(data) >= 4 {
 		k := uint32(data[0]) | uint32(data[1])<<8 | uint32(data[2])<<16 | uint32(data[3])<<24
 		k *= m
@@ -152,7 +152,7 @@ func (o *origin) unwrap(headers []Header) error {
 	}
 	o.source = schemas.Source{
 		Topic:     string(headers[0].Value),
-		Partition: int32(numbers[1]), //nolint:gosec // as forward wrote it
+		Partition: int32(numbers[1]), // as forward wrote it
 		Offset:    numbers[2],
 	}
 	o.seen = time.UnixMilli(numbers[3]).UTC()

@@ -26,7 +26,7 @@ func TestHomeIsWhereKafkaPutsIt(t *testing.T) {
 			return // no key: any partition
 		}
 		theirs := kgo.StickyKeyPartitioner(nil).ForTopic("t").Partition(&kgo.Record{Key: []byte(member)}, n)
-		if ours := Home(member, int32(n)); int(ours) != theirs { //nolint:gosec // small
+		if ours := Home(member, int32(n)); int(ours) != theirs { // small
 			t.Fatalf("member %q of %d: %d, theirs %d", member, n, ours, theirs)
 		}
 	})

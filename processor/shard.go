@@ -180,14 +180,14 @@ func (noRows) Get([]byte) ([]byte, error)                      { return nil, nil
 func (noRows) Scan([]byte, func(key, value []byte) bool) error { return nil }
 
 // oneAccount says whether an error is about one account only, so that others can go on, and gives it words.
-func oneAccount(member string, err error) (error, bool) {
+func oneAccount(member string, err error) (one bool, why error) {
 	var broken *rules.Broken
 	var large *rowTooLarge
 	switch {
 	case errors.As(err, &broken):
-		return fmt.Errorf("the account of member %q cannot go on: %w", member, broken), true
+		return true, fmt.Errorf("the account of member %q cannot go on: %w", member, broken)
 	case errors.As(err, &large):
-		return large, true
+		return true, large
 	}
-	return nil, false
+	return false, nil
 }

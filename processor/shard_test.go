@@ -119,7 +119,7 @@ func TestShardRefusesRowsTooLarge(t *testing.T) {
 	large := paid("m", 1, at)
 	large.Order.Lines[0].SKU = strings.Repeat("s", 5000)
 	_, err := shard.Handle(large)
-	if why, ok := oneAccount("m", err); !ok || !strings.Contains(why.Error(), "max.message.bytes") {
+	if one, why := oneAccount("m", err); !one || !strings.Contains(why.Error(), "max.message.bytes") {
 		t.Fatalf("error: %v", err)
 	}
 	if o.Len() != 0 {
@@ -128,7 +128,7 @@ func TestShardRefusesRowsTooLarge(t *testing.T) {
 	if _, err := shard.Handle(paid("m", 2, at)); err != nil || o.Len() == 0 {
 		t.Errorf("the next event: %v, %d rows", err, o.Len())
 	}
-	if _, ok := oneAccount("m", errors.New("disk")); ok {
+	if one, _ := oneAccount("m", errors.New("disk")); one {
 		t.Error("a disk is no account")
 	}
 }

@@ -139,7 +139,7 @@ func newShop(t *testing.T, inputPartitions int32, opts ...kfake.Opt) *shop {
 	t.Cleanup(writer.Close)
 	return &shop{
 		t: t, cluster: cluster, topics: topics, registry: &testSchemas{}, encoder: testEncoder(), writer: writer,
-		random: rand.New(rand.NewPCG(1, 2)), started: time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second), //nolint:gosec // reproducible
+		random: rand.New(rand.NewPCG(1, 2)), started: time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second), // reproducible
 	}
 }
 

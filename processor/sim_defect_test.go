@@ -125,7 +125,7 @@ func simDefects() []simDefect {
 		{
 			// Markers and aborted records are not delivered, and who counts what is delivered falls behind.
 			name: "progress in the changelog counted in records", checkers: []string{"position", "state", "liveness"},
-			kafka: over(func(l *simLane, o *order) {
+			kafka: over(func(_ *simLane, o *order) {
 				o.event = func(e Event) Event {
 					if piece, ok := e.(Changelog); ok && piece.Err == nil {
 						piece.Next = o.readFrom[piece.Shard] + int64(len(piece.Records))
@@ -166,7 +166,7 @@ func simDefects() []simDefect {
 		},
 		{
 			name: "a timer fired before the backlog is read", checkers: []string{"timers"},
-			kafka: over(func(l *simLane, o *order) {
+			kafka: over(func(_ *simLane, o *order) {
 				o.event = func(e Event) Event {
 					if ends, ok := e.(Ends); ok {
 						for p := range ends.Parts {

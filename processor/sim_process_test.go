@@ -288,7 +288,7 @@ func (o *simObserver) Restored(r Restoration) {
 }
 
 // Followed implements Observer.
-func (o *simObserver) Followed(_ int, shard int32, lag int64) {
+func (o *simObserver) Followed(_ int, _ int32, lag int64) {
 	o.w.seen("followed")
 	if lag == 0 {
 		o.w.seen("followed to the end")

@@ -69,7 +69,7 @@ func (s *shop) tradeUntil(holds func() bool) {
 func (r *running) kill(m *machine) *machine {
 	up := m.crash()
 	r.stop()
-	<-r.done // it could not commit any more; what it says does not matter
+	<-r.done //nolint:errcheck // it could not commit any more; what it says does not matter
 	return up
 }
 

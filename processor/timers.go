@@ -161,7 +161,7 @@ func (l *Lane) advanceMember(h *held, member string, at, now time.Time) error {
 	tx := l.begin(now)
 	o := tx.overlay(h)
 	out, err := h.shard.Advance(member, h.timers.horizon, now)
-	if why, ok := oneAccount(member, err); ok {
+	if one, why := oneAccount(member, err); one {
 		// Its records go to the dead letters from now on. The due row is dropped, or it would be found again and again; the
 		// next record that the account survives sets it anew.
 		l.stopped(h, member, why)

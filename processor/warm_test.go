@@ -239,7 +239,7 @@ func TestDeadWriterHoldsNobodyUp(t *testing.T) {
 				t.Errorf("it took %s", took)
 			}
 			a.stop()
-			<-a.done
+			<-a.done //nolint:errcheck // it was told to stop
 			s.check(s.read())
 			b.end()
 		})

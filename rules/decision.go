@@ -49,6 +49,7 @@ func (d *deciding) decide(r *run, entries []schemas.PointGrant) {
 			decision.Outcome = schemas.OutcomeGranted
 		case schemas.VerdictHeld:
 			held = true
+		case schemas.VerdictNothing, schemas.VerdictShadow: // grant nothing
 		}
 	}
 	if held && decision.Outcome == schemas.OutcomeNothing {

@@ -136,16 +136,14 @@ func grantPoints(available, pending, tier int64) int64 {
 	return tier
 }
 
-// noRule stands for a rule that the version in force at the source no longer has.
-var noRule = programme.Rule{}
-
+// ruleOf finds a rule; where the version in force at the source has none of that id any more, one that says nothing.
 func ruleOf(p *programme.Programme, id string) *programme.Rule {
 	for _, rule := range p.Rules {
 		if rule.ID == id {
 			return rule
 		}
 	}
-	return &noRule
+	return &programme.Rule{}
 }
 
 func (d *deciding) entryReason(r *run, f *fact, kind schemas.EntryKind, rule *programme.Rule, was, is int64) string {

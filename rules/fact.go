@@ -208,6 +208,8 @@ func defaultTopic(kind factKind) string {
 }
 
 // statuses are the stored numbers of the order statuses.
+//
+//nolint:gochecknoglobals // never changed
 var statuses = [...]schemas.OrderStatus{schemas.Placed, schemas.Paid, schemas.Completed, schemas.Cancelled, schemas.Refunded}
 
 func (o *orderEvent) encode(w *writer) {

@@ -74,11 +74,11 @@ func (r *run) countLines(c *candidate, f *fact, v *version, rest remains) bool {
 		m = r.memoOf(f, v)
 	}
 	if m == nil {
-		return r.sumLines(c, v, rest)
+		return r.sumLines(c, rest)
 	}
 	if m.counts[c.index] == unknownCount {
 		m.counts[c.index] = noLine
-		if r.sumLines(c, v, rest) {
+		if r.sumLines(c, rest) {
 			m.counts[c.index] = c.counted
 		}
 	}
@@ -90,7 +90,7 @@ func (r *run) countLines(c *candidate, f *fact, v *version, rest remains) bool {
 	return true
 }
 
-func (r *run) sumLines(c *candidate, v *version, rest remains) bool {
+func (r *run) sumLines(c *candidate, rest remains) bool {
 	some := false
 	c.counted = 0
 	for i := range rest.lines {

@@ -146,7 +146,7 @@ func returnedOf(list []returned, line string) *returned {
 }
 
 // refundReason tells what a refund or cancellation did to its order, in words.
-func refundReason(order *fact, event *fact) string {
+func refundReason(order, event *fact) string {
 	o := event.order
 	if o.status == schemas.Cancelled {
 		return fmt.Sprintf("order %s is cancelled", o.id)

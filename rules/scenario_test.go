@@ -9,7 +9,7 @@ import (
 	"accrue/rules/scenario"
 )
 
-//nolint:gochecknoglobals // a flag of the test command
+// update is a flag of the test command.
 var update = flag.Bool("update", false, "rewrite the expectations of the scenarios to what is; read the difference before you keep it")
 
 // Every sentence of the contract about what the words of a programme mean has a scenario, which is written so that those

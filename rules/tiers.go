@@ -221,6 +221,7 @@ func (r *run) give(p *programme.Programme, level int, at, until int64, direction
 		reason = fmt.Sprintf("%s are short of the %s that %s asks for", reason, metricText(p, tiers.Levels[held].At), from)
 	case schemas.DirectionRenewed:
 		reason = fmt.Sprintf("%s: %s is %s", reason, to.ID, why)
+	case schemas.DirectionCorrected: // tierCorrection's
 	}
 	r.tiers = append(r.tiers, tierStep{at, from, to.ID, direction, value, until, reason})
 }

@@ -82,7 +82,7 @@ func (h *health) report(done <-chan struct{}) {
 		if n := h.dropped.Swap(0); n > 0 {
 			h.log.Warn("state store log lines dropped", "lines", n)
 		}
-		h.log.Log(context.Background(), l.level, l.text, l.attrs...)
+		h.log.Log(context.Background(), l.level, l.text, l.attrs...) //nolint:sloglint // the text is a constant where say is called
 	}
 	for {
 		select {

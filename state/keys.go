@@ -34,11 +34,11 @@ const shardLen = 4
 const dueLen = 8
 
 func appendShard(dst []byte, shard int32) []byte {
-	return binary.BigEndian.AppendUint32(dst, uint32(shard)) //nolint:gosec // a bijection is what is wanted
+	return binary.BigEndian.AppendUint32(dst, uint32(shard)) // a bijection is what is wanted
 }
 
 func shardOf(key []byte) int32 {
-	return int32(binary.BigEndian.Uint32(key)) //nolint:gosec // the inverse of appendShard
+	return int32(binary.BigEndian.Uint32(key)) // the inverse of appendShard
 }
 
 // appendMember appends the class and the self-delimiting member.
@@ -87,7 +87,7 @@ func appendDue(dst []byte, due time.Time, member string) []byte {
 }
 
 func appendDueTime(dst []byte, due time.Time) []byte {
-	return binary.BigEndian.AppendUint64(dst, uint64(due.UnixMilli())^(1<<63)) //nolint:gosec // the sign bit is flipped
+	return binary.BigEndian.AppendUint64(dst, uint64(due.UnixMilli())^(1<<63)) // the sign bit is flipped
 }
 
 // splitDue is the inverse of appendDue.
@@ -95,7 +95,7 @@ func splitDue(key []byte) (DueMember, bool) {
 	if len(key) < dueLen {
 		return DueMember{}, false
 	}
-	ms := int64(binary.BigEndian.Uint64(key) ^ (1 << 63)) //nolint:gosec // the sign bit is flipped back
+	ms := int64(binary.BigEndian.Uint64(key) ^ (1 << 63)) // the sign bit is flipped back
 	return DueMember{At: time.UnixMilli(ms).UTC(), Member: string(key[dueLen:])}, true
 }
 

@@ -35,11 +35,11 @@ func (s *Store) Metrics() Metrics {
 		Flushes:        m.Flush.Count,
 		Compactions:    m.Compact.Count,
 		CompactionTime: m.Compact.Duration,
-		DebtBytes:      int64(m.Compact.EstimatedDebt), //nolint:gosec // below 2^63
+		DebtBytes:      int64(m.Compact.EstimatedDebt), // below 2^63
 		WriteStalls:    s.health.stalls.Load(),
 		SlowWrites:     s.health.slowWrites.Load(),
-		DiskBytes:      int64(m.DiskSpaceUsage()), //nolint:gosec // below 2^63
-		MemtableBytes:  int64(m.MemTable.Size),    //nolint:gosec // below 2^63
+		DiskBytes:      int64(m.DiskSpaceUsage()), // below 2^63
+		MemtableBytes:  int64(m.MemTable.Size),    // below 2^63
 		CacheBytes:     m.BlockCache.Size,
 		CacheHits:      m.BlockCache.Hits,
 		CacheMisses:    m.BlockCache.Misses,

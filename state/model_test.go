@@ -94,7 +94,7 @@ func dueName(shard int32, due time.Time, member string) string {
 }
 
 // merge writes changes over a content.
-func merge(c content, changes content) {
+func merge(c, changes content) {
 	for name, value := range changes {
 		if value == deleted {
 			delete(c, name)

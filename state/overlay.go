@@ -65,7 +65,7 @@ func (o *Overlay) put(key []byte, memberLen int, value []byte) {
 		o.rows[i].Value = value
 		return
 	}
-	i := int32(len(o.rows)) //nolint:gosec // a transaction is bounded far below
+	i := int32(len(o.rows)) // a transaction is bounded far below
 	o.rows = append(o.rows, Record{Key: o.keep(key), Value: value})
 	o.bytes += len(key) + len(value)
 	name := string(key)
@@ -108,7 +108,7 @@ func (o *Overlay) changeDue(member string, due time.Time, set bool) {
 		return
 	}
 	key := string(o.scratch)
-	o.due[key] = int32(len(o.dues)) //nolint:gosec // a transaction is bounded far below
+	o.due[key] = int32(len(o.dues)) // a transaction is bounded far below
 	o.dues = append(o.dues, dueChange{key: key, set: set})
 	o.bytes += len(key)
 }

@@ -47,7 +47,7 @@ func pebbleOptions(fs vfs.FS, memory int64, h *health) (opts *pebble.Options, re
 		Cache:                       cache,
 		DisableWAL:                  true, // S2
 		FormatMajorVersion:          pebbleFormat,
-		MemTableSize:                uint64(min(max(memory/memtableShare, memtableBytesMin), memtableBytesMax)), //nolint:gosec // positive
+		MemTableSize:                uint64(min(max(memory/memtableShare, memtableBytesMin), memtableBytesMax)), // positive
 		MemTableStopWritesThreshold: memtables,
 		MaxOpenFiles:                openFilesMax,
 		L0CompactionThreshold:       levelZeroStart,

@@ -28,8 +28,8 @@ func (p Position) sameLog(q Position) bool {
 	return p.ClusterID == q.ClusterID && p.TopicID == q.TopicID
 }
 
-func (p Position) append(dst []byte) []byte {
-	dst = append(dst, positionFormat)
+func (p Position) encode() []byte {
+	dst := []byte{positionFormat}
 	dst = binary.AppendUvarint(dst, uint64(len(p.ClusterID)))
 	dst = append(dst, p.ClusterID...)
 	dst = binary.AppendUvarint(dst, uint64(len(p.TopicID)))
@@ -38,7 +38,7 @@ func (p Position) append(dst []byte) []byte {
 	return binary.AppendVarint(dst, p.AppliedAt.UnixMilli())
 }
 
-// decodePosition is the inverse of append. Trailing bytes are an error: a later format has another first byte.
+// decodePosition is the inverse of encode. Trailing bytes are an error: a later format has another first byte.
 func decodePosition(row []byte) (Position, error) {
 	if len(row) == 0 {
 		return Position{}, errors.New("position row is empty")
@@ -67,7 +67,7 @@ func (d *positionDecoder) text() string {
 		d.broken = true
 		return ""
 	}
-	end := size + int(n) //nolint:gosec // n is at most len(d.rest)
+	end := size + int(n) // n is at most len(d.rest)
 	s := string(d.rest[size:end])
 	d.rest = d.rest[end:]
 	return s

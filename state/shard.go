@@ -151,7 +151,7 @@ func (sh *Shard) fill(b *pebble.Batch, o *Overlay, p Position) error {
 			return err
 		}
 	}
-	return b.Set(sh.positionKey(), p.append(nil), nil)
+	return b.Set(sh.positionKey(), p.encode(), nil)
 }
 
 // write commits one batch and then holds p as the stored position. REQUIRES: sh.mu is held.

@@ -153,7 +153,7 @@ func (s *Store) start() {
 	report, stopReporting := context.WithCancel(context.Background())
 	s.stopFlushing, s.stopReporting = stopFlushing, stopReporting
 	s.flushing.Go(func() { s.flushPeriodically(flush) })
-	s.reporting.Go(func() { s.health.report(report.Done()) })
+	s.reporting.Go(func() { s.health.report(report.Done()) }) //nolint:contextcheck // a log line waits for nothing
 }
 
 // flushPeriodically bounds how much a crash loses (S3). A flush that fails has been said by health, and

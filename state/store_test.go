@@ -100,8 +100,8 @@ func TestCloseWaitsForCalls(t *testing.T) {
 			return errors.Is(err, state.ErrClosed)
 		})
 		select {
-		case <-closed:
-			t.Error("Close did not wait")
+		case err := <-closed:
+			t.Errorf("Close did not wait: %v", err)
 		default:
 		}
 		return string(value) == "1"

@@ -126,7 +126,7 @@ func withInput(cmd *cobra.Command, path string, use func(io.Reader) error) error
 	if path == "" {
 		return use(cmd.InOrStdin())
 	}
-	f, err := os.Open(path) //nolint:gosec // the operator's own file
+	f, err := os.Open(path) // the operator's own file
 	if err != nil {
 		return invalidf("opening the dump: %w", err)
 	}
