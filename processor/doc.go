@@ -33,6 +33,7 @@
 //	engine.go prepare.go   start and stop of a process: store, checks of the cluster, lanes; the store opened anew
 //	lane.go transaction.go THE loop: Step, and a transaction's way from full to applied (lane_options.go: its surroundings)
 //	decide.go timers.go    what fills a transaction: records, and time
+//	backlog.go             the order in which what was polled is decided
 //	recover.go             aborts, producers that are discarded, and what is asked again
 //	toolarge.go            what never gets through: records of which what comes is too large, endless aborts
 //	assignment.go          shards that come and go;   restore.go   their way to the committed position
