@@ -448,62 +448,6 @@ func (l *Lane) applyAgain(now time.Time) error {
 	return l.apply(l.ending, now)
 }
 
-// failed drops the transaction that is ending, in the way that the error asks for.
-func (l *Lane) failed(err error) error {
-	t := l.ending
-	l.counted(err, t)
-	switch classify(err) {
-	case RemedyStop:
-		return err
-	case RemedyRetry, RemedyAbort, RemedyDeadLetter:
-		// The client has tried again already: a record of it has failed for good.
-		l.said.warn(l.log, l.o.Now(), "transaction is aborted", "txn", t.number, "err", err)
-		t.stage, t.why = aborting, err
-		l.kafka.Abort()
-		return nil
-	case RemedyDiscard, RemedyReopen:
-	}
-	return l.recover(OutcomeAborted, err)
-}
-
-const (
-	// exposure is for how long after a member has joined others may still act on having seen it outside: fenceTimeout, and
-	// what a request takes.
-	exposure = 2 * fenceTimeout
-	// parting is for how long two processes of one id go on once one of them has noticed.
-	parting = exposure + time.Second
-)
-
-// counted stops a lane whose transactional id is taken away again and again: two processes have it. Not everyone who takes
-// it is another process of that id. The coordinator gives the epoch away when a transaction times out. And whoever takes
-// shards over fences their last writer if the group does not know it (FenceGone): rightly so, but what is fenced can also be
-// the producer of a process that was started again and has not joined yet. So what counts is a producer that was opened by a
-// member that others have known for a while, and that has been one ever since.
-func (l *Lane) counted(err error, t *transaction) {
-	now := l.o.Now()
-	if !isFenced(err) || l.exposed || now.Sub(t.begun) >= l.o.TransactionTimeout {
-		return
-	}
-	recent := l.fenced[:0]
-	for _, at := range l.fenced {
-		if now.Sub(at) < time.Minute {
-			recent = append(recent, at)
-		}
-	}
-	l.fenced = append(recent, now)
-	if len(l.fenced) < 2 {
-		return
-	}
-	if l.twice == nil {
-		// C11: it stops, but not at once. Until then each takes the id back from the other, so that both learn of it. Else the
-		// second would go on alone until somebody starts this one again, and nobody would look for it.
-		l.twiceAt = now.Add(parting)
-		l.log.Error("the instance id is used twice, stopping in a moment", "id", l.o.TransactionalID, "err", err)
-	}
-	l.twice = fmt.Errorf("%w: transactional id %s was fenced %d times within a minute: another process runs with the same app and instance id, give each its own: %w",
-		errUsedTwice, l.o.TransactionalID, len(l.fenced), err)
-}
-
 // wait stops deciding until at; what is one of the Unready words. Membership, heartbeats and what is ending go on.
 func (l *Lane) wait(what string, why error, at time.Time) {
 	w := &Wait{what, why}
