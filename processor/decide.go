@@ -19,7 +19,7 @@ var (
 // duties and tries again.
 const decideTimeout = 2 * time.Second
 
-// decide decides records of the backlog until none can be for now or the transaction is full.
+// decide decides records of the backlog until none can be for now, the transaction is full, or it is time to commit.
 func (l *Lane) decide(ctx context.Context, now time.Time) error {
 	unapplied := l.ending != nil && l.ending.stage == committed
 	if l.waiting != nil && !now.Before(l.retryAt) && l.producer == open && !unapplied {
@@ -44,6 +44,10 @@ func (l *Lane) decide(ctx context.Context, now time.Time) error {
 		}
 		l.backlog.done(p)
 		done++
+		// A transaction is bounded by work, too: a thousand refunds of a member with as many orders as are kept take minutes.
+		if l.o.Now().Sub(now) > l.o.CommitInterval {
+			break
+		}
 	}
 	if done > 0 {
 		l.resumeDrained()

@@ -106,7 +106,7 @@ func (b *benchEvents) next() (topic, member string, value any) {
 // benchKafka is a broker that has all events at hand, takes everything and loses nothing.
 type benchKafka struct {
 	Kafka
-	b       *testing.B
+	b       testing.TB
 	source  *benchEvents
 	records Records // made, and not given yet
 	offsets map[Partition]int64
@@ -208,54 +208,85 @@ func (k *benchKafka) Commit(Commit) {
 	k.answer(Ended{Outcome: OutcomeCommitted})
 }
 
+// benchLane is a lane over a benchKafka, and what lets it decide all records that are made.
+func benchLane(b testing.TB, members int, clock func() time.Time, observer Observer) (kafka *benchKafka, run func()) {
+	b.Helper()
+	p, problems := programme.Parse(map[string][]byte{"bench.yaml": []byte(benchProgramme)})
+	if p == nil {
+		b.Fatal(problems)
+	}
+	ledger, err := rules.NewLedger(programme.Versions{{Programme: p}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	store, err := state.Open(b.TempDir(), state.Identity{App: testApp}, state.Options{DueOf: rules.HeadDue, MemoryBytes: 192 << 20})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	topics := DefaultTopics(testApp)
+	topics.Inputs = map[string]schemas.Kind{schemas.TopicOrders: schemas.KindOrder, schemas.TopicCheckIns: schemas.KindCheckIn}
+	kafka = &benchKafka{b: b, source: newBenchEvents(members), offsets: map[Partition]int64{}, ends: map[int32]int64{}}
+	lane := NewLane(kafka, LaneOptions{
+		TransactionalID: "bench", Shards: testShards, Topics: topics, Ledger: ledger, Store: store, Observer: observer,
+		Decoder: schemas.NewDecoder(&testSchemas{}), Encoder: testEncoder(), CacheBytes: 64 << 20,
+		Now: clock, Log: slog.New(slog.DiscardHandler), CommitInterval: 20 * time.Millisecond, MaxRecords: 2000,
+	})
+	return kafka, func() {
+		for !kafka.sent || lane.ending != nil {
+			if err := lane.Step(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// ticking is a clock that goes on by so much whenever it is looked at.
+func ticking(step time.Duration) func() time.Time {
+	now := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	return func() time.Time {
+		now = now.Add(step)
+		return now
+	}
+}
+
 // BenchmarkLane is the lane's own cost of an event.
 func BenchmarkLane(b *testing.B) {
-	for _, members := range []int{30_000} {
-		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
-			p, problems := programme.Parse(map[string][]byte{"bench.yaml": []byte(benchProgramme)})
-			if p == nil {
-				b.Fatal(problems)
-			}
-			ledger, err := rules.NewLedger(programme.Versions{{Programme: p}})
-			if err != nil {
-				b.Fatal(err)
-			}
-			store, err := state.Open(b.TempDir(), state.Identity{App: testApp}, state.Options{DueOf: rules.HeadDue, MemoryBytes: 192 << 20})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer store.Close() //nolint:errcheck // thrown away
-			topics := DefaultTopics(testApp)
-			topics.Inputs = map[string]schemas.Kind{schemas.TopicOrders: schemas.KindOrder, schemas.TopicCheckIns: schemas.KindCheckIn}
-			now := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-			clock := func() time.Time {
-				now = now.Add(time.Millisecond)
-				return now
-			}
-			kafka := &benchKafka{b: b, source: newBenchEvents(members), offsets: map[Partition]int64{}, ends: map[int32]int64{}}
-			lane := NewLane(kafka, LaneOptions{
-				TransactionalID: "bench", Shards: testShards, Topics: topics, Ledger: ledger, Store: store,
-				Decoder: schemas.NewDecoder(&testSchemas{}), Encoder: testEncoder(), CacheBytes: 64 << 20,
-				Now: clock, Log: slog.New(slog.DiscardHandler), CommitInterval: 20 * time.Millisecond, MaxRecords: 2000,
-			})
-			run := func() {
-				for !kafka.sent || lane.ending != nil {
-					if err := lane.Step(b.Context()); err != nil {
-						b.Fatal(err)
-					}
-				}
-			}
-			kafka.make(3 * members)
-			run()
-			kafka.make(b.N)
-			kafka.rows, kafka.bytes, kafka.outputs, kafka.out = 0, 0, 0, 0
-			b.ReportAllocs()
-			b.ResetTimer()
-			run()
-			b.ReportMetric(float64(kafka.rows)/float64(b.N), "rows/event")
-			b.ReportMetric(float64(kafka.bytes)/float64(b.N), "changelog-B/event")
-			b.ReportMetric(float64(kafka.outputs)/float64(b.N), "records/event")
-			b.ReportMetric(float64(kafka.out)/float64(b.N), "out-B/event")
-		})
+	const members = 30_000
+	kafka, run := benchLane(b, members, ticking(10*time.Microsecond), nil)
+	kafka.make(3 * members)
+	run()
+	kafka.make(b.N)
+	kafka.rows, kafka.bytes, kafka.outputs, kafka.out = 0, 0, 0, 0
+	b.ReportAllocs()
+	b.ResetTimer()
+	run()
+	b.ReportMetric(float64(kafka.rows)/float64(b.N), "rows/event")
+	b.ReportMetric(float64(kafka.bytes)/float64(b.N), "changelog-B/event")
+	b.ReportMetric(float64(kafka.outputs)/float64(b.N), "records/event")
+	b.ReportMetric(float64(kafka.out)/float64(b.N), "out-B/event")
+}
+
+// largest notes the largest transaction.
+type largest struct {
+	nobody
+	records int
+}
+
+func (l *largest) Committed(r Report) { l.records = max(l.records, r.Records) }
+
+// Where each record takes long, a transaction is ended by the time that it takes, not by how many records it may hold.
+func TestTransactionIsBoundedByWork(t *testing.T) {
+	for step, most := range map[time.Duration]int{time.Microsecond: 300, 15 * time.Millisecond: 6} {
+		var seen largest
+		kafka, run := benchLane(t, 50, ticking(step), &seen)
+		kafka.make(300)
+		if run(); seen.records > most || seen.records <= most/2 {
+			t.Errorf("with %s a record the largest transaction has %d records, expected up to %d", step, seen.records, most)
+		}
 	}
 }
