@@ -15,7 +15,7 @@ type position struct {
 	next      int64 // next offset to decide; NoOffset: wherever the group begins
 	first     int64 // the first offset that was seen while nothing was committed; NoOffset: none yet
 	queue     queue // polled and not decided yet
-	// When an event was decided that had happened more than timerFresh before, and when another; see bygone.
+	// When an event was decided that had happened more than TimersQuiet before, and when another; see bygone.
 	stale, fresh time.Time
 }
 

@@ -130,11 +130,11 @@ func TestTimeWaitsForHistory(t *testing.T) {
 	h, now := l.shards[0], time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	decided := func(part Partition, age, after time.Duration) {
 		at := now.Add(after)
-		l.parts[part].happened(&schemas.Decision{Outcome: schemas.OutcomeGranted, OccurredAt: at.Add(-age)}, at)
+		l.parts[part].happened(&schemas.Decision{Outcome: schemas.OutcomeGranted, OccurredAt: at.Add(-age)}, at, timerFresh)
 	}
 	look := func(after time.Duration, want bool) {
 		t.Helper()
-		if got := h.bygone(now.Add(after)); got != want {
+		if got := h.bygone(now.Add(after), timerFresh); got != want {
 			t.Errorf("after %s: history comes in is %v", after, got)
 		}
 	}
@@ -146,6 +146,6 @@ func TestTimeWaitsForHistory(t *testing.T) {
 	look(2*time.Second, true)
 	look(2*time.Second+timerFresh, true) // an order on time is long ago by now, and the late one is not yet
 	look(3*time.Second+timerFresh, false)
-	l.parts[visits].happened(&schemas.Decision{Outcome: schemas.OutcomeInvalid, OccurredAt: now.Add(-time.Hour)}, now.Add(time.Hour))
+	l.parts[visits].happened(&schemas.Decision{Outcome: schemas.OutcomeInvalid, OccurredAt: now.Add(-time.Hour)}, now.Add(time.Hour), timerFresh)
 	look(time.Hour, false)
 }

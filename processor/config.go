@@ -28,6 +28,7 @@ type Config struct {
 	Topics   TopicsConfig
 	Commit   CommitConfig
 	State    StateConfig
+	Timers   TimersConfig
 	HTTP     HTTPConfig
 	LogLevel string // debug, info, warn or error
 }
@@ -94,6 +95,13 @@ type StateConfig struct {
 	FlushEvery  time.Duration // bounds what is read again from the changelog after a kill
 }
 
+// TimersConfig says when time may decide.
+type TimersConfig struct {
+	// Quiet is how long ago the last event must be that had happened longer ago than this: while an input brings nothing but
+	// such, history is coming in, and more of it may be on its way.
+	Quiet time.Duration
+}
+
 // HTTPConfig is about the one HTTP port.
 type HTTPConfig struct {
 	Listen            string // host:port, or "off"
@@ -123,6 +131,7 @@ func DefaultConfig() Config {
 		},
 		Commit: CommitConfig{Interval: 100 * time.Millisecond, MaxRecords: 10_000, MaxBytes: 8 << 20},
 		State:  StateConfig{Memory: Memory{Percent: 25}, FlushEvery: 10 * time.Second},
+		Timers: TimersConfig{Quiet: time.Minute},
 		HTTP:   HTTPConfig{Listen: "127.0.0.1:8080"},
 	}
 }

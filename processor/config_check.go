@@ -37,6 +37,9 @@ func (l *configLoader) check(c *Config) {
 	if c.State.FlushEvery > time.Hour {
 		l.at("state.flush_every", "must be at most 1h: after a kill all that came since the last flush is read again")
 	}
+	if c.Timers.Quiet < time.Second || c.Timers.Quiet > time.Hour {
+		l.at("timers.quiet", "must be from 1s to 1h: for so long after an import nothing falls due")
+	}
 	if c.Data == "" {
 		l.at("data", "must name a folder")
 	}

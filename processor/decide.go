@@ -137,7 +137,7 @@ func (l *Lane) decideContent(ctx context.Context, h *held, r *Record, now time.T
 	}
 	delete(h.stopped, member)
 	l.count(t, r, &o, 0)
-	l.parts[r.Partition].happened(out.Decision, now)
+	l.parts[r.Partition].happened(out.Decision, now, l.o.TimersQuiet)
 	return l.stageOutcome(t, out)
 }
 

@@ -54,6 +54,7 @@ type Options struct {
 	RebalanceTimeout   time.Duration // 0: 60 s
 	TransactionTimeout time.Duration // 0: 10 s
 	StaleAfter         time.Duration // 0: 84 h
+	TimersQuiet        time.Duration // 0: a minute
 	StopTimeout        time.Duration // 0: 10 s
 }
 
@@ -268,7 +269,7 @@ func (e *Engine) lane(number int, store *state.Store, writers *Writers) *Lane {
 		Now: e.o.Now, Log: e.o.Log, Observer: e.o.Observer,
 		CommitInterval: e.o.CommitInterval, MaxRecords: e.o.MaxRecords, MaxBytes: e.o.MaxBytes,
 		MaxRecordBytes: e.o.MaxRecordBytes, CacheBytes: e.o.MemoryBytes / 4 / int64(e.o.Lanes),
-		TransactionTimeout: e.o.TransactionTimeout, StaleAfter: e.o.StaleAfter, StopTimeout: e.o.StopTimeout,
+		TransactionTimeout: e.o.TransactionTimeout, StaleAfter: e.o.StaleAfter, TimersQuiet: e.o.TimersQuiet, StopTimeout: e.o.StopTimeout,
 	})
 }
 

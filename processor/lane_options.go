@@ -32,6 +32,7 @@ type LaneOptions struct {
 	MaxRecordBytes     int64         // the largest record that is produced; 0: 1,000,000
 	CacheBytes         int64         // accounts in memory, all shards together; 0: 32 MiB
 	TransactionTimeout time.Duration // as the producer has it; 0: 10 s
+	TimersQuiet        time.Duration // while an input brings only what happened longer ago, and so long after, time waits; 0: a minute
 	StaleAfter         time.Duration // a store that slept longer is restored from nothing; 0: 84 h, half of delete.retention.ms
 	StopTimeout        time.Duration // how long a graceful stop may take; 0: 10 s
 }
@@ -56,6 +57,7 @@ func (o LaneOptions) withDefaults() LaneOptions {
 	or(&o.CommitInterval, 100*time.Millisecond)
 	or(&o.TransactionTimeout, 10*time.Second)
 	or(&o.StaleAfter, 84*time.Hour)
+	or(&o.TimersQuiet, time.Minute)
 	or(&o.StopTimeout, 10*time.Second)
 	if o.MaxRecords == 0 {
 		o.MaxRecords = 10_000

@@ -59,7 +59,7 @@ func (l *Lane) advanceShard(h *held, now time.Time) error {
 		t.asked, t.ends = time.Time{}, nil
 		return nil
 	}
-	if h.bygone(now) {
+	if h.bygone(now, l.o.TimersQuiet) {
 		return nil
 	}
 	l.raiseHorizon(h, due[0].At, now)
@@ -78,10 +78,10 @@ func (l *Lane) advanceShard(h *held, now time.Time) error {
 }
 
 // happened takes note of when a decided event happened.
-func (p *position) happened(d *schemas.Decision, now time.Time) {
+func (p *position) happened(d *schemas.Decision, now time.Time, quiet time.Duration) {
 	switch {
 	case d.Outcome == schemas.OutcomeInvalid: // perhaps for its very time
-	case now.Sub(d.OccurredAt) > timerFresh:
+	case now.Sub(d.OccurredAt) > quiet:
 		p.stale = now
 	default:
 		p.fresh = now
@@ -91,9 +91,9 @@ func (p *position) happened(d *schemas.Decision, now time.Time) {
 // bygone says that an input brings what happened long ago, and nothing else: somebody imports history, or catches up after
 // an outage of the producers. All that is there may be read, and still more of that time is to come. A single late event
 // holds nothing up where others are on time.
-func (h *held) bygone(now time.Time) bool {
+func (h *held) bygone(now time.Time, quiet time.Duration) bool {
 	for _, p := range h.parts {
-		if !p.stale.IsZero() && now.Sub(p.stale) <= timerFresh && now.Sub(p.fresh) > timerFresh {
+		if !p.stale.IsZero() && now.Sub(p.stale) <= quiet && now.Sub(p.fresh) > quiet {
 			return true
 		}
 	}

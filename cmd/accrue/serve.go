@@ -127,7 +127,7 @@ func (s *service) options(ids map[schemas.Kind]int) (processor.Options, error) {
 		App: c.App, Instance: c.Instance, DataDir: c.Data, Lanes: c.Lanes, Standbys: c.Standbys, Topics: engineTopics(c),
 		Kafka: kafka, Ledger: s.ledger, Decoder: schemas.NewDecoder(s.registry), Encoder: schemas.NewEncoder(ids),
 		Log: s.log, Observer: processor.NewMeter(s.metrics),
-		MemoryBytes: c.State.MemoryBytes, FlushEvery: c.State.FlushEvery,
+		MemoryBytes: c.State.MemoryBytes, FlushEvery: c.State.FlushEvery, TimersQuiet: c.Timers.Quiet,
 		CommitInterval: c.Commit.Interval, MaxRecords: c.Commit.MaxRecords, MaxBytes: c.Commit.MaxBytes,
 		MaxRecordBytes: processor.MaxRecordBytes - recordRoom,
 		SessionTimeout: c.Kafka.SessionTimeout, TransactionTimeout: c.Kafka.TransactionTimeout,

@@ -92,6 +92,8 @@ registry:
 topics:
   partitions: %d
   replication_factor: 1
+timers:
+  quiet: 1s
 http:
   listen: 127.0.0.1:0
 %s`, s.app, instance, s.programme, data, lanes, strings.Join(shared.kafka.Bootstrap(), ", "), shared.registry, shards, more))
