@@ -52,6 +52,7 @@ type held struct {
 	fenceAt time.Time       // when to look again for the one who holds its offsets up
 	catchUp                 // while restoring
 	timers  timers          // while serving
+	ends    int64           // token of the request for its inputs' ends, for the backlog; 0: none
 	why     error           // while refused
 	stopped map[string]bool // members whose account went no further when it was last needed
 }

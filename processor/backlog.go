@@ -35,7 +35,7 @@ const (
 type queue struct {
 	records []Record
 	bytes   int64
-	came    time.Time // when something was polled of it last, or when it began to be polled
+	empty   time.Time // since when nothing waits, if nothing does
 	next    int64     // behind the last record that was polled
 	end     int64     // up to where the partition could be read when that was fetched; 0: not known
 	paused  bool      // because much waits
@@ -43,7 +43,7 @@ type queue struct {
 
 // keep takes polled records in. Those of partitions that were let go since are nobody's any more, and those of shards that are
 // not served will be polled again.
-func (l *Lane) keep(records []Record, now time.Time) {
+func (l *Lane) keep(records []Record) {
 	var pause []Partition
 	for i := range records {
 		p := l.parts[records[i].Partition]
@@ -59,7 +59,7 @@ func (l *Lane) keep(records []Record, now time.Time) {
 		}
 		p.queue.records = append(p.queue.records, records[i])
 		p.queue.bytes += int64(len(records[i].Value) + recordOverhead)
-		p.queue.came, p.queue.next, p.queue.end = now, records[i].Offset+1, records[i].End
+		p.queue.next, p.queue.end = records[i].Offset+1, records[i].End
 		l.backlog.records++
 		if p.queue.bytes > pauseAbove && !p.queue.paused {
 			p.queue.paused = true
@@ -106,27 +106,37 @@ func (l *Lane) aligned(p *position, at, now time.Time) (until time.Time) {
 	return until
 }
 
+// expect takes note of how much there is in partitions of which nothing was polled yet.
+func (h *held) expect(e Ends) {
+	h.ends = 0
+	for _, p := range h.parts {
+		if extent, ok := e.Parts[p.Partition]; ok && e.Err == nil && p.queue.end == 0 {
+			p.queue.next, p.queue.end = max(p.next, extent.Start), extent.End
+		}
+	}
+}
+
 // quiet is from when on nothing more is waited for.
 func (q *queue) quiet() time.Time {
 	switch {
 	case q.next < q.end:
-		return q.came.Add(alignMost)
+		return q.empty.Add(alignMost)
 	case q.end > 0:
-		return q.came // it was read to its end
+		return q.empty // it was read to its end
 	default:
-		return q.came.Add(alignWait)
+		return q.empty.Add(alignWait)
 	}
 }
 
 // done takes the first record of a partition out.
-func (b *backlog) done(p *position) {
+func (b *backlog) done(p *position, now time.Time) {
 	q := &p.queue
 	b.records--
 	q.bytes -= int64(len(q.records[0].Value) + recordOverhead)
 	q.records[0] = Record{} // its bytes are the client's
 	q.records = q.records[1:]
 	if len(q.records) == 0 {
-		q.records = nil
+		q.records, q.empty = nil, now
 		b.waiting = slices.DeleteFunc(b.waiting, func(have *position) bool { return have == p })
 	}
 }

@@ -52,7 +52,7 @@ func taken(l *Lane, now time.Time) string {
 			return strings.Join(got, " ")
 		}
 		got = append(got, fmt.Sprintf("%s@%d", p.Topic, p.queue.records[0].Offset))
-		l.backlog.done(p)
+		l.backlog.done(p, now)
 	}
 }
 
@@ -71,22 +71,22 @@ func TestBacklogIsDecidedByTimestamps(t *testing.T) {
 			t.Errorf("after %s %q is decided, expected %q", after, got, want)
 		}
 	}
-	l.keep([]Record{record(visits, 0, 50*time.Hour), record(visits, 1, 20*time.Hour), record(visits, 2, time.Hour)}, now)
-	l.keep([]Record{record(orders, 0, 40*time.Hour), record(orders, 1, 30*time.Hour)}, now)
+	l.keep([]Record{record(visits, 0, 50*time.Hour), record(visits, 1, 20*time.Hour), record(visits, 2, time.Hour)})
+	l.keep([]Record{record(orders, 0, 40*time.Hour), record(orders, 1, 30*time.Hour)})
 	look(0, "visits@0 orders@0 orders@1") // of orders more may come
 	if _, until := l.oldest(now); !until.Equal(now.Add(alignWait)) {
 		t.Errorf("it waits until %s", until)
 	}
-	l.keep([]Record{record(orders, 2, 10*time.Hour)}, now)
+	l.keep([]Record{record(orders, 2, 10*time.Hour)})
 	look(0, "visits@1 orders@2")
 	look(alignWait-1, "")
 	look(alignWait, "visits@2")
-	l.keep([]Record{record(orders, 3, time.Second)}, now)
+	l.keep([]Record{record(orders, 3, time.Second)})
 	look(0, "orders@3") // as it comes
 	ends[orders] = 6
-	l.keep([]Record{record(orders, 4, 9*time.Hour), record(visits, 3, 2*time.Hour)}, now)
+	l.keep([]Record{record(orders, 4, 9*time.Hour), record(visits, 3, 2*time.Hour)})
 	look(alignMost-1, "orders@4") // one more order is there
-	l.keep([]Record{record(orders, 5, 8*time.Hour)}, now)
+	l.keep([]Record{record(orders, 5, 8*time.Hour)})
 	look(0, "orders@5 visits@3") // it was the last
 	if l.backlog.records != 0 || len(l.backlog.waiting) != 0 {
 		t.Errorf("something waits: %+v", l.backlog)
@@ -97,12 +97,12 @@ func TestBacklogIsDecidedByTimestamps(t *testing.T) {
 func TestBacklogIsBounded(t *testing.T) {
 	l, k, orders, visits := backlogLane()
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	l.keep([]Record{{Partition: orders, Timestamp: now}}, now)
+	l.keep([]Record{{Partition: orders, Timestamp: now}})
 	taken(l, now)
 	fill := func() {
-		l.keep([]Record{{Partition: orders, Timestamp: now.Add(-time.Hour)}}, now)
+		l.keep([]Record{{Partition: orders, Timestamp: now.Add(-time.Hour)}})
 		for range 5 {
-			l.keep([]Record{{Partition: visits, Timestamp: now.Add(-time.Minute), Value: make([]byte, pauseAbove/4)}}, now)
+			l.keep([]Record{{Partition: visits, Timestamp: now.Add(-time.Minute), Value: make([]byte, pauseAbove/4)}})
 		}
 		if taken(l, now); !k.paused[visits] || k.paused[orders] {
 			t.Fatalf("paused are %v", k.paused)
@@ -118,7 +118,7 @@ func TestBacklogIsBounded(t *testing.T) {
 		t.Errorf("dropped, and still paused: %v", k.paused)
 	}
 	l.shards[0].state = awaiting
-	if l.keep([]Record{{Partition: orders, Timestamp: now}}, now); l.backlog.records != 0 || !l.shards[0].seek {
+	if l.keep([]Record{{Partition: orders, Timestamp: now}}); l.backlog.records != 0 || !l.shards[0].seek {
 		t.Error("a record of a shard that is not served waits, though it will be polled again")
 	}
 }

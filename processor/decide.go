@@ -42,7 +42,7 @@ func (l *Lane) decide(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		l.backlog.done(p)
+		l.backlog.done(p, now)
 		done++
 		// A transaction is bounded by work, too: a thousand refunds of a member with as many orders as are kept take minutes.
 		if l.o.Now().Sub(now) > l.o.CommitInterval {

@@ -163,7 +163,7 @@ func (l *Lane) take(e Event) error {
 	switch e := e.(type) {
 	case Records:
 		l.trouble = nil
-		l.keep(e, l.o.Now())
+		l.keep(e)
 		l.begun(e)
 	case Assigned:
 		l.assigned(e.Parts)

@@ -49,6 +49,9 @@ type benchEvents struct {
 	encoder *schemas.Encoder
 }
 
+// sentBackWithin is how many orders of all members later an order is sent back at most.
+const sentBackWithin = 4096
+
 func newBenchEvents(members int) *benchEvents {
 	b := &benchEvents{random: rand.New(rand.NewPCG(1, 2)), encoder: testEncoder(), at: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	sum := 0.0
@@ -94,7 +97,9 @@ func (b *benchEvents) next() (topic, member string, value any) {
 	}
 	switch {
 	case what < 0.83:
-		b.paid = append(b.paid, o)
+		if b.paid = append(b.paid, o); len(b.paid) > sentBackWithin {
+			b.paid = b.paid[1:]
+		}
 	case what < 0.92:
 		o.Status = schemas.Placed
 	default:

@@ -293,8 +293,11 @@ func (l *Lane) serve(h *held, now time.Time) {
 	parts := make([]Partition, len(h.parts))
 	for i, p := range h.parts {
 		parts[i] = p.Partition
-		p.queue = queue{came: now}
+		p.queue = queue{empty: now}
 	}
+	l.token++
+	h.ends = l.token
+	l.kafka.FetchEnds(l.token, parts)
 	l.kafka.Resume(parts)
 }
 

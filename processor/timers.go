@@ -142,6 +142,9 @@ func (l *Lane) isRead(h *held) bool {
 // extents learns how far the inputs of a shard could be read.
 func (l *Lane) extents(e Ends) {
 	for h := range l.inOrder() {
+		if h.ends == e.Token {
+			h.expect(e)
+		}
 		t := &h.timers
 		if t.token != e.Token || t.asked.IsZero() {
 			continue
