@@ -2,8 +2,10 @@ package processor
 
 import (
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
+
+	"accrue/schemas"
 )
 
 // didYouMean is what an error about an unknown name ends with; empty where nothing is close.
@@ -14,18 +16,11 @@ func didYouMean(name string, known []string) string {
 	return ""
 }
 
-// nearest returns the known name that a person most likely meant: at most a third of its letters wrong, or the same
-// last part in another section.
+// nearest returns the known name that a person most likely meant: one that differs by some letters, or the same last part
+// in another section.
 func nearest(name string, known []string) string {
-	best, bestAt := "", max(1, min(3, len(name)/3))+1
-	sorted := append([]string(nil), known...)
-	sort.Strings(sorted)
-	for _, k := range sorted {
-		if d := editDistance(name, k); d < bestAt {
-			best, bestAt = k, d
-		}
-	}
-	if best != "" {
+	sorted := slices.Sorted(slices.Values(known))
+	if best := schemas.Nearest(name, sorted); best != "" {
 		return best
 	}
 	last := name[strings.LastIndex(name, ".")+1:]
@@ -35,25 +30,4 @@ func nearest(name string, known []string) string {
 		}
 	}
 	return ""
-}
-
-// editDistance counts the letters to insert, delete or replace to make b of a.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := before
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			before = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }
