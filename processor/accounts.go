@@ -3,29 +3,29 @@ package processor
 import "accrue/rules"
 
 // accounts keeps the accounts of a shard that were used last, within a bound of bytes. An account in it is as its member's
-// rows are through the overlays: whoever changes it saves it at once, so any may be let go at any time. Facts are most of an
-// account and are seldom asked for: only those used very last keep theirs.
+// rows are through the overlays: whoever changes it saves it at once, so any may be let go at any time.
+//
+// Facts are most of an account and are seldom asked for, by refunds and by what comes late. So only those accounts keep theirs
+// that were used very last, and those whose facts were asked for again after they had been let go: a busy member's many
+// facts would else be read from the store at each refund.
 type accounts struct {
-	maxBytes  int64 // 0: all are kept, with their facts
-	bytes     int64
-	factBytes int64 // of bytes
-	byMember  map[string]*cached
-	newest    *cached // list of use
-	oldest    *cached
-	awake     *cached // the oldest that may have facts in memory; all before it rest
+	maxBytes int64 // 0: all are kept, with their facts
+	bytes    int64
+	byMember map[string]*cached
+	all      useList
+	once     useList // those with facts in memory, and few bytes of them
+	often    useList // those with facts in memory that were asked for again
 
 	hits, misses int // since somebody set them back
 }
 
-// mostFactBytes bounds the facts in memory: a part of the bound, and never much, as the collector looks at all of them again
-// and again.
-func (c *accounts) mostFactBytes() int64 { return min(c.maxBytes/2, 4<<20) }
+// mostOnce bounds the facts of once: never many, as the collector looks at all of them again and again.
+func (c *accounts) mostOnce() int64 { return min(c.maxBytes/4, 4<<20) }
 
-// largestShare is how much of it one account counts for, whatever it has: else a member with more facts than all may take
-// together, who is the busiest of all, would be read from the store at each refund.
-const largestShare = 4
+// mostOften bounds the facts of often.
+func (c *accounts) mostOften() int64 { return c.maxBytes / 2 }
 
-// cached is one account in the list of use.
+// cached is one account.
 type cached struct {
 	member  string
 	account *rules.Account
@@ -33,14 +33,17 @@ type cached struct {
 	facts   int64 // of bytes
 	// changedIn is the number of the last transaction that changed it. If that one is not committed, the account holds
 	// what never happened.
-	changedIn    uint64
-	newer, older *cached
-	dueAt        int64 // the due time that the store knows of it, ms; valid if hasDue
-	hasDue       bool
+	changedIn uint64
+	dueAt     int64 // the due time that the store knows of it, ms; valid if hasDue
+	hasDue    bool
+
+	rested bool     // all its facts were in memory once, and were let go
+	awake  *useList // once, often, or nil
+	links  [2]struct{ newer, older *cached }
 }
 
 func newAccounts(maxBytes int64) *accounts {
-	return &accounts{maxBytes: maxBytes, byMember: make(map[string]*cached)}
+	return &accounts{maxBytes: maxBytes, byMember: make(map[string]*cached), once: useList{link: 1}, often: useList{link: 1}}
 }
 
 // get returns the account of a member if it is here, as the one used last.
@@ -51,9 +54,9 @@ func (c *accounts) get(member string) *cached {
 		return nil
 	}
 	c.hits++
-	if c.newest != e {
-		c.unlink(e)
-		c.link(e)
+	c.all.touch(e)
+	if e.awake != nil {
+		e.awake.touch(e)
 	}
 	return e
 }
@@ -62,7 +65,7 @@ func (c *accounts) get(member string) *cached {
 func (c *accounts) add(member string, a *rules.Account) *cached {
 	e := &cached{member: member, account: a}
 	c.byMember[member] = e
-	c.link(e)
+	c.all.push(e)
 	return e
 }
 
@@ -70,38 +73,77 @@ func (c *accounts) add(member string, a *rules.Account) *cached {
 // itself stays: its caller is not done with it.
 func (c *accounts) weigh(e *cached) {
 	c.measure(e)
-	for c.maxBytes > 0 && c.factBytes > c.mostFactBytes() && c.awake != e {
-		c.awake.account.Rest()
-		c.measure(c.awake)
-		c.awake = c.awake.newer
+	if c.maxBytes == 0 {
+		return
 	}
-	for c.maxBytes > 0 && c.bytes > c.maxBytes && c.oldest != e {
-		c.remove(c.oldest)
+	c.keepAwake(e)
+	c.rest(&c.once, c.mostOnce(), e)
+	c.rest(&c.often, c.mostOften(), e)
+	for c.bytes > c.maxBytes && c.all.oldest != e {
+		c.remove(c.all.oldest)
+	}
+}
+
+// keepAwake enters an account where it belongs by its facts.
+func (c *accounts) keepAwake(e *cached) {
+	belongs := &c.once
+	switch {
+	case e.facts == 0:
+		belongs = nil
+	case e.awake == &c.often || e.rested && e.account.Whole():
+		belongs = &c.often
+	}
+	if e.awake == belongs {
+		return
+	}
+	c.sleep(e)
+	if e.awake = belongs; belongs != nil {
+		belongs.push(e)
+		belongs.bytes += e.facts
+	}
+}
+
+// rest lets go of the facts of those not used for longest until the others' fit.
+func (c *accounts) rest(list *useList, most int64, but *cached) {
+	for list.bytes > most && list.oldest != but {
+		e := list.oldest
+		e.rested = e.rested || e.account.Whole()
+		e.account.Rest()
+		c.sleep(e)
+		c.measure(e)
+	}
+}
+
+// sleep takes an account out of those with facts.
+func (c *accounts) sleep(e *cached) {
+	if e.awake != nil {
+		e.awake.unlink(e)
+		e.awake.bytes -= e.facts
+		e.awake = nil
 	}
 }
 
 func (c *accounts) measure(e *cached) {
 	size, facts := int64(e.account.Size()+len(e.member)), int64(e.account.FactBytes())
-	if c.maxBytes > 0 {
-		facts = min(facts, c.mostFactBytes()/largestShare)
-	}
 	c.bytes += size - e.bytes
-	c.factBytes += facts - e.facts
+	if e.awake != nil {
+		e.awake.bytes += facts - e.facts
+	}
 	e.bytes, e.facts = size, facts
 }
 
 // remove lets go of one.
 func (c *accounts) remove(e *cached) {
-	c.unlink(e)
+	c.sleep(e)
+	c.all.unlink(e)
 	c.bytes -= e.bytes
-	c.factBytes -= e.facts
 	delete(c.byMember, e.member)
 }
 
 // forgetSince lets go of all that the transaction number or a later one changed.
 func (c *accounts) forgetSince(number uint64) {
-	for e := c.oldest; e != nil; {
-		next := e.newer
+	for e := c.all.oldest; e != nil; {
+		next := e.links[c.all.link].newer
 		if e.changedIn >= number {
 			c.remove(e)
 		}
@@ -110,38 +152,45 @@ func (c *accounts) forgetSince(number uint64) {
 }
 
 // clear lets go of all.
-func (c *accounts) clear() {
-	clear(c.byMember)
-	c.bytes, c.factBytes, c.newest, c.oldest, c.awake = 0, 0, nil, nil, nil
+func (c *accounts) clear() { *c = *newAccounts(c.maxBytes) }
+
+// useList is a list of accounts by their last use. An account is in one list of each link.
+type useList struct {
+	link           int
+	newest, oldest *cached
+	bytes          int64 // of their facts
 }
 
-func (c *accounts) link(e *cached) {
-	e.older, e.newer = c.newest, nil
-	if c.newest != nil {
-		c.newest.newer = e
-	}
-	c.newest = e
-	if c.oldest == nil {
-		c.oldest = e
-	}
-	if c.awake == nil {
-		c.awake = e
+func (l *useList) touch(e *cached) {
+	if l.newest != e {
+		l.unlink(e)
+		l.push(e)
 	}
 }
 
-func (c *accounts) unlink(e *cached) {
-	if c.awake == e {
-		c.awake = e.newer
+func (l *useList) push(e *cached) {
+	at := &e.links[l.link]
+	at.older, at.newer = l.newest, nil
+	if l.newest != nil {
+		l.newest.links[l.link].newer = e
 	}
-	if e.newer != nil {
-		e.newer.older = e.older
+	l.newest = e
+	if l.oldest == nil {
+		l.oldest = e
+	}
+}
+
+func (l *useList) unlink(e *cached) {
+	at := &e.links[l.link]
+	if at.newer != nil {
+		at.newer.links[l.link].older = at.older
 	} else {
-		c.newest = e.older
+		l.newest = at.older
 	}
-	if e.older != nil {
-		e.older.newer = e.newer
+	if at.older != nil {
+		at.older.links[l.link].newer = at.newer
 	} else {
-		c.oldest = e.newer
+		l.oldest = at.newer
 	}
-	e.newer, e.older = nil, nil
+	at.newer, at.older = nil, nil
 }

@@ -33,7 +33,8 @@ const (
 
 // queue is what waits of one partition.
 type queue struct {
-	records []Record
+	records []Record // those that wait, in the memory of all
+	all     []Record // used again once few wait
 	bytes   int64
 	empty   time.Time // since when nothing waits, if nothing does
 	next    int64     // behind the last record that was polled
@@ -57,7 +58,7 @@ func (l *Lane) keep(records []Record) {
 		if len(p.queue.records) == 0 {
 			l.backlog.waiting = append(l.backlog.waiting, p)
 		}
-		p.queue.records = append(p.queue.records, records[i])
+		p.queue.add(records[i])
 		p.queue.bytes += int64(len(records[i].Value) + recordOverhead)
 		p.queue.next, p.queue.end = records[i].Offset+1, records[i].End
 		l.backlog.records++
@@ -69,6 +70,19 @@ func (l *Lane) keep(records []Record) {
 	if len(pause) > 0 {
 		l.kafka.Pause(pause)
 	}
+}
+
+// add takes a record in. Where more than half of the memory lies before those that wait, they are moved to its beginning.
+func (q *queue) add(r Record) {
+	if passed := len(q.all) - len(q.records); len(q.all) == cap(q.all) && passed > len(q.records) {
+		n := copy(q.all, q.records)
+		clear(q.all[n:])
+		q.all = q.all[:n]
+		q.records = q.all
+	}
+	n := len(q.records)
+	q.all = append(q.all, r)
+	q.records = q.all[len(q.all)-n-1:]
 }
 
 // oldest is the partition whose first record is to be decided next; nil: all that there is waits for others, until the time
@@ -136,7 +150,7 @@ func (b *backlog) done(p *position, now time.Time) {
 	q.records[0] = Record{} // its bytes are the client's
 	q.records = q.records[1:]
 	if len(q.records) == 0 {
-		q.records, q.empty = nil, now
+		q.all, q.records, q.empty = q.all[:0], nil, now
 		b.waiting = slices.DeleteFunc(b.waiting, func(have *position) bool { return have == p })
 	}
 }
@@ -155,7 +169,7 @@ func (l *Lane) forgetAll() {
 	l.backlog = backlog{}
 	for h := range l.inOrder() {
 		for _, p := range h.parts {
-			p.queue.records, p.queue.bytes = nil, 0
+			p.queue.all, p.queue.records, p.queue.bytes = nil, nil, 0
 		}
 	}
 	l.resumeDrained()

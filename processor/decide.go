@@ -237,6 +237,7 @@ func (l *Lane) send(h *held, r *Record, o *origin, home int32, now time.Time) er
 // stageOutcome adds what was decided to the transaction's outputs. All records of a member have its id as their key.
 func (l *Lane) stageOutcome(t *transaction, out *rules.Outcome) error {
 	topics := &l.o.Topics
+	encode := func(value any) ([]byte, error) { return l.encode(t, value) }
 	for i := range out.Entries {
 		if err := l.stageOutput(t, topics.PointGrants, out.Entries[i].MemberID, &out.Entries[i]); err != nil {
 			return err
@@ -258,7 +259,7 @@ func (l *Lane) stageOutcome(t *transaction, out *rules.Outcome) error {
 		}
 	}
 	if d := out.Decision; d != nil {
-		value, err := fitDecision(d, l.encode, int(l.o.MaxRecordBytes)-len(d.MemberID)-recordOverhead)
+		value, err := fitDecision(d, encode, int(l.o.MaxRecordBytes)-len(d.MemberID)-recordOverhead)
 		if err != nil {
 			return fmt.Errorf("encode decision: %w", err)
 		}
@@ -272,7 +273,7 @@ func (l *Lane) stageOutcome(t *transaction, out *rules.Outcome) error {
 }
 
 func (l *Lane) stageOutput(t *transaction, topic, member string, value any) error {
-	bytes, err := l.encode(value)
+	bytes, err := l.encode(t, value)
 	if err != nil {
 		return fmt.Errorf("encode %T: %w", value, err)
 	}
@@ -280,25 +281,10 @@ func (l *Lane) stageOutput(t *transaction, topic, member string, value any) erro
 	return nil
 }
 
-// encode returns the wire form of a record, cut from a piece of memory that many share.
-func (l *Lane) encode(value any) ([]byte, error) {
-	if cap(l.wire)-len(l.wire) < wireRoom {
-		l.wire = make([]byte, 0, wirePiece)
-	}
-	from := len(l.wire)
-	wire, err := l.o.Encoder.Append(l.wire, value)
-	if err != nil {
-		return nil, err
-	}
-	l.wire = wire
-	return wire[from:len(wire):len(wire)], nil
+// encode returns the wire form of a record, in the transaction's memory.
+func (l *Lane) encode(t *transaction, value any) ([]byte, error) {
+	return t.wire.append(func(to []byte) ([]byte, error) { return l.o.Encoder.Append(to, value) })
 }
-
-// Nearly all records fit into wireRoom; a larger one makes its own piece.
-const (
-	wirePiece = 64 << 10
-	wireRoom  = 4 << 10
-)
 
 // trimEvery is how often the records of `<app>-effects` that every reader is past are let go.
 const trimEvery = time.Minute

@@ -39,11 +39,10 @@ type Lane struct {
 	reopenAt time.Time // when to try Open again; zero: not wanted
 	current  *transaction
 	ending   *transaction
-	number   uint64 // of the last transaction begun
-	limit    int    // records a transaction; halved by aborts, doubled by commits
-	outputs  int    // how many outputs the next transaction may have, going by the last one
-	wire     []byte // where records are encoded
-	aborts   int    // in a row, of transactions that cannot be made smaller
+	number   uint64       // of the last transaction begun
+	limit    int          // records a transaction; halved by aborts, doubled by commits
+	used     *transaction // committed and applied: its memory is used again
+	aborts   int          // in a row, of transactions that cannot be made smaller
 	fenced   []time.Time
 	exposed  bool      // others may have fenced the producer that is open, and were right to; see counted
 	twice    error     // the id is used twice: stop with this
@@ -253,11 +252,9 @@ func (l *Lane) full() bool {
 func (l *Lane) begin(now time.Time) *transaction {
 	if l.current == nil {
 		l.number++
-		l.current = &transaction{
-			number: l.number, epoch: l.epoch, begun: now, outputs: make([]Output, 0, l.outputs),
-			overlays: make(map[int32]*state.Overlay), next: make(map[*position]int64),
-			report: Report{Lane: l.o.Number, Transaction: l.number, ByTopic: make(map[string]Counts), DeadLetters: make(map[string]int)},
-		}
+		l.current, l.used = newTransaction(l.used), nil
+		l.current.number, l.current.epoch, l.current.begun = l.number, l.epoch, now
+		l.current.report = Report{Lane: l.o.Number, Transaction: l.number, ByTopic: make(map[string]Counts), DeadLetters: make(map[string]int)}
 	}
 	return l.current
 }
@@ -283,7 +280,6 @@ func (l *Lane) end(now time.Time) {
 		return
 	}
 	l.stageChangelog(t)
-	l.outputs = len(t.outputs) + len(t.outputs)/8
 	l.produce()
 	l.current, l.ending = nil, t
 	t.stage = flushing
@@ -415,13 +411,13 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 		}
 		h.position = p.Offset
 		h.shard.Applied(o)
-		delete(t.overlays, id)
+		t.applied(id)
 	}
 	// C5: it dies here. The store may lose what it did not flush: it falls back to a batch boundary, and catches up.
 	for p, next := range t.next {
 		p.committed = next
 	}
-	l.ending = nil
+	l.ending, l.used = nil, t
 	l.limit, l.aborts = min(2*l.limit, l.o.MaxRecords), 0
 	l.pardon()
 	t.report.Took = now.Sub(t.begun)

@@ -23,8 +23,9 @@ type Shard struct {
 	overlays []*state.Overlay // of transactions that are not applied yet, newest first
 	number   uint64           // of the transaction that is open
 	maxRow   int              // bytes of a row, with its member and key; 0: no bound
-	rows     []state.Record   // of the account that is being saved
-	out      rules.Outcome    // of the last call
+	rows     []state.Record   // of the account that is being saved, in the buffer
+	buffer   rules.Buffer
+	out      rules.Outcome // of the last call
 }
 
 // rowTooLarge says that an account grew beyond what the changelog takes in one record. Nothing of the event was kept.
@@ -154,7 +155,7 @@ func (s *Shard) done(c *cached, err error) error {
 func (s *Shard) save(c *cached, o *state.Overlay) error {
 	s.rows = s.rows[:0]
 	largest := 0
-	c.account.Save(func(key, value []byte) {
+	c.account.Save(&s.buffer, func(key, value []byte) {
 		largest = max(largest, len(c.member)+len(key)+len(value))
 		s.rows = append(s.rows, state.Record{Key: key, Value: value})
 	})

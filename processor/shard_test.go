@@ -99,13 +99,81 @@ func TestAccountsKeepWithinTheirBytes(t *testing.T) {
 			t.Errorf("%d bytes", n)
 		}
 	}
-	linked := 0
-	for e := shard.accounts.oldest; e != nil; e = e.newer {
+	shard.accounts.check(t)
+}
+
+// check compares lists, sums and map with each other.
+func (c *accounts) check(t *testing.T) {
+	t.Helper()
+	var bytes, linked int64
+	for e := c.all.oldest; e != nil; e = e.links[0].newer {
 		linked++
+		bytes += e.bytes
 	}
-	if linked != len(shard.accounts.byMember) {
-		t.Errorf("%d in the list, %d in the map", linked, len(shard.accounts.byMember))
+	if linked != int64(len(c.byMember)) || bytes != c.bytes {
+		t.Errorf("%d in the list with %d bytes, %d in the map with %d bytes", linked, bytes, len(c.byMember), c.bytes)
 	}
+	for _, list := range []*useList{&c.once, &c.often} {
+		var facts int64
+		for e := list.oldest; e != nil; e = e.links[1].newer {
+			facts += e.facts
+			if e.awake != list || e.facts == 0 {
+				t.Errorf("member %s with %d bytes of facts is in a list that it does not belong to", e.member, e.facts)
+			}
+		}
+		if facts != list.bytes {
+			t.Errorf("a list holds facts of %d bytes, and counts %d", facts, list.bytes)
+		}
+	}
+}
+
+// A member whose facts are asked for again and again keeps them in memory while many others come and go; one whose facts were
+// asked for once does not.
+func TestFactsThatAreAskedForOftenStay(t *testing.T) {
+	store := testStore(t)
+	shard := NewShard(testLedger(t), store.Shard(0), 400_000)
+	shard.Begin(state.NewOverlay(), 1)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	hours := 0
+	handle := func(e rules.Event) {
+		t.Helper()
+		if out, err := shard.Handle(e); err != nil || out.Decision.Outcome == schemas.OutcomeInvalid {
+			t.Fatal(out.Decision, err)
+		}
+	}
+	order := func(member string, n int) rules.Event {
+		hours++
+		return paid(member, n, at.Add(time.Duration(hours)*time.Hour))
+	}
+	refund := func(member string, n int) {
+		e := order(member, n)
+		e.Order.Status, e.Order.EventID, e.Order.Lines = schemas.Refunded, e.Order.EventID+"-back", nil
+		handle(e)
+	}
+	others := func(round int) {
+		for i := range 150 {
+			handle(order(fmt.Sprintf("other%d", i), round))
+		}
+		shard.accounts.check(t)
+	}
+	whole := func(member string) bool {
+		e := shard.accounts.byMember[member]
+		return e != nil && e.account.Whole()
+	}
+	for i := range 5 {
+		handle(order("busy", i))
+		handle(order("calm", i))
+	}
+	refund("calm", 0)
+	for round := range 3 {
+		refund("busy", round)
+		others(round)
+	}
+	if !whole("busy") || whole("calm") {
+		t.Errorf("all facts in memory: busy %t, calm %t", whole("busy"), whole("calm"))
+	}
+	shard.Drop(1)
+	shard.accounts.check(t)
 }
 
 // An account whose row the changelog would not take keeps nothing of the event, and the next one is decided.

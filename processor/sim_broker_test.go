@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"time"
@@ -106,7 +107,10 @@ func (b *simBroker) produce(id string, session int64, o *Output) (p *simPartitio
 	case wr.txn != nil && wr.txn.outcome != OutcomeUnknown:
 		return nil, 0, kerr.ConcurrentTransactions
 	}
-	p, offset = b.transaction(wr).write(b, o, b.w.now)
+	// As late as a client reads them: what they were made in may be used again only once the transaction has ended.
+	sent := *o
+	sent.Key, sent.Value = bytes.Clone(o.Key), bytes.Clone(o.Value)
+	p, offset = b.transaction(wr).write(b, &sent, b.w.now)
 	return p, offset, nil
 }
 

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -240,7 +241,7 @@ func (o *order) Produce(records []Output) {
 	}
 	for _, r := range records {
 		if r.Topic == o.lane.o.Topics.State {
-			o.staged[r.Partition] = append(o.staged[r.Partition], state.Record{Key: r.Key, Value: r.Value})
+			o.staged[r.Partition] = append(o.staged[r.Partition], state.Record{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)})
 		}
 	}
 	o.Kafka.Produce(records)

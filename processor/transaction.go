@@ -1,8 +1,6 @@
 package processor
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"accrue/state"
@@ -46,17 +44,45 @@ type transaction struct {
 
 	why    error // why it is being dropped, while aborting
 	report Report
+
+	wire  wire             // the bytes of outputs
+	spare []*state.Overlay // of the committed transaction whose memory it has
+}
+
+// newTransaction returns an empty one, in the memory of `used` if that is given: a transaction that is committed and applied.
+// Then nobody holds its outputs any more, as all were acknowledged, nor reads its overlays.
+func newTransaction(used *transaction) *transaction {
+	t := &transaction{overlays: make(map[int32]*state.Overlay), next: make(map[*position]int64)}
+	if used == nil {
+		return t
+	}
+	clear(used.outputs)
+	t.outputs, t.wire, t.spare = used.outputs[:0], used.wire, used.spare
+	t.wire.reset()
+	return t
 }
 
 // overlay returns the changes of a shard, and opens the shard for changes if it is not yet.
 func (t *transaction) overlay(h *held) *state.Overlay {
 	o := t.overlays[h.id]
 	if o == nil {
-		o = state.NewOverlay()
+		if n := len(t.spare); n > 0 {
+			o, t.spare = t.spare[n-1], t.spare[:n-1]
+		} else {
+			o = state.NewOverlay()
+		}
 		t.overlays[h.id] = o
 		h.shard.Begin(o, t.number)
 	}
 	return o
+}
+
+// applied says that the store has the changes of a shard.
+func (t *transaction) applied(shard int32) {
+	o := t.overlays[shard]
+	delete(t.overlays, shard)
+	o.Reset()
+	t.spare = append(t.spare, o)
 }
 
 // add takes an output in.
@@ -86,37 +112,4 @@ func (t *transaction) empty() bool {
 		}
 	}
 	return true
-}
-
-// metadata is what stands beside the committed offset of a shard's partition of `<app>-effects`: up to where the changelog
-// is, of which topic, and who wrote it.
-type metadata struct {
-	Position  int64  // next changelog offset: everything committed is below
-	Writer    string // transactional id
-	ClusterID string
-	TopicID   string
-}
-
-// metadataFormat is the first word of the metadata.
-const metadataFormat = "accrue/1"
-
-// String is the metadata as it is committed. Ids hold no blank: the engine checks its own, Kafka's are base64.
-func (m metadata) String() string {
-	return fmt.Sprintf("%s %d %s %s %s", metadataFormat, m.Position, m.Writer, m.ClusterID, m.TopicID)
-}
-
-// parseMetadata is the inverse of String. Empty metadata, as a tool that resets offsets leaves it, is no error and not there.
-func parseMetadata(text string) (m metadata, there bool, err error) {
-	if text == "" {
-		return m, false, nil
-	}
-	words := strings.Split(text, " ")
-	if len(words) != 5 || words[0] != metadataFormat {
-		return m, false, fmt.Errorf("offset metadata %q is not of the form %q", text, metadataFormat+" POSITION WRITER CLUSTER TOPIC")
-	}
-	if _, err := fmt.Sscanf(words[1], "%d", &m.Position); err != nil || m.Position < 0 {
-		return m, false, fmt.Errorf("offset metadata %q has no position", text)
-	}
-	m.Writer, m.ClusterID, m.TopicID = words[2], words[3], words[4]
-	return m, true, nil
 }

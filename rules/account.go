@@ -99,7 +99,16 @@ func (a *Account) Size() int {
 }
 
 // FactBytes is about how many bytes of Size are facts, which Rest lets go.
-func (a *Account) FactBytes() int { return 900*len(a.facts) + 700*len(a.snapshots) }
+func (a *Account) FactBytes() int {
+	size := 900*len(a.facts) + 700*len(a.snapshots)
+	if len(a.snapshots) > 0 {
+		size += 16 * a.head.metric.rolling.len() // which they share
+	}
+	return size
+}
+
+// Whole says that all facts of the window are in memory, as refunds and late events ask for.
+func (a *Account) Whole() bool { return a.whole }
 
 // Rest lets go of the facts in memory. They are read again from the rows when they are asked for: so it is of use only where
 // Save was called, and does nothing before.
@@ -109,13 +118,22 @@ func (a *Account) Rest() {
 	}
 }
 
-// Save hands over the rows that changed since the last Save; a nil value deletes. The caller owns key and value.
-func (a *Account) Save(put func(key, value []byte)) {
+// Buffer is the memory in which Save makes rows, to be used again by the next Save. The zero Buffer is ready. It belongs to one
+// goroutine.
+type Buffer struct {
+	head writer
+	rows rowWriter
+}
+
+// Save hands over the rows that changed since the last Save; a nil value deletes. Key and value are the buffer's: they are
+// valid until its next use.
+func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	if !a.touched {
 		return
 	}
-	rows := &rowWriter{emit: put}
-	w := &writer{bytes: make([]byte, 0, 512)}
+	b.rows.begin(put)
+	rows, w := &b.rows, &b.head
+	w.bytes = w.bytes[:0]
 	w.byte(formatVersion)
 	due, _ := a.head.next()
 	w.uint64(uint64(due))
@@ -131,19 +149,20 @@ func (a *Account) Save(put func(key, value []byte)) {
 	for _, f := range a.changed {
 		if f.changed {
 			f.changed = false
-			rows.put(f.key.row(), f.encode())
+			rows.fact(f)
 		}
 	}
 	for _, key := range a.dropped {
-		rows.delete(key.row())
+		rows.delete(rows.cut(func(w *writer) { w.factKey(key) }))
 	}
 	if a.rebased {
-		b := &writer{}
-		b.byte(formatVersion)
-		a.base.save(b, "b", rows)
-		rows.put([]byte(baseRow), b.bytes)
+		base := &writer{} // the pages of its series are made meanwhile
+		base.byte(formatVersion)
+		a.base.save(base, "b", rows)
+		rows.emit([]byte(baseRow), base.bytes)
 	}
-	rows.put([]byte(headRow), w.bytes)
+	rows.emit([]byte(headRow), w.bytes)
+	rows.emit = nil
 	clear(a.changed)
 	a.changed, a.dropped, a.touched, a.rebased = a.changed[:0], nil, false, false
 }

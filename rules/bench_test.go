@@ -65,7 +65,7 @@ func benchAccount(b *testing.B, ledger *rules.Ledger, facts int) (*rules.Account
 			b.Fatal(err)
 		}
 	}
-	a.Save(rows.put)
+	a.Save(new(rules.Buffer), rows.put)
 	if a, err = ledger.Open("m", rows); err != nil {
 		b.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func BenchmarkHandleAtHead(b *testing.B) {
 					if err := a.Handle(rules.Event{Source: ordersTopic(), Order: paid("n"+strconv.Itoa(i), benchTime(facts+i), 2500)}, &out); err != nil {
 						b.Fatal(err)
 					}
-					a.Save(rows.put)
+					a.Save(new(rules.Buffer), rows.put)
 				}
 			})
 		}
@@ -116,7 +116,7 @@ func BenchmarkRedecideTenFactsBack(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				a.Save(rows.put)
+				a.Save(new(rules.Buffer), rows.put)
 			}
 		})
 	}

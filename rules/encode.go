@@ -18,11 +18,16 @@ const (
 )
 
 func (k factKey) row() []byte {
-	key := make([]byte, 0, 10+len(k.event))
-	key = append(key, factRows...)
-	key = binary.BigEndian.AppendUint64(key, uint64(k.at)^1<<63)
-	key = append(key, byte(k.kind))
-	return append(key, k.event...)
+	w := &writer{bytes: make([]byte, 0, 10+len(k.event))}
+	w.factKey(k)
+	return w.bytes
+}
+
+func (w *writer) factKey(k factKey) {
+	w.bytes = append(w.bytes, factRows...)
+	w.uint64(uint64(k.at) ^ 1<<63)
+	w.byte(byte(k.kind))
+	w.bytes = append(w.bytes, k.event...)
 }
 
 func factKeyOf(row []byte) (factKey, error) {
@@ -34,11 +39,16 @@ func factKeyOf(row []byte) (factKey, error) {
 }
 
 func pageKey(name string, page int64) []byte {
-	key := make([]byte, 0, len(name)+6)
-	key = append(key, pageRows...)
-	key = append(key, name...)
-	key = append(key, 0)
-	return binary.BigEndian.AppendUint32(key, uint32(page))
+	w := &writer{bytes: make([]byte, 0, len(name)+6)}
+	w.pageKey(name, page)
+	return w.bytes
+}
+
+func (w *writer) pageKey(name string, page int64) {
+	w.bytes = append(w.bytes, pageRows...)
+	w.bytes = append(w.bytes, name...)
+	w.byte(0)
+	w.uint32(uint32(page))
 }
 
 // writer appends the compact encoding of a row. The zero writer is ready.
@@ -193,10 +203,24 @@ func (r *reader) end() error {
 	return r.err
 }
 
-// rowWriter hands changed rows to the caller of Save.
+// rowWriter makes changed rows, one behind the other in memory that is used again, and hands them to the caller of Save.
 type rowWriter struct {
 	emit func(key, value []byte)
+	w    writer
 }
 
-func (w *rowWriter) put(key, value []byte) { w.emit(key, value) }
-func (w *rowWriter) delete(key []byte)     { w.emit(key, nil) }
+func (r *rowWriter) begin(emit func(key, value []byte)) { r.emit, r.w.bytes = emit, r.w.bytes[:0] }
+
+// cut returns what `write` writes, as a piece of its own.
+func (r *rowWriter) cut(write func(w *writer)) []byte {
+	from := len(r.w.bytes)
+	write(&r.w)
+	return r.w.bytes[from:len(r.w.bytes):len(r.w.bytes)]
+}
+
+func (r *rowWriter) fact(f *fact) {
+	key := r.cut(func(w *writer) { w.factKey(f.key) })
+	r.emit(key, r.cut(f.encode))
+}
+
+func (r *rowWriter) delete(key []byte) { r.emit(key, nil) }

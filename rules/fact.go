@@ -135,8 +135,7 @@ func (f *fact) pending() bool {
 	return slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 })
 }
 
-func (f *fact) encode() []byte {
-	w := &writer{bytes: make([]byte, 0, 128)}
+func (f *fact) encode(w *writer) {
 	w.byte(formatVersion)
 	w.uvarint(f.semantics)
 	if f.topic == defaultTopic(f.key.kind) {
@@ -166,7 +165,6 @@ func (f *fact) encode() []byte {
 		w.varint(int64(g.revision))
 		w.varint(g.due)
 	}
-	return w.bytes
 }
 
 // decodeFact copies what it needs of the row, in one piece.

@@ -49,7 +49,7 @@ func FuzzDecodeFact(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := decodeFact(key, got.encode())
+		again, err := decodeFact(key, encoded(got))
 		if err != nil || toText(*again.withoutPointers()) != toText(*got.withoutPointers()) {
 			t.Fatalf("%+v was read again as %+v (%v)", got, again, err)
 		}
@@ -116,6 +116,6 @@ func openAndDecide(ledger *Ledger, rows memoryRows) error {
 	if err != nil {
 		return err
 	}
-	a.Save(func(_, _ []byte) {})
+	a.Save(new(Buffer), func(_, _ []byte) {})
 	return nil
 }

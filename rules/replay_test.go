@@ -33,7 +33,7 @@ func (s rowStore) put(key, value []byte) {
 		delete(s, string(key))
 		return
 	}
-	s[string(key)] = value
+	s[string(key)] = slices.Clone(value)
 }
 
 // grantSum is what the entries of one grant add up to.
@@ -66,6 +66,7 @@ type replay struct {
 	ledger   *rules.Ledger
 	accounts map[string]*rules.Account
 	stores   map[string]rowStore // where set, accounts are saved after each event
+	buffer   rules.Buffer
 	grants   map[string]*grantSum
 	members  map[string]*standing
 	sent     []rules.Event
@@ -208,7 +209,7 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		r.record(schemas.TopicTierChanges, c)
 	}
 	if r.stores != nil {
-		r.open(member).Save(r.stores[member].put)
+		r.open(member).Save(&r.buffer, r.stores[member].put)
 		if len(r.sent)%3 != 0 { // in memory and out of it, both
 			r.open(member).Rest()
 		}

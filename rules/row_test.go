@@ -50,7 +50,7 @@ rules:
 	}
 	kinds := map[string]int{}
 	var all strings.Builder
-	account.Save(func(key, value []byte) {
+	account.Save(new(rules.Buffer), func(key, value []byte) {
 		if value == nil {
 			return
 		}

@@ -119,11 +119,12 @@ func (s *series[T]) save(w *writer, name string, rows *rowWriter) {
 	}
 	for page := s.disk.low; page < s.disk.high; page++ {
 		if page < low || page >= high {
-			rows.delete(pageKey(name, page))
+			rows.delete(rows.cut(func(w *writer) { w.pageKey(name, page) }))
 		}
 	}
 	for page := max(low, s.dirty/pageSize); page < high; page++ {
-		rows.put(pageKey(name, page), s.page(page*pageSize, (page+1)*pageSize))
+		key := rows.cut(func(w *writer) { w.pageKey(name, page) })
+		rows.emit(key, rows.cut(func(w *writer) { s.page(w, page*pageSize, (page+1)*pageSize) }))
 	}
 	*s.disk = stored{low, max(high, low)}
 	s.dirty = s.end()
@@ -135,13 +136,11 @@ func (s *series[T]) save(w *writer, name string, rows *rowWriter) {
 }
 
 // page encodes the elements from..to-1; those already taken from the front are not in it.
-func (s *series[T]) page(from, to int64) []byte {
-	w := &writer{}
+func (s *series[T]) page(w *writer, from, to int64) {
 	w.byte(formatVersion)
 	from = max(from, s.first)
 	w.uvarint(uint64(from))
 	s.putItems(w, from, to)
-	return w.bytes
 }
 
 func (s *series[T]) putItems(w *writer, from, to int64) {

@@ -40,6 +40,7 @@ type tierStanding struct {
 type metricStanding struct {
 	total   int64            // over the lifetime, or of the instants in rolling
 	rolling series[amountAt] // with a rolling span
+	fresh   amountAt         // counted and not in rolling yet; of no amount once a pass has ended
 	year    int32            // with calendar years: the year of current
 	current int64
 	before  int64 // the sum of the year before

@@ -57,13 +57,24 @@ func (s *standing) count(p *programme.Programme, at int64, by programme.Metric, 
 	}
 	switch p.Tiers.Span {
 	case programme.Rolling:
-		s.metric.rolling.add(amountAt{at, amount})
+		if s.metric.fresh.instant != at {
+			s.metric.settle()
+		}
+		s.metric.fresh = amountAt{at, s.metric.fresh.amount + amount} // no more than the total
 	case programme.CalendarYear:
 		s.metric.turn(programme.PerYear.Number(time.UnixMilli(at), p.Zone))
 		s.metric.current += amount
 	case programme.Lifetime: // the total is enough
 	}
 	return nil
+}
+
+// settle enters what was counted since the last look at the metric: one element for all grants of a pass.
+func (m *metricStanding) settle() {
+	if m.fresh.amount != 0 {
+		m.rolling.add(m.fresh)
+		m.fresh = amountAt{}
+	}
 }
 
 // turn makes year the current one.
@@ -82,6 +93,7 @@ func (s *standing) value(p *programme.Programme, at int64) int64 {
 	m := &s.metric
 	switch p.Tiers.Span {
 	case programme.Rolling:
+		m.settle()
 		if m.rolling.len() == 0 {
 			return m.total
 		}

@@ -20,8 +20,9 @@ type Overlay struct {
 	due     map[string]int32       // key: time and member, as in the due row
 	dues    []dueChange            // in first-change order
 	bytes   int
-	scratch []byte // the key being looked up
-	arena   []byte // keys are cut from it
+	scratch []byte       // the key being looked up
+	arena   arena        // keys and values are cut from it
+	spare   []memberRows // of members to come
 }
 
 // memberRows lists one member's rows as indexes into Overlay.rows.
@@ -37,8 +38,8 @@ type dueChange struct {
 	set bool
 }
 
-// arenaSize is how much room for keys is taken at once.
-const arenaSize = 8 << 10
+// membersAtOnce is how many memberRows are made at once.
+const membersAtOnce = 64
 
 // NewOverlay returns an overlay without changes.
 func NewOverlay() *Overlay {
@@ -49,8 +50,17 @@ func NewOverlay() *Overlay {
 	}
 }
 
-// Put sets a row of a member; a nil value deletes it. The last Put of a row wins. The key is copied; the
-// value belongs to the overlay from now on and must not be changed.
+// Reset forgets all changes and keeps the memory for the next transaction. Nothing that the overlay handed out may be used after
+// it: neither rows that were read through it, nor Records that somebody still has to send.
+func (o *Overlay) Reset() {
+	o.rows, o.dues, o.bytes = o.rows[:0], o.dues[:0], 0
+	clear(o.index)
+	clear(o.members)
+	clear(o.due)
+	o.arena.reset()
+}
+
+// Put sets a row of a member; a nil value deletes it. The last Put of a row wins. Key and value are copied.
 func (o *Overlay) Put(member string, key, value []byte) {
 	o.scratch = appendMember(o.scratch[:0], member)
 	n := len(o.scratch)
@@ -62,36 +72,26 @@ func (o *Overlay) Put(member string, key, value []byte) {
 func (o *Overlay) put(key []byte, memberLen int, value []byte) {
 	if i, ok := o.index[string(key)]; ok {
 		o.bytes += len(value) - len(o.rows[i].Value)
-		o.rows[i].Value = value
+		o.rows[i].Value = o.arena.keep(value)
 		return
 	}
 	i := int32(len(o.rows)) // a transaction is bounded far below
-	o.rows = append(o.rows, Record{Key: o.keep(key), Value: value})
+	o.rows = append(o.rows, Record{Key: o.arena.keep(key), Value: o.arena.keep(value)})
 	o.bytes += len(key) + len(value)
 	name := string(key)
 	o.index[name] = i
 
 	m := o.members[name[:memberLen]]
 	if m == nil {
-		m = &memberRows{}
+		if len(o.spare) == 0 {
+			o.spare = make([]memberRows, membersAtOnce)
+		}
+		m, o.spare = &o.spare[0], o.spare[1:]
 		m.rows = m.first[:0]
 		o.members[name[:memberLen]] = m
 	}
 	m.rows = append(m.rows, i)
 	m.sorted = false
-}
-
-// keep returns a copy of the key. Copies are never moved: a full arena is left to its keys.
-func (o *Overlay) keep(key []byte) []byte {
-	if len(key) > arenaSize/8 {
-		return bytes.Clone(key)
-	}
-	if len(key) > cap(o.arena)-len(o.arena) {
-		o.arena = make([]byte, 0, arenaSize)
-	}
-	n := len(o.arena)
-	o.arena = append(o.arena, key...)
-	return o.arena[n:len(o.arena):len(o.arena)]
 }
 
 // SetDue says that the member has something to do at due (ms). Due rows are derived from the member's
