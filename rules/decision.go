@@ -74,6 +74,9 @@ func (d *deciding) reason(r *run, decision *schemas.Decision) string {
 
 func (d *deciding) refundDecision(decision *schemas.Decision) string {
 	a, f := d.account, d.fact
+	if a.isSealed(f.order.id) {
+		return fmt.Sprintf("order %s is older than the %s for which refunds are honoured", f.order.id, a.ledger.at(f.key.at).programme.ReturnWindow)
+	}
 	var order *fact
 	if a.orders != nil {
 		order = a.standsFor(f.order.id)

@@ -82,14 +82,8 @@ func (a *Account) seen(d *deciding, f *fact) (bool, error) {
 	if f.order == nil {
 		return false, nil
 	}
-	if a.isSealed(f.order.id) {
-		p := a.ledger.at(f.key.at).programme
-		switch {
-		case f.refunds():
-			return d.answer(schemas.OutcomeNothing, fmt.Sprintf("order %s is older than the %s for which refunds are honoured", f.order.id, p.ReturnWindow)), nil
-		case f.order.status == p.EarnOn:
-			return d.answer(schemas.OutcomeDuplicate, fmt.Sprintf("order %s was decided before", f.order.id)), nil
-		}
+	if a.isSealed(f.order.id) && f.order.status == a.ledger.at(f.key.at).programme.EarnOn {
+		return d.answer(schemas.OutcomeDuplicate, fmt.Sprintf("order %s was decided before", f.order.id)), nil
 	}
 	if f.order.status != schemas.Refunded && a.knows(orderHash(f.order.status, f.order.id)) {
 		if err := a.load(); err != nil {
