@@ -55,8 +55,7 @@ func (p *programmeParser) boostOf(self int, read *ruleRead, byID map[string]int)
 		case named.fields.has("boost"):
 			p.fail(n.pos, "a boost is of earning rules; %q is a boost", name)
 		case named.rule.On != read.rule.On && named.rule.On != 0 && read.rule.On != 0:
-			p.fail(n.pos, "%q is a rule `on: %s`, this one is `on: %s`", name, triggerWords[named.rule.On-1],
-				triggerWords[read.rule.On-1])
+			p.fail(n.pos, "%q is a rule `on: %s`, this one is `on: %s`", name, named.rule.On, read.rule.On)
 		case slices.Contains(boost.Of, i):
 			p.fail(n.pos, "`of` names %q twice", name)
 		case named.rule.Mode != Live && read.rule.Mode == Live:

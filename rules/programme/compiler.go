@@ -32,6 +32,7 @@ type compiler struct {
 	scale    int
 	levels   []string // nil: the programme has no tiers
 	report   func(Problem)
+	notYet   []string // see supported.go
 	registry *types.Registry
 	envs     map[int]*cel.Env // by what can be seen
 }
@@ -40,13 +41,9 @@ func newCompiler(currency Currency, scale int, levels []string, report func(Prob
 	return &compiler{currency: currency, scale: scale, levels: levels, report: report, envs: map[int]*cel.Env{}}
 }
 
-// compile compiles a condition of a rule with a trigger; lines says that it is a `lines` condition. places are where the
-// characters of the text stand, and one more. nil: it could not be compiled, and why has been reported.
-func (c *compiler) compile(text string, places []Position, on Trigger, lines bool) *Condition {
-	where := map[Trigger]int{OnOrder: inOrder, OnCheckIn: inCheckIn}[on]
-	if lines {
-		where |= inLines
-	}
+// compile compiles a condition that sees what `where` says. places are where the characters of the text stand, and one
+// more. nil: it could not be compiled, and why has been reported.
+func (c *compiler) compile(text string, places []Position, where int) *Condition {
 	s := &session{compiler: c, where: where, text: []rune(text), places: places}
 	if strings.TrimSpace(text) == "" {
 		s.fail(0, "", "the condition is empty")

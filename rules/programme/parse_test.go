@@ -133,7 +133,7 @@ func compareRules(t *testing.T, p *programme.Programme) {
 	flat := &programme.Earn{Points: 1, Per: 10_000}
 	want := []*programme.Rule{
 		{
-			ID: "spend", Title: "每消费 1 元积 1 分", On: programme.OnOrder, Earn: flat, Hold: programme.Duration{Days: 7},
+			ID: "spend", Title: "每消费 1 元积 1 分", On: programme.OnOrder, Earn: flat, Hold: programme.Hold{For: programme.Duration{Days: 7}},
 			Limits: []programme.Limit{{Points: 1000, Per: programme.PerWeek, Edge: programme.Finish}},
 		},
 		{ID: "rate", On: programme.OnOrder, Earn: &programme.Earn{Rate: programme.Ratio{Num: 3, Den: 2}}, Counts: programme.CountsTier},
@@ -154,7 +154,7 @@ func compareRules(t *testing.T, p *programme.Programme) {
 		},
 		{
 			ID: "streak", On: programme.OnCheckIn, Earn: &programme.Earn{Points: 30}, Each: &programme.Each{Streak: 7},
-			Counts: programme.CountsBalance, Hold: programme.Duration{Elapsed: 36 * time.Hour}, Mode: programme.Shadow,
+			Counts: programme.CountsBalance, Hold: programme.Hold{For: programme.Duration{Elapsed: 36 * time.Hour}}, Mode: programme.Shadow,
 		},
 	}
 	for _, rule := range want {

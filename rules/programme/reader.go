@@ -14,6 +14,7 @@ import (
 // value that causes no second message.
 type reader struct {
 	problems Problems
+	notYet   []string // see supported.go
 }
 
 func (r *reader) fail(pos Position, format string, args ...any) {
@@ -30,13 +31,17 @@ func (r *reader) warn(pos Position, format string, args ...any) {
 
 func (r *reader) report(p Problem) { r.problems = append(r.problems, p) }
 
-func (r *reader) unsupported(pos Position, what string) {
-	r.fail(pos, "`%s` is not supported by this version", what)
+// later reports what the ledger does not do yet.
+func (r *reader) later(pos Position, name, what string) {
+	if slices.Contains(r.notYet, name) {
+		r.fail(pos, "`%s` is not supported by this version", what)
+	}
 }
 
 // fields are the entries of a mapping by key.
 type fields struct {
 	node  *node
+	shape *shape
 	found map[string]entry
 }
 
@@ -62,15 +67,14 @@ func (f fields) at(key string) Position {
 	return f.node.pos
 }
 
-// mapping reads a mapping whose keys are the known ones and those of the grammar that this version lacks (later). what
-// names the mapping in messages: "a rule", "`each`".
-func (r *reader) mapping(n *node, what string, known, later []string) (fields, bool) {
-	f := fields{node: n, found: map[string]entry{}}
+// mapping reads a mapping of a shape.
+func (r *reader) mapping(n *node, s *shape) (fields, bool) {
+	f := fields{node: n, shape: s, found: map[string]entry{}}
 	if n == nil || n.kind == brokenNode {
 		return f, false
 	}
 	if n.kind != mapNode {
-		r.fail(n.pos, "%s must be a mapping (%s: ...), not %s", what, known[0], n.describe())
+		r.fail(n.pos, "%s must be a mapping (%s: ...), not %s", s.what, s.keys[0].name, n.describe())
 		return f, false
 	}
 	for _, e := range n.entries {
@@ -81,14 +85,12 @@ func (r *reader) mapping(n *node, what string, known, later []string) (fields, b
 		}
 		f.found[key] = e
 		switch {
-		case slices.Contains(known, key):
-			if e.value.kind == nullNode {
-				r.fail(e.key.pos, "`%s` has no value", key)
-			}
-		case slices.Contains(later, key):
-			r.unsupported(e.key.pos, key)
+		case !s.has(key):
+			r.suggest(e.key.pos, schemas.Nearest(key, s.names()), "unknown key `%s`", shorten(key))
+		case e.value.kind == nullNode:
+			r.fail(e.key.pos, "`%s` has no value", key)
 		default:
-			r.suggest(e.key.pos, schemas.Nearest(key, append(slices.Clone(known), later...)), "unknown key `%s`", shorten(key))
+			r.later(e.key.pos, s.name+"."+key, key)
 		}
 	}
 	return f, true
@@ -158,6 +160,14 @@ func (r *reader) whole(n *node, what string) int64 {
 	return value
 }
 
+// wholeAt reads the whole number above 0 at a key; 0: it is not there, or wrong, which has been reported.
+func (r *reader) wholeAt(f fields, key string) int64 {
+	if n := f.get(key); n != nil {
+		return r.whole(n, "`"+key+"`")
+	}
+	return 0
+}
+
 func (r *reader) wholeOrZero(n *node, what string) (int64, bool) {
 	text, ok := r.scalar(n, what)
 	if !ok {
@@ -174,7 +184,16 @@ func (r *reader) wholeOrZero(n *node, what string) (int64, bool) {
 	return value, true
 }
 
-func (r *reader) duration(n *node, what string) (Duration, bool) {
+// duration reads the duration at a key; false: there is none, or none that can be read, which has been reported.
+func (r *reader) duration(f fields, key string) (Duration, bool) {
+	n := f.get(key)
+	if n == nil {
+		return Duration{}, false
+	}
+	return r.durationOf(n, "`"+key+"`")
+}
+
+func (r *reader) durationOf(n *node, what string) (Duration, bool) {
 	text, ok := r.scalar(n, what)
 	if !ok {
 		return Duration{}, false
@@ -187,22 +206,63 @@ func (r *reader) duration(n *node, what string) (Duration, bool) {
 	return d, true
 }
 
-// choice reads one of some words; the value is the word's index. later are words of the grammar that this version lacks.
-func (r *reader) choice(n *node, what string, words, later []string) (int, bool) {
+// percent reads a percentage above 0.
+func (r *reader) percent(n *node, what string) (Ratio, bool) {
 	text, ok := r.scalar(n, what)
+	if !ok {
+		return Ratio{}, false
+	}
+	value, wrong := parsePercent(text)
+	if wrong != nil {
+		r.suggest(n.pos, wrong.hint, "%s: %s", what, wrong.message)
+	}
+	return value, wrong == nil
+}
+
+// yesNo reads true or false at a key; false also where it is not there.
+func (r *reader) yesNo(f fields, key string) bool {
+	n := f.get(key)
+	if n == nil {
+		return false
+	}
+	text, ok := r.scalar(n, "`"+key+"`")
+	if ok && text != "true" && text != "false" {
+		r.fail(n.pos, "`%s` must be true or false, not %q", key, shorten(text))
+	}
+	if text == "true" {
+		r.later(n.pos, f.shape.name+"."+key+": true", key+": true")
+	}
+	return text == "true"
+}
+
+// word reads one of the words of a key; the value is the word's index in the key's list. false: the key is not there, or
+// something else is, which has been reported.
+func (r *reader) word(f fields, key string) (int, bool) {
+	n := f.get(key)
+	if n == nil {
+		return 0, false
+	}
+	text, ok := r.scalar(n, "`"+key+"`")
 	if !ok {
 		return 0, false
 	}
+	words := f.shape.wordsOf(key)
 	if i := slices.Index(words, text); i >= 0 {
+		r.later(n.pos, f.shape.name+"."+key+": "+text, key+": "+text)
 		return i, true
 	}
-	if slices.Contains(later, text) {
-		r.unsupported(n.pos, strings.Trim(what, "`")+": "+text)
-		return 0, false
-	}
-	all := append(slices.Clone(words), later...)
-	r.suggest(n.pos, schemas.Nearest(text, all), "%s must be %s, not %q", what, oneOf(words), shorten(text))
+	r.suggest(n.pos, schemas.Nearest(text, words), "`%s` must be %s, not %q", key, oneOf(words), shorten(text))
 	return 0, false
+}
+
+// isWord says that a word stands at a key where something else may stand too.
+func (r *reader) isWord(f fields, key, word string) bool {
+	n := f.get(key)
+	if n == nil || n.kind != scalarNode || n.text != word {
+		return false
+	}
+	r.later(n.pos, f.shape.name+"."+key+": "+word, key+": "+word)
+	return true
 }
 
 func oneOf(words []string) string {

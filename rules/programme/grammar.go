@@ -1,0 +1,105 @@
+package programme
+
+import "slices"
+
+// The grammar is data: the tables of keys.go say which keys a mapping has and what may stand there. The parser takes its
+// keys, its words and what it suggests from them, and the JSON Schema for editors is written from them, so neither can know
+// a key that the other does not.
+
+// shape is one kind of mapping in a programme file.
+type shape struct {
+	name string // of the mapping, in notYet and in the schema: "rule"
+	what string // of one, in messages: "a rule"
+	doc  string // one sentence, for editors
+	keys []key
+}
+
+// key is one key of a mapping.
+type key struct {
+	name     string
+	value    value
+	doc      string // one sentence, for editors
+	required bool   // for editors; the parser says for itself what is missing, as it depends on other keys
+}
+
+// value is what may stand at a key.
+type value struct {
+	kind  valueKind
+	words []string // with oneWord
+	shape *shape   // with aMapping
+	items *value   // with aList: of what; with oneOrMore: one of them, or a list
+	or    *value   // what may stand there instead
+}
+
+// valueKind is how a value is written.
+type valueKind uint8
+
+const (
+	aText      valueKind = iota + 1
+	aName                // letters, digits and -_. of any script
+	aWhole               // a whole number above 0
+	aNumber              // a decimal number, exact: money in major units, a rate
+	aPercent             // 20%
+	aDuration            // 30m, 24h, 7 days, 6 months
+	aTime                // 2026-06-18, 2026-06-18T10:00
+	aCondition           // CEL
+	oneWord
+	yesNo
+	aMapping
+	aList
+	oneOrMore
+	byCurrency // a mapping of currencies to rates
+	byName     // a mapping of names to names
+)
+
+func simple(kind valueKind) value   { return value{kind: kind} }
+func words(list []string) value     { return value{kind: oneWord, words: list} }
+func mappingOf(s *shape) value      { return value{kind: aMapping, shape: s} }
+func listOf(items value) value      { return value{kind: aList, items: &items} }
+func oneOrMoreOf(items value) value { return value{kind: oneOrMore, items: &items} }
+
+// either is one value or another.
+func either(first value, others ...value) value {
+	if len(others) > 0 {
+		rest := either(others[0], others[1:]...)
+		first.or = &rest
+	}
+	return first
+}
+
+// wordOf is a word of a list; empty: there is no such.
+func wordOf(list []string, i int) string {
+	if i < 0 || i >= len(list) {
+		return ""
+	}
+	return list[i]
+}
+
+// has says that a mapping has a key.
+func (s *shape) has(name string) bool {
+	return slices.ContainsFunc(s.keys, func(k key) bool { return k.name == name })
+}
+
+// names are the keys of a mapping, in the order of the table.
+func (s *shape) names() []string {
+	names := make([]string, len(s.keys))
+	for i, k := range s.keys {
+		names[i] = k.name
+	}
+	return names
+}
+
+// wordsOf are the words that may stand at a key.
+func (s *shape) wordsOf(name string) []string {
+	for _, k := range s.keys {
+		if k.name != name {
+			continue
+		}
+		for v := &k.value; v != nil; v = v.or {
+			if v.kind == oneWord {
+				return v.words
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package programme
+
+import "accrue/schemas"
+
+// hold reads how long the grants of a rule stay pending.
+func (p *programmeParser) hold(read *ruleRead) {
+	n := read.fields.get("hold")
+	switch {
+	case n == nil:
+	case p.isWord(read.fields, "hold", reviewWord):
+		read.rule.Hold.Review = true
+	case n.kind == mapNode:
+		p.holdUntil(n, read)
+	default:
+		read.rule.Hold.For, _ = p.duration(read.fields, "hold")
+	}
+}
+
+// holdUntil reads a hold that ends with a status of the order.
+func (p *programmeParser) holdUntil(n *node, read *ruleRead) {
+	f, _ := p.mapping(n, &holdShape)
+	for _, k := range holdShape.keys {
+		if !f.has(k.name) {
+			p.fail(n.pos, "`hold` needs `%s`: {until: COMPLETED, within: 30 days, else: reject}", k.name)
+		}
+	}
+	rule := read.rule
+	if rule.On != 0 && rule.On != OnOrder && rule.After != AfterFirstOrder {
+		p.fail(f.at("until"), "`hold: {until: ...}` waits for a status of the order; a rule `on: %s` has none", rule.On)
+	}
+	hold := Hold{}
+	if i, ok := p.word(f, "until"); ok {
+		hold.Until = schemas.OrderStatus(statusWords[i])
+		if hold.Until == p.out.EarnOn {
+			p.fail(f.found["until"].value.pos, "the order earns when it is %s already (`earn_on`): nothing would be held", hold.Until)
+		}
+	}
+	hold.Within, _ = p.duration(f, "within")
+	if i, ok := p.word(f, "else"); ok {
+		hold.Release = elseWords[i] == "release"
+	}
+	if hold.Until != "" && !hold.Within.IsZero() {
+		rule.Hold = hold
+	}
+}
