@@ -1,7 +1,5 @@
 package programme
 
-import "slices"
-
 // The grammar is data: the tables of keys.go say which keys a mapping has and what may stand there. The parser takes its
 // keys, its words and what it suggests from them, and the JSON Schema for editors is written from them, so neither can know
 // a key that the other does not.
@@ -76,9 +74,7 @@ func wordOf(list []string, i int) string {
 }
 
 // has says that a mapping has a key.
-func (s *shape) has(name string) bool {
-	return slices.ContainsFunc(s.keys, func(k key) bool { return k.name == name })
-}
+func (s *shape) has(name string) bool { return s.value(name) != nil }
 
 // names are the keys of a mapping, in the order of the table.
 func (s *shape) names() []string {
@@ -89,17 +85,48 @@ func (s *shape) names() []string {
 	return names
 }
 
-// wordsOf are the words that may stand at a key.
-func (s *shape) wordsOf(name string) []string {
-	for _, k := range s.keys {
-		if k.name != name {
-			continue
-		}
-		for v := &k.value; v != nil; v = v.or {
-			if v.kind == oneWord {
-				return v.words
-			}
+// value is what may stand at a key; nil: there is no such key.
+func (s *shape) value(name string) *value {
+	for i := range s.keys {
+		if s.keys[i].name == name {
+			return &s.keys[i].value
 		}
 	}
 	return nil
+}
+
+// wordsOf are the words that may stand at a key.
+func (s *shape) wordsOf(name string) []string {
+	for v := s.value(name); v != nil; v = v.or {
+		if v.kind == oneWord {
+			return v.words
+		}
+	}
+	return nil
+}
+
+// walk visits a mapping and those that may stand in it, each once, in the order of the tables.
+func (s *shape) walk(visit func(*shape)) {
+	seen := map[*shape]bool{}
+	var shapeOf func(*shape)
+	var valueOf func(*value)
+	valueOf = func(v *value) {
+		for ; v != nil; v = v.or {
+			valueOf(v.items)
+			if v.shape != nil {
+				shapeOf(v.shape)
+			}
+		}
+	}
+	shapeOf = func(s *shape) {
+		if seen[s] {
+			return
+		}
+		seen[s] = true
+		visit(s)
+		for i := range s.keys {
+			valueOf(&s.keys[i].value)
+		}
+	}
+	shapeOf(s)
 }

@@ -13,8 +13,7 @@ func (p *programmeParser) header(start Position, whole bool) {
 			p.fail(start, "key `%s` is missing", key)
 		}
 	}
-	p.withoutRules = whole && !p.fields.has("rules")
-	if p.withoutRules {
+	if whole && !p.fields.has("rules") {
 		p.warn(start, "the programme has no rules: nobody earns anything")
 	}
 	if n := p.fields.get("programme"); n != nil {

@@ -1,6 +1,10 @@
 package programme
 
-import "accrue/schemas"
+import (
+	"slices"
+
+	"accrue/schemas"
+)
 
 // hold reads how long the grants of a rule stay pending.
 func (p *programmeParser) hold(read *ruleRead) {
@@ -31,8 +35,12 @@ func (p *programmeParser) holdUntil(n *node, read *ruleRead) {
 	hold := Hold{}
 	if i, ok := p.word(f, "until"); ok {
 		hold.Until = schemas.OrderStatus(statusWords[i])
-		if hold.Until == p.out.EarnOn {
-			p.fail(f.found["until"].value.pos, "the order earns when it is %s already (`earn_on`): nothing would be held", hold.Until)
+		switch earns := slices.Index(statusWords, string(p.out.EarnOn)); {
+		case i == earns:
+			p.fail(f.found["until"].value.pos, "nothing is ever held: the order earns when it is %s (`earn_on`)", hold.Until)
+		case i < earns:
+			p.warn(f.found["until"].value.pos, "hardly anything is held: an order is %s before it is %s, when it earns (`earn_on`)",
+				hold.Until, p.out.EarnOn)
 		}
 	}
 	hold.Within, _ = p.duration(f, "within")

@@ -164,6 +164,8 @@ func (s *session) selection(e celast.Expr, locals []string) {
 		s.failAt(e, "", "`referral` can be seen in rules `on: referral` only")
 	case !known:
 		s.failAt(e, s.nearField(root, e.AsSelect().FieldName()), "unknown field `%s`", shorten(name))
+	case e.AsSelect().IsTestOnly() && name == "member.joined_at":
+		s.failAt(e, "", "has() asks for an attribute: a condition on `%s` is not met where that is not known", name)
 	case e.AsSelect().IsTestOnly():
 		s.failAt(e, "", "`%s` is always there; has() asks for an attribute", name)
 	case v.where&s.where == 0:

@@ -13,6 +13,7 @@ func (p *programmeParser) limits(n *node, what string) []Limit {
 	}
 	seen := map[kind]Limit{}
 	var limits []Limit
+	var at []Position
 	for _, item := range items {
 		limit, ok := p.limit(item)
 		if !ok {
@@ -27,8 +28,9 @@ func (p *programmeParser) limits(n *node, what string) []Limit {
 			p.warn(item.pos, "a second limit of the same kind per %s: of the two the smaller binds", periodWords[limit.Per-1])
 		}
 		seen[k] = limit
-		limits = append(limits, limit)
+		limits, at = append(limits, limit), append(at, item.pos)
 	}
+	p.nested(limits, at)
 	return limits
 }
 
@@ -37,7 +39,7 @@ func (p *programmeParser) limit(n *node) (Limit, bool) {
 	if !ok {
 		return Limit{}, false
 	}
-	before := len(p.problems)
+	before := p.errors
 	limit := Limit{}
 	switch {
 	case f.has("times") && f.has("points"):
@@ -55,7 +57,7 @@ func (p *programmeParser) limit(n *node) (Limit, bool) {
 	if i, ok := p.word(f, "edge"); ok {
 		limit.Edge = Edge(i)
 	}
-	return limit, len(p.problems) == before && limit.Per != 0 && limit.Times+limit.Points > 0
+	return limit, p.errors == before && limit.Per != 0 && limit.Times+limit.Points > 0
 }
 
 // budget reads what a rule may give over all members.

@@ -3,6 +3,8 @@ package programme
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
+	"slices"
 	"sort"
 	"time"
 )
@@ -33,12 +35,18 @@ func (p *programmeParser) parse(files map[string][]byte) (*Programme, Problems) 
 		whole = p.readFile(name, files[name]) && whole
 	}
 	p.header(Position{File: names[0], Line: 1, Column: 1}, whole)
+	before := p.errors
 	p.tiers(p.fields.get("tiers"))
+	p.soundTiers = p.errors == before
 	p.compiler = newCompiler(p.out.Currency, p.out.Scale, p.levelIDs(), p.report)
 	p.compiler.notYet = p.notYet
+	if p.currencyKnown {
+		p.compiler.currencies = slices.Sorted(maps.Keys(p.out.Rates))
+	}
 	p.rules()
 	p.thresholds()
 	p.check()
+	p.lint()
 	problems := p.problems.sort()
 	if problems.Failed() {
 		return nil, problems
@@ -72,7 +80,7 @@ type programmeParser struct {
 	compiler      *compiler
 	read          []*ruleRead
 	guards        []thresholdRead
-	withoutRules  bool
+	soundTiers    bool // `tiers` has no error, or is not there
 }
 
 // ruleRead is a rule with what is needed to check it against the others.

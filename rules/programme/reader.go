@@ -14,6 +14,7 @@ import (
 // value that causes no second message.
 type reader struct {
 	problems Problems
+	errors   int      // how many of them are errors
 	notYet   []string // see supported.go
 }
 
@@ -29,7 +30,12 @@ func (r *reader) warn(pos Position, format string, args ...any) {
 	r.report(Problem{Pos: pos, Severity: Warning, Message: fmt.Sprintf(format, args...)})
 }
 
-func (r *reader) report(p Problem) { r.problems = append(r.problems, p) }
+func (r *reader) report(p Problem) {
+	r.problems = append(r.problems, p)
+	if p.Severity == Error {
+		r.errors++
+	}
+}
 
 // later reports what the ledger does not do yet.
 func (r *reader) later(pos Position, name, what string) {

@@ -33,11 +33,11 @@ func (p *programmeParser) rules() {
 
 // rule reads one rule. It stands in the list even where it is broken, so that other rules may name it.
 func (p *programmeParser) rule(n *node) {
+	before := p.errors
 	f, ok := p.mapping(n, &ruleShape)
 	if !ok {
 		return
 	}
-	before := len(p.problems)
 	rule := &Rule{Pos: n.pos}
 	read := &ruleRead{rule: rule, fields: f}
 	p.read = append(p.read, read)
@@ -68,7 +68,7 @@ func (p *programmeParser) rule(n *node) {
 	if n := f.get("campaign"); n != nil {
 		rule.Campaign, _ = p.title(n, "`campaign`")
 	}
-	read.complete = len(p.problems) == before
+	read.complete = p.errors == before
 }
 
 func (p *programmeParser) identity(read *ruleRead) {
@@ -158,5 +158,15 @@ func (p *programmeParser) condition(f fields, key string, sees int) *Condition {
 	if !ok {
 		return nil
 	}
-	return p.compiler.compile(text, n.places(), sees)
+	c := p.compiler.compile(text, n.places(), sees)
+	switch {
+	case c == nil:
+	case c.reach.never && c.reach.why != "":
+		p.fail(n.pos, "the condition never holds: %s", c.reach.why)
+	case c.reach.never:
+		p.fail(n.pos, "the condition never holds")
+	case c.reach.always:
+		p.warn(n.pos, "the condition always holds: it says nothing")
+	}
+	return c
 }

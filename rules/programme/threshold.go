@@ -23,16 +23,17 @@ func (p *programmeParser) thresholds() {
 type thresholdRead struct {
 	threshold *Threshold
 	fields    fields
+	complete  bool // no part of it failed
 }
 
 func (p *programmeParser) threshold(n *node) {
+	before := p.errors
 	f, ok := p.mapping(wholeMeasure(n), &thresholdShape)
 	if !ok {
 		return
 	}
 	t := &Threshold{Pos: n.pos}
 	p.out.Fraud = append(p.out.Fraud, t)
-	p.guards = append(p.guards, thresholdRead{t, f})
 	for _, key := range []string{"id", "on", "action"} {
 		if !f.has(key) {
 			p.fail(n.pos, "a threshold needs `%s`", key)
@@ -62,6 +63,7 @@ func (p *programmeParser) threshold(n *node) {
 	}
 	t.For, _ = p.duration(f, "for")
 	p.measured(n, f, t)
+	p.guards = append(p.guards, thresholdRead{t, f, p.errors == before})
 }
 
 // bound reads what the measured value may be.

@@ -25,11 +25,8 @@ func (p *programmeParser) tiers(n *node) {
 		t.Then = Then(i)
 	}
 	p.grace(f, t)
-	if t.Span == Lifetime {
-		p.endless(f)
-	} else {
-		t.Notice = p.notice(f, p.validity(t), "a level is valid for %s")
-	}
+	p.endless(f, t)
+	t.Notice = p.notice(f, p.validity(t), "a level is valid for %s")
 	for _, key := range []string{"by", "over", "levels"} {
 		if !f.has(key) {
 			p.fail(n.pos, "`tiers` needs `%s`", key)
@@ -42,10 +39,17 @@ func (p *programmeParser) tiers(n *node) {
 }
 
 // endless reports what has no meaning where nobody falls.
-func (p *programmeParser) endless(f fields) {
-	for _, key := range []string{"then", "notice"} {
+func (p *programmeParser) endless(f fields, t *Tiers) {
+	why, pointless := "over: lifetime", []string{"then", "notice"} // a `grace` is an error there
+	if t.Span != Lifetime {
+		if t.Then != Keep {
+			return
+		}
+		why, pointless = "then: keep", []string{"grace", "notice"}
+	}
+	for _, key := range pointless {
 		if f.has(key) {
-			p.warn(f.at(key), "`%s` has no effect: with `over: lifetime` nobody falls", key)
+			p.warn(f.at(key), "`%s` has no effect: with `%s` nobody falls", key, why)
 		}
 	}
 }
@@ -179,7 +183,9 @@ func (p *programmeParser) levels(n *node, t *Tiers) {
 			}
 			seen[level.ID] = id.pos
 		}
-		_, level.FallsNever = p.word(f, "falls")
+		if _, level.FallsNever = p.word(f, "falls"); level.FallsNever && i == 0 {
+			p.warn(f.at("falls"), "`falls: never` says nothing of the first level: nobody falls below it")
+		}
 		level.Expiry = p.expiry(f)
 		if at := f.get("at"); at != nil {
 			if level.At, ok = p.levelAt(at, t.By); ok {
