@@ -10,6 +10,8 @@ type shape struct {
 	what string // of one, in messages: "a rule"
 	doc  string // one sentence, for editors
 	keys []key
+	// oneOf are keys of which there is exactly one. The parser says so in its own words.
+	oneOf []string
 }
 
 // key is one key of a mapping.
@@ -35,6 +37,7 @@ type valueKind uint8
 const (
 	aText      valueKind = iota + 1
 	aName                // letters, digits and -_. of any script
+	aCurrency            // a code of ISO 4217
 	aWhole               // a whole number above 0
 	aNumber              // a decimal number, exact: money in major units, a rate
 	aPercent             // 20%
@@ -83,6 +86,19 @@ func (s *shape) names() []string {
 		names[i] = k.name
 	}
 	return names
+}
+
+// keysWith are the keys of a mapping at which another mapping may stand that has a key.
+func (s *shape) keysWith(name string) []string {
+	var keys []string
+	for i := range s.keys {
+		for v := &s.keys[i].value; v != nil; v = v.or {
+			if v.shape != nil && v.shape.has(name) {
+				keys = append(keys, "`"+s.keys[i].name+"`")
+			}
+		}
+	}
+	return keys
 }
 
 // value is what may stand at a key; nil: there is no such key.

@@ -2,6 +2,7 @@ package programme
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,17 @@ func readGood(t *testing.T, name string) *Programme {
 		t.Fatalf("problems:\n%s", problems)
 	}
 	return p
+}
+
+// There is nothing to report about any of the good programmes.
+func TestGoodProgrammes(t *testing.T) {
+	paths, err := filepath.Glob("testdata/good/*.yaml")
+	if err != nil || len(paths) < 4 {
+		t.Fatalf("%d programmes: %v", len(paths), err)
+	}
+	for _, path := range paths {
+		readGood(t, filepath.Base(path))
+	}
 }
 
 // The grammar's example is read as a whole, and what the ledger does not do yet is refused by name, nothing else.

@@ -32,8 +32,8 @@ const ratioMeasure = "ratio(refunds, orders)"
 var programmeShape = shape{
 	name: "programme", what: "a programme", doc: "A rewards programme.",
 	keys: []key{
-		{"programme", simple(aName), "The programme's id, part of its version's name in all outputs.", true},
-		{"currency", simple(aName), "The currency of all amounts, a code of ISO 4217.", true},
+		{"programme", simple(aName), "The programme's id, part of its version's name in all outputs.", false},
+		{"currency", simple(aCurrency), "The currency of all amounts, a code of ISO 4217.", false},
 		{"currencies", simple(byCurrency), "Other currencies that orders may have: how many of `currency` one is. Orders in any other are invalid.", false},
 		{"time_zone", simple(aText), "The IANA time zone in which days, weeks and months are counted, where the member's own is not known.", false},
 		{"earn_on", words(statusWords), "The order status that earns. Default PAID.", false},
@@ -67,6 +67,7 @@ var expiryShape = shape{
 //nolint:gochecknoglobals // never changed
 var limitShape = shape{
 	name: "limit", what: "a limit", doc: "A bound on what a member is granted in a period; of `times` and `points` it has one.",
+	oneOf: []string{"times", "points"},
 	keys: []key{
 		{"times", simple(aWhole), "How often something may be granted.", false},
 		{"points", simple(aWhole), "How many points may be granted.", false},
@@ -103,6 +104,7 @@ var levelShape = shape{
 //nolint:gochecknoglobals // never changed
 var ruleShape = shape{
 	name: "rule", what: "a rule", doc: "One rule: it has `earn` or `boost`.",
+	oneOf: []string{"earn", "boost"},
 	keys: []key{
 		{"id", simple(aName), "The rule's id. Limits, counters and budgets belong to it and carry over to the next version.", true},
 		{"title", simple(aText), "What people read. Default: the id.", false},
@@ -164,6 +166,7 @@ var boostShape = shape{
 //nolint:gochecknoglobals // never changed
 var eachShape = shape{
 	name: "each", what: "`each`", doc: "How often a flat grant repeats; it has one of `orders`, `spend` and `streak`.",
+	oneOf: []string{"orders", "spend", "streak"},
 	keys: []key{
 		{"orders", simple(aWhole), "Once for so many orders.", false},
 		{"spend", simple(aNumber), "Once for each so much spent, in major units.", false},

@@ -92,7 +92,7 @@ func (r *reader) mapping(n *node, s *shape) (fields, bool) {
 		f.found[key] = e
 		switch {
 		case !s.has(key):
-			r.suggest(e.key.pos, schemas.Nearest(key, s.names()), "unknown key `%s`", shorten(key))
+			r.unknownKey(e.key, s)
 		case e.value.kind == nullNode:
 			r.fail(e.key.pos, "`%s` has no value", key)
 		default:
@@ -100,6 +100,16 @@ func (r *reader) mapping(n *node, s *shape) (fields, bool) {
 		}
 	}
 	return f, true
+}
+
+// unknownKey says what was probably meant: a key of that mapping, or this key in a mapping within it.
+func (r *reader) unknownKey(key *node, s *shape) {
+	near := schemas.Nearest(key.text, s.names())
+	if in := s.keysWith(key.text); near == "" && len(in) > 0 {
+		r.fail(key.pos, "unknown key `%s` in %s: it belongs in %s", key.text, s.what, oneOf(in))
+		return
+	}
+	r.suggest(key.pos, near, "unknown key `%s`", shorten(key.text))
 }
 
 // scalar returns the text of a single value.
@@ -114,9 +124,14 @@ func (r *reader) scalar(n *node, what string) (string, bool) {
 	return n.text, true
 }
 
+// How long names and texts may be, in characters.
+const (
+	longestName = 100
+	longestText = 500
+)
+
 // name reads an id: it stands in keys, logs and metrics, so it is letters, digits and -_. of any script.
 func (r *reader) name(n *node, what string) string {
-	const longest = 100
 	text, ok := r.scalar(n, what)
 	if !ok {
 		return ""
@@ -125,8 +140,8 @@ func (r *reader) name(n *node, what string) string {
 	case text == "":
 		r.fail(n.pos, "%s is empty", what)
 		return ""
-	case utf8.RuneCountInString(text) > longest:
-		r.fail(n.pos, "%s has more than %d characters", what, longest)
+	case utf8.RuneCountInString(text) > longestName:
+		r.fail(n.pos, "%s has more than %d characters", what, longestName)
 		return ""
 	}
 	odd := strings.IndexFunc(text, func(c rune) bool {
@@ -142,10 +157,9 @@ func (r *reader) name(n *node, what string) string {
 
 // title reads a text for people.
 func (r *reader) title(n *node, what string) (string, bool) {
-	const longest = 500
 	text, ok := r.scalar(n, what)
-	if ok && utf8.RuneCountInString(text) > longest {
-		r.fail(n.pos, "%s has more than %d characters", what, longest)
+	if ok && utf8.RuneCountInString(text) > longestText {
+		r.fail(n.pos, "%s has more than %d characters", what, longestText)
 		return "", false
 	}
 	return text, ok

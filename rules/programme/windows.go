@@ -61,7 +61,8 @@ func (p *programmeParser) copies() {
 		if !read.complete || rule.Mode != Live || rule.Earn == nil || rule.Chance.Den != 0 {
 			continue
 		}
-		key := fmt.Sprintf("%d %d %q %q %+v", rule.On, rule.After, sourceOf(rule.When), sourceOf(rule.Lines), *rule.Earn)
+		key := fmt.Sprintf("%d %d %q %q %+v %+v %d", rule.On, rule.After, sourceOf(rule.When), sourceOf(rule.Lines), *rule.Earn,
+			rule.Limits, rule.Counts)
 		if rule.Each != nil {
 			key += fmt.Sprintf(" %+v", *rule.Each)
 		}
