@@ -98,7 +98,7 @@ func (d *deciding) write(r *run, f *fact, p *programme.Programme, g *grant, w *w
 		e.Source.OrderID = f.order.id
 	}
 	if !rule.Hold.IsZero() {
-		e.AvailableAt = rule.Hold.AddTo(inZone(f.key.at, p), p.Zone)
+		e.AvailableAt = rule.Hold.For.AddTo(inZone(f.key.at, p), p.Zone)
 	}
 	at := f.key.at
 	if d.fact != nil {
@@ -149,7 +149,7 @@ func ruleOf(p *programme.Programme, id string) *programme.Rule {
 func (d *deciding) entryReason(r *run, f *fact, kind schemas.EntryKind, rule *programme.Rule, was, is int64) string {
 	switch {
 	case kind == schemas.EntryReleased:
-		return fmt.Sprintf("the hold of %s is over", rule.Hold)
+		return fmt.Sprintf("the hold of %s is over", rule.Hold.For)
 	case f == d.fact && f == r.explain:
 		for i := range r.passed.verdicts {
 			if r.passed.verdicts[i].RuleID == rule.ID {

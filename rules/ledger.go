@@ -72,7 +72,7 @@ func NewLedger(versions programme.Versions) (*Ledger, error) {
 			case programme.OnCheckIn:
 				made.checkIns = append(made.checkIns, i)
 			}
-			made.longest = longer(made.longest, rule.Hold)
+			made.longest = longer(made.longest, rule.Hold.For)
 			if rule.Each != nil {
 				made.longest = longer(made.longest, rule.Each.Within)
 			}

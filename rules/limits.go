@@ -159,7 +159,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 			return err
 		}
 	} else {
-		w.pending, w.due = available, c.rule.Hold.AddTo(now, p.Zone).UnixMilli()
+		w.pending, w.due = available, c.rule.Hold.For.AddTo(now, p.Zone).UnixMilli()
 		var err error
 		if r.s.pending, err = addInt(r.s.pending, available); err != nil {
 			return err

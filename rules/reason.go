@@ -66,7 +66,7 @@ func wordsOf(rule *programme.Rule, p *programme.Programme) ruleWords {
 		w.notMet = "its condition is not met: " + rule.When.Source
 	}
 	if !rule.Hold.IsZero() {
-		w.held = ", held for " + rule.Hold.String()
+		w.held = ", held for " + rule.Hold.For.String()
 	}
 	if rule.Group != "" {
 		w.group = "another rule of group " + rule.Group + " gives at least as much"

@@ -18,12 +18,12 @@ import (
 func newRulesCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "rules",
-		Short:   "Check and test a programme",
+		Short:   "Check and test a programme, or help an editor to write one",
 		Example: "  accrue rules check programme.yaml",
 		Args:    commandArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRulesCheckCmd(), newRulesTestCmd())
+	cmd.AddCommand(newRulesCheckCmd(), newRulesTestCmd(), newRulesSchemaCmd())
 	return cmd
 }
 
@@ -45,6 +45,27 @@ func newRulesCheckCmd() *cobra.Command {
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: programme %s is valid, version %s, with %d rules\n", args[0], p.ID, p.Version, len(p.Rules))
 			return nil
+		},
+	}
+}
+
+func newRulesSchemaCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of programmes, for editors",
+		Long: "Prints the JSON Schema (draft 2020-12) of programme files. An editor that knows it completes keys, shows what each means\n" +
+			"and marks mistakes while a programme is written. With yaml-language-server (VS Code, Neovim, ...) this is the first line of the\n" +
+			"programme: # yaml-language-server: $schema=programme.schema.json\n" +
+			"What one key demands of another, and what conditions say, only `accrue rules check` tells.",
+		Example: "  accrue rules schema > programme.schema.json",
+		Args:    usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			schema, err := programme.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(schema)
+			return err
 		},
 	}
 }

@@ -1,7 +1,6 @@
 package programme
 
 import (
-	"fmt"
 	"slices"
 
 	"accrue/schemas"
@@ -17,12 +16,9 @@ func (p *programmeParser) check() {
 		}
 		if first, twice := byID[id]; twice {
 			at := p.read[first].fields.found["id"].value.pos
-			where := fmt.Sprintf("line %d", at.Line)
 			n := read.fields.found["id"].value
-			if at.File != n.pos.File {
-				where = fmt.Sprintf("%s:%d", at.File, at.Line)
-			}
-			p.fail(n.pos, "duplicate rule id %q, first in %s", id, where)
+			p.fail(n.pos, "duplicate rule id %q, first in %s", id, placeOf(at, n.pos))
+			read.complete = false
 			continue
 		}
 		byID[id] = i
@@ -33,6 +29,27 @@ func (p *programmeParser) check() {
 		}
 	}
 	p.groups()
+	p.guardIDs(byID)
+}
+
+// guardIDs checks the ids of thresholds. They are named in alerts, where one that a rule has too would be mistaken for it.
+func (p *programmeParser) guardIDs(rules map[string]int) {
+	first := map[string]Position{}
+	for _, read := range p.guards {
+		id := read.threshold.ID
+		if id == "" {
+			continue
+		}
+		n := read.fields.found["id"].value
+		if at, twice := first[id]; twice {
+			p.fail(n.pos, "duplicate threshold id %q, first in %s", id, placeOf(at, n.pos))
+			continue
+		}
+		first[id] = n.pos
+		if i, ok := rules[id]; ok {
+			p.warn(n.pos, "%q is a rule too, in %s: call one of them otherwise", id, placeOf(p.read[i].rule.Pos, n.pos))
+		}
+	}
 }
 
 // boostOf resolves what a boost is of.
@@ -55,8 +72,7 @@ func (p *programmeParser) boostOf(self int, read *ruleRead, byID map[string]int)
 		case named.fields.has("boost"):
 			p.fail(n.pos, "a boost is of earning rules; %q is a boost", name)
 		case named.rule.On != read.rule.On && named.rule.On != 0 && read.rule.On != 0:
-			p.fail(n.pos, "%q is a rule `on: %s`, this one is `on: %s`", name, triggerWords[named.rule.On-1],
-				triggerWords[read.rule.On-1])
+			p.fail(n.pos, "%q is a rule `on: %s`, this one is `on: %s`", name, named.rule.On, read.rule.On)
 		case slices.Contains(boost.Of, i):
 			p.fail(n.pos, "`of` names %q twice", name)
 		case named.rule.Mode != Live && read.rule.Mode == Live:

@@ -31,22 +31,21 @@ type compiler struct {
 	currency Currency
 	scale    int
 	levels   []string // nil: the programme has no tiers
-	report   func(Problem)
-	registry *types.Registry
-	envs     map[int]*cel.Env // by what can be seen
+	// currencies are those that an order can have; nil: not known.
+	currencies []string
+	report     func(Problem)
+	notYet     []string // see supported.go
+	registry   *types.Registry
+	envs       map[int]*cel.Env // by what can be seen
 }
 
 func newCompiler(currency Currency, scale int, levels []string, report func(Problem)) *compiler {
 	return &compiler{currency: currency, scale: scale, levels: levels, report: report, envs: map[int]*cel.Env{}}
 }
 
-// compile compiles a condition of a rule with a trigger; lines says that it is a `lines` condition. places are where the
-// characters of the text stand, and one more. nil: it could not be compiled, and why has been reported.
-func (c *compiler) compile(text string, places []Position, on Trigger, lines bool) *Condition {
-	where := map[Trigger]int{OnOrder: inOrder, OnCheckIn: inCheckIn}[on]
-	if lines {
-		where |= inLines
-	}
+// compile compiles a condition that sees what `where` says. places are where the characters of the text stand, and one
+// more. nil: it could not be compiled, and why has been reported.
+func (c *compiler) compile(text string, places []Position, where int) *Condition {
 	s := &session{compiler: c, where: where, text: []rune(text), places: places}
 	if strings.TrimSpace(text) == "" {
 		s.fail(0, "", "the condition is empty")
@@ -97,16 +96,25 @@ func (s *session) run(environment *cel.Env, text string) (condition *Condition) 
 	if !s.result(checked.OutputType()) || !s.exactTypes() || !s.bounded(environment, checked) {
 		return nil
 	}
+	certain := s.reach()
 	s.exchangeFactors()
 	program, err := environment.PlanProgram(s.ast, cel.EvalOptions(cel.OptOptimize), cel.CustomDecoratorV2(foldLiteral))
 	if err != nil {
 		s.fail(0, "", "the condition cannot be compiled: %s", plainError(err))
 		return nil
 	}
-	return &Condition{
+	condition = &Condition{
 		Source: text, native: s.native(), program: program, references: s.references(), scale: s.scale, registry: s.registry,
-		askOnly: s.asksNowOnly(),
+		askOnly: s.asksNowOnly(), reach: certain,
 	}
+	if len(condition.references) == 0 {
+		met, err := condition.Met(&Scope{})
+		condition.reach = reach{never: !met, always: met}
+		if err != nil {
+			condition.reach.why = err.Error()
+		}
+	}
+	return condition
 }
 
 // environment is what a condition may use: the variables that can be seen there, CEL's functions but those that bring

@@ -18,6 +18,7 @@ type Condition struct {
 	native     evaluator[bool] // nil: the condition is interpreted
 	program    cel.Program
 	references []string
+	reach      reach
 	scale      int
 	registry   *types.Registry
 	askOnly    bool      // see bindings

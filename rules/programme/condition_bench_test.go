@@ -88,7 +88,7 @@ func programmeWith(tb testing.TB, when, lines string) *programme.Programme {
 	if lines != "" {
 		text += "  lines: |-\n    " + lines + "\n"
 	}
-	p, problems := programme.Parse(map[string][]byte{"p.yaml": []byte(text)})
+	p, problems := programme.ParseWhole(map[string][]byte{"p.yaml": []byte(text)})
 	if p == nil {
 		tb.Fatalf("%s", problems)
 	}

@@ -18,6 +18,8 @@ func TestConditionMet(t *testing.T) {
 	scope.Order.Attributes = map[string]string{"gift": "yes"}
 	scope.Member.Orders, scope.Member.Pending, scope.Member.Streak = 2, 50, 4
 	scope.Order.Lines[0].Tags = []string{"tea"}
+	scope.Member.Segments, scope.Member.Attributes = []string{"new", "vip"}, map[string]string{"city": "上海"}
+	scope.Member.JoinedAt = time.Date(2026, 5, 18, 23, 0, 0, 0, time.UTC)
 	for when, want := range map[string]bool{
 		`order.total == 123.45`:                                              true,
 		`order.total >= 123.46`:                                              false,
@@ -55,6 +57,12 @@ func TestConditionMet(t *testing.T) {
 		`(now - duration("11h")).getDate() == 17`:                            true,
 		`now.getFullYear() / 4 * 4 == 2024 && 7 % 4 == 3`:                    true,
 		`order.currency == "CNY" || order.lines[9].sku == "x"`:               true,
+		`"vip" in member.segments && member.segments.size() == 2`:            true,
+		`member.segments.exists(s, s.startsWith("v"))`:                       true,
+		`member.attributes.city == "上海" && !has(member.attributes.town)`:     true,
+		`member.age_days == 30`:                                              true, // 19 May in Shanghai
+		`member.joined_at < now && member.joined_at.getDate() == 19`:         true,
+		`now - member.joined_at == duration("723h")`:                         true,
 		`true`: true,
 	} {
 		met, err := compiled(t, when, "").Met(scope)
@@ -105,6 +113,10 @@ func TestConditionErrors(t *testing.T) {
 		`order.lines[7].sku == "x"`:         "there is no item 7",
 		`order.attributes["gift"] == "x"`:   `there is no "gift"`,
 		`order.attributes.gift == "x"`:      `there is no "gift"`,
+		`member.age_days > 30`:              "it is not known when the member joined",
+		`member.joined_at < now`:            "it is not known when the member joined",
+		`member.joined_at.getDate() == 1`:   "it is not known when the member joined",
+		`member.attributes.city == "x"`:     `there is no "city"`,
 		`int(order.channel) == 1`:           `type conversion error from 'string' to 'int'`,
 	} {
 		met, err := compiled(t, when, "").Met(scope)
@@ -140,8 +152,8 @@ func TestConditionRefused(t *testing.T) {
 		`check_in.activity == "x"`:                                   "`check_in` can be seen in rules `on: check_in` only",
 		`line.sku == "x"`:                                            "`line` can be seen in `lines` only",
 		`line == line`:                                               "`line` can be seen in `lines` only",
-		`referral.same_device`:                                       "`referral.same_device` is not supported by this version",
-		`member.age_days > 1`:                                        "`member.age_days` is not supported by this version",
+		`has(member.joined_at)`:                                      "has() asks for an attribute: a condition on `member.joined_at` is not met where that is not known",
+		`referral.same_device`:                                       "`referral` can be seen in rules `on: referral` only",
 		`member.tier == "goldd"`:                                     `there is no level "goldd" (did you mean "gold"?)`,
 		`member.tier in ["member", "silver"]`:                        `there is no level "silver"`,
 		`order.lines.exists(order, order.sku == "x")`:                "`order` has a meaning already",
@@ -164,7 +176,7 @@ func TestConditionRefused(t *testing.T) {
 		text := "programme: p\ncurrency: CNY\ntime_zone: UTC\n" +
 			"tiers: {by: points, over: 12 months, levels: [{id: member, at: 0}, {id: gold, at: 1000}]}\n" +
 			"rules:\n- id: r\n  on: order\n  earn: {points: 1}\n  when: |-\n    " + when + "\n"
-		p, problems := programme.Parse(map[string][]byte{"p.yaml": []byte(text)})
+		p, problems := programme.ParseWhole(map[string][]byte{"p.yaml": []byte(text)})
 		if p != nil || !strings.Contains(problems.String(), want) {
 			t.Errorf("%s: want %q among:\n%s", shortened(when), want, problems)
 		}
@@ -232,7 +244,7 @@ func FuzzCondition(f *testing.F) {
 		}
 		text := "programme: p\ncurrency: CNY\ntime_zone: UTC\nrules:\n- id: r\n  on: order\n  earn: {points: 1}\n  " +
 			key + ": " + quote(condition) + "\n"
-		p, problems := programme.Parse(map[string][]byte{"p.yaml": []byte(text)})
+		p, problems := programme.ParseWhole(map[string][]byte{"p.yaml": []byte(text)})
 		if p == nil {
 			if !problems.Failed() {
 				t.Error("refused without an error")

@@ -13,8 +13,7 @@ func (p *programmeParser) header(start Position, whole bool) {
 			p.fail(start, "key `%s` is missing", key)
 		}
 	}
-	p.withoutRules = whole && !p.fields.has("rules")
-	if p.withoutRules {
+	if whole && !p.fields.has("rules") {
 		p.warn(start, "the programme has no rules: nobody earns anything")
 	}
 	if n := p.fields.get("programme"); n != nil {
@@ -24,6 +23,7 @@ func (p *programmeParser) header(start Position, whole bool) {
 	p.zone(start, whole)
 	p.words()
 	p.spans()
+	p.out.Expiry = p.expiry(p.fields)
 	if n := p.fields.get("limits"); n != nil {
 		p.out.Limits = p.limits(n, "`limits`")
 	}
@@ -174,38 +174,30 @@ func (p *programmeParser) zone(start Position, whole bool) {
 
 // words reads the keys that are one of some words.
 func (p *programmeParser) words() {
-	statuses := []string{string(schemas.Placed), string(schemas.Paid), string(schemas.Completed)}
-	if n := p.fields.get("earn_on"); n != nil {
-		if i, ok := p.choice(n, "`earn_on`", statuses, nil); ok {
-			p.out.EarnOn = schemas.OrderStatus(statuses[i])
-		}
+	if i, ok := p.word(p.fields, "earn_on"); ok {
+		p.out.EarnOn = schemas.OrderStatus(statusWords[i])
 	}
-	if n := p.fields.get("rounding"); n != nil {
-		i, _ := p.choice(n, "`rounding`", []string{"floor", "half_up", "half_even"}, nil)
+	if i, ok := p.word(p.fields, "rounding"); ok {
 		p.out.Rounding = Rounding(i)
 	}
-	if n := p.fields.get("stacking"); n != nil {
-		i, _ := p.choice(n, "`stacking`", []string{"add", "multiply", "best"}, nil)
+	if i, ok := p.word(p.fields, "stacking"); ok {
 		p.out.Stacking = Stacking(i)
 	}
-	if n := p.fields.get("clawback"); n != nil {
-		p.choice(n, "`clawback`", []string{"full"}, []string{"within_balance", "pending_only"})
-	}
-	if n := p.fields.get("redemptions"); n != nil {
-		p.choice(n, "`redemptions`", []string{"false"}, []string{"true"})
+	p.out.Redemptions = p.yesNo(p.fields, "redemptions")
+	if i, ok := p.word(p.fields, "clawback"); ok {
+		p.out.Clawback = Clawback(i)
+		if i > 0 && !p.out.Redemptions {
+			p.fail(p.fields.found["clawback"].value.pos, "`clawback: %s` needs `redemptions: true`: else what was spent is not known", clawbackWords[i])
+		}
 	}
 }
 
 func (p *programmeParser) spans() {
-	if n := p.fields.get("return_window"); n != nil {
-		if d, ok := p.duration(n, "`return_window`"); ok {
-			p.out.ReturnWindow = d
-		}
+	if d, ok := p.duration(p.fields, "return_window"); ok {
+		p.out.ReturnWindow = d
 	}
-	if n := p.fields.get("remember_orders"); n != nil {
-		if d, ok := p.duration(n, "`remember_orders`"); ok {
-			p.out.RememberOrders = d
-		}
+	if d, ok := p.duration(p.fields, "remember_orders"); ok {
+		p.out.RememberOrders = d
 	}
 }
 

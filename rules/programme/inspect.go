@@ -121,14 +121,14 @@ func (s *session) example(root string) string {
 			return v.name
 		}
 	}
-	return "order.total"
+	return "member.tier"
 }
 
 // words are what may stand alone here.
 func (s *session) words(locals []string) []string {
 	words := []string{"now", "true", "false"}
 	for _, root := range roots {
-		if root != "referral" && (root != "line" || s.where&inLines != 0) {
+		if slices.ContainsFunc(variables, func(v variable) bool { return strings.HasPrefix(v.name, root+".") && v.where&s.where != 0 }) {
 			words = append(words, root)
 		}
 	}
@@ -150,16 +150,22 @@ func (s *session) selection(e celast.Expr, locals []string) {
 	name := root + "." + e.AsSelect().FieldName()
 	v, known := variableOf(name)
 	switch {
-	case root == "referral" || slices.Contains(laterVariables, name):
+	case slices.Contains(s.notYet, name):
 		s.failAt(e, "", "`%s` is not supported by this version", name)
 	case root == "line" && s.where&inLines == 0:
 		s.failAt(e, "", "`line` can be seen in `lines` only")
+	case root == "order" && s.where&(inOrder|inReferral) == inReferral:
+		s.failAt(e, "", "`order` can be seen with `after: first_order` only: at the referral there is none")
 	case root == "order" && s.where&inOrder == 0:
 		s.failAt(e, "", "`order` can be seen in rules `on: order` only")
 	case root == "check_in" && s.where&inCheckIn == 0:
 		s.failAt(e, "", "`check_in` can be seen in rules `on: check_in` only")
+	case root == "referral" && s.where&inReferral == 0:
+		s.failAt(e, "", "`referral` can be seen in rules `on: referral` only")
 	case !known:
 		s.failAt(e, s.nearField(root, e.AsSelect().FieldName()), "unknown field `%s`", shorten(name))
+	case e.AsSelect().IsTestOnly() && name == "member.joined_at":
+		s.failAt(e, "", "has() asks for an attribute: a condition on `%s` is not met where that is not known", name)
 	case e.AsSelect().IsTestOnly():
 		s.failAt(e, "", "`%s` is always there; has() asks for an attribute", name)
 	case v.where&s.where == 0:
@@ -175,11 +181,6 @@ func (s *session) nearField(root, field string) string {
 	for _, v := range variables {
 		if strings.HasPrefix(v.name, root+".") {
 			fields = append(fields, strings.TrimPrefix(v.name, root+"."))
-		}
-	}
-	for _, later := range laterVariables {
-		if strings.HasPrefix(later, root+".") {
-			fields = append(fields, strings.TrimPrefix(later, root+"."))
 		}
 	}
 	if near := schemas.Nearest(field, fields); near != "" {

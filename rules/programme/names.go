@@ -11,10 +11,30 @@ import (
 
 // Where a variable can be seen.
 const (
-	inOrder   = 1 << iota // conditions of rules on: order
-	inCheckIn             // conditions of rules on: check_in
-	inLines               // `lines` only
+	inOrder    = 1 << iota // on: order, and on: referral with after: first_order, which earns at that order
+	inCheckIn              // on: check_in
+	inReferral             // on: referral
+	inMember               // on: joined, birthday, tier_up
+	inLines                // `lines` only
+	everywhere = inOrder | inCheckIn | inReferral | inMember
 )
+
+// sight is what the conditions of a trigger see.
+func sight(on Trigger, after After) int {
+	switch on {
+	case OnOrder:
+		return inOrder
+	case OnCheckIn:
+		return inCheckIn
+	case OnReferral:
+		if after == AfterFirstOrder {
+			return inReferral | inOrder
+		}
+		return inReferral
+	case OnJoined, OnBirthday, OnTierUp:
+	}
+	return inMember
+}
 
 // variable is one name that a condition may read. Names hold a dot and are variables of their own: the evaluator then
 // fetches `order.total` in one step and computes nothing that the condition does not read.
@@ -50,19 +70,20 @@ var variables = []variable{
 	{"check_in.channel", cel.StringType, inCheckIn, false},
 	{"check_in.store", cel.StringType, inCheckIn, false},
 	{"check_in.attributes", cel.MapType(cel.StringType, cel.StringType), inCheckIn, false},
-	{"member.tier", cel.StringType, inOrder | inCheckIn, false},
-	{"member.points", cel.IntType, inOrder | inCheckIn, false},
-	{"member.pending", cel.IntType, inOrder | inCheckIn, false},
-	{"member.orders", cel.IntType, inOrder | inCheckIn, false},
-	{"member.spend", decimalType, inOrder | inCheckIn, true},
-	{"member.streak", cel.IntType, inOrder | inCheckIn, false},
-	{"now", cel.TimestampType, inOrder | inCheckIn, false},
+	{"referral.same_device", cel.BoolType, inReferral, false},
+	{"referral.code", cel.StringType, inReferral, false},
+	{"member.tier", cel.StringType, everywhere, false},
+	{"member.points", cel.IntType, everywhere, false},
+	{"member.pending", cel.IntType, everywhere, false},
+	{"member.orders", cel.IntType, everywhere, false},
+	{"member.spend", decimalType, everywhere, true},
+	{"member.streak", cel.IntType, everywhere, false},
+	{"member.segments", cel.ListType(cel.StringType), everywhere, false},
+	{"member.joined_at", cel.TimestampType, everywhere, false},
+	{"member.age_days", cel.IntType, everywhere, false},
+	{"member.attributes", cel.MapType(cel.StringType, cel.StringType), everywhere, false},
+	{"now", cel.TimestampType, everywhere, false},
 }
-
-// laterVariables are names of the grammar that this version lacks.
-//
-//nolint:gochecknoglobals // never changed
-var laterVariables = []string{"member.segments", "member.joined_at", "member.age_days", "member.attributes"}
 
 // roots are the words before the dot.
 //
@@ -96,8 +117,10 @@ func (b *bindings) ResolveName(name string) (any, bool) {
 		return b.order(s.Order, name)
 	case strings.HasPrefix(name, "line.") && s.Line != nil:
 		return b.line(s.Line, name[len("line."):])
+	case strings.HasPrefix(name, "referral.") && s.Referral != nil:
+		return b.referral(s.Referral, name)
 	case strings.HasPrefix(name, "member."):
-		return b.member(&s.Member, name)
+		return b.member(s, name)
 	case strings.HasPrefix(name, "check_in.") && s.CheckIn != nil:
 		return b.checkIn(s.CheckIn, name)
 	case name == "now" && b.askOnly:
@@ -153,7 +176,18 @@ func (b *bindings) line(l *LineView, field string) (any, bool) {
 	return nil, false
 }
 
-func (b *bindings) member(m *MemberView, name string) (any, bool) {
+func (b *bindings) referral(r *ReferralView, name string) (any, bool) {
+	switch name {
+	case "referral.same_device":
+		return types.Bool(r.SameDevice), true
+	case "referral.code":
+		return types.String(r.Code), true
+	}
+	return nil, false
+}
+
+func (b *bindings) member(s *Scope, name string) (any, bool) {
+	m := &s.Member
 	switch name {
 	case "member.tier":
 		return types.String(m.Tier), true
@@ -167,6 +201,22 @@ func (b *bindings) member(m *MemberView, name string) (any, bool) {
 		return decimal{int64(m.Spend), b.scale}, true
 	case "member.streak":
 		return types.Int(m.Streak), true
+	case "member.segments":
+		return types.NewStringList(b.registry, m.Segments), true
+	case "member.joined_at":
+		at, err := joinedAt(s)
+		if err != nil {
+			return types.WrapErr(err), true
+		}
+		return types.Timestamp{Time: at}, true
+	case "member.age_days":
+		days, err := ageDays(s)
+		if err != nil {
+			return types.WrapErr(err), true
+		}
+		return types.Int(days), true
+	case "member.attributes":
+		return types.NewStringStringMap(b.registry, m.Attributes), true
 	}
 	return nil, false
 }

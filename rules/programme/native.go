@@ -49,7 +49,9 @@ func (s *session) native() evaluator[bool] {
 
 // boolean compiles an expression that is true or false.
 func (n *native) boolean(e celast.Expr) evaluator[bool] {
-	switch e.Kind() { //nolint:exhaustive // no variable is true or false, and everything else is of another type
+	switch e.Kind() { //nolint:exhaustive // everything else is of another type
+	case celast.IdentKind:
+		return n.truth(e)
 	case celast.LiteralKind:
 		if value, ok := e.AsLiteral().(types.Bool); ok {
 			return constant(bool(value))

@@ -10,11 +10,13 @@ import (
 // drawCondition makes a condition up; nil: the programme's own checks refuse it.
 func drawCondition(t *rapid.T, compilers []*compiler) *Condition {
 	g := generator{T: t, on: OnOrder}
-	switch rapid.IntRange(0, 4).Draw(t, "where") {
+	switch rapid.IntRange(0, 7).Draw(t, "where") {
 	case 0:
 		g.on = OnCheckIn
-	case 1:
+	case 1, 2:
 		g.lines = true
+	case 3:
+		g.on = OnReferral
 	}
 	text := g.boolean(rapid.IntRange(1, 4).Draw(t, "depth"))
 	condition := rapid.SampledFrom(compilers).Draw(t, "compiler").compileText(text, g.on, g.lines)
@@ -55,6 +57,9 @@ func (g *generator) boolean(depth int) string {
 		},
 		func() string { return g.string(depth-1) + `.matches("` + g.of("^w", "b$", "o.d", ".") + `")` },
 		func() string { return g.of("true", "false") },
+	}
+	if g.on == OnReferral {
+		choices = append(choices, func() string { return "referral.same_device" })
 	}
 	if texts := g.texts(); texts != "" {
 		choices = append(choices, func() string { return g.string(depth-1) + " in " + texts })
@@ -129,7 +134,7 @@ func (g *generator) loop(macro string, depth int) string {
 }
 
 func (g *generator) texts() string {
-	var lists []string
+	lists := []string{"member.segments"}
 	if g.on == OnOrder {
 		lists = append(lists, "order.coupons")
 	}
@@ -139,24 +144,27 @@ func (g *generator) texts() string {
 	if g.line != "" && g.line != "-" {
 		lists = append(lists, g.line+".tags")
 	}
-	if len(lists) == 0 {
-		return ""
-	}
 	return g.of(lists...)
 }
 
 func (g *generator) attributes() string {
-	if g.on == OnCheckIn {
-		return "check_in.attributes"
+	switch g.on {
+	case OnCheckIn:
+		return g.of("check_in.attributes", "member.attributes")
+	case OnOrder:
+		return g.of("order.attributes", "order.attributes", "member.attributes")
 	}
-	return "order.attributes"
+	return "member.attributes"
 }
 
 func (g *generator) string(depth int) string {
 	variables := []string{"member.tier", g.attributes() + ".gift", g.attributes() + `["a"]`}
-	if g.on == OnCheckIn {
+	switch g.on {
+	case OnCheckIn:
 		variables = append(variables, "check_in.activity", "check_in.channel", "check_in.store")
-	} else {
+	case OnReferral:
+		variables = append(variables, "referral.code")
+	default:
 		variables = append(variables, "order.channel", "order.store", "order.currency")
 	}
 	if g.lines {
@@ -182,7 +190,7 @@ func (g *generator) string(depth int) string {
 }
 
 func (g *generator) whole(depth int) string {
-	variables := []string{"member.points", "member.pending", "member.orders", "member.streak"}
+	variables := []string{"member.points", "member.pending", "member.orders", "member.streak", "member.age_days"}
 	if g.on == OnOrder {
 		variables = append(variables, "order.number", "order.lines.size()", "size(order.coupons)")
 	}
@@ -252,7 +260,7 @@ func (g *generator) number(depth int) string {
 }
 
 func (g *generator) moment(int) string {
-	return g.of("now", "now", `timestamp("2026-06-18T00:00:00Z")`, `timestamp("2026-06-18T10:00:00.5+08:00")`)
+	return g.of("now", "now", "member.joined_at", `timestamp("2026-06-18T00:00:00Z")`, `timestamp("2026-06-18T10:00:00.5+08:00")`)
 }
 
 // drawScope makes up what a condition sees. Values are few, so that comparisons hold often; parts are left out, and numbers
@@ -285,6 +293,10 @@ func drawScope(t *rapid.T) *Scope {
 			Orders: whole.Draw(t, "orders"), Spend: money("spend"), Streak: whole.Draw(t, "streak"),
 		},
 	}
+	if present := rapid.Bool().Draw(t, "joined"); present {
+		s.Member.JoinedAt = time.UnixMilli(instants.Draw(t, "joined_at")).UTC()
+	}
+	s.Member.Segments, s.Member.Attributes = texts("segments"), attributes()
 	present := func(name string) bool { return rapid.IntRange(0, 19).Draw(t, name) != 7 }
 	if present("order") {
 		s.Order = &OrderView{
@@ -304,6 +316,9 @@ func drawScope(t *rapid.T) *Scope {
 			Activity: text.Draw(t, "activity"), Channel: text.Draw(t, "channel"), Store: text.Draw(t, "store"),
 			Attributes: attributes(),
 		}
+	}
+	if present("referral") {
+		s.Referral = &ReferralView{SameDevice: rapid.Bool().Draw(t, "same device"), Code: text.Draw(t, "code")}
 	}
 	return s
 }

@@ -45,6 +45,8 @@ func (n *native) wholeVariable(e celast.Expr) evaluator[int64] {
 		return func(v view) (int64, error) { return v.scope.Member.Orders, nil }
 	case "member.streak":
 		return func(v view) (int64, error) { return v.scope.Member.Streak, nil }
+	case "member.age_days":
+		return func(v view) (int64, error) { return ageDays(v.scope) }
 	}
 	if field, own, ok := n.lineField(e); ok && field == "quantity" {
 		return ofLine(own, func(l *LineView) int64 { return l.Quantity })
@@ -290,10 +292,13 @@ func (n *native) clock(name string, args []celast.Expr) evaluator[int64] {
 	return func(v view) (int64, error) { return int64(read(shownIn(v.scope.Now))), nil }
 }
 
-// moment compiles an expression that is an instant: `now`, or a constant.
+// moment compiles an expression that is an instant: `now`, when the member joined, or a constant.
 func (n *native) moment(e celast.Expr) evaluator[time.Time] {
-	if n.variable(e) == "now" {
+	switch n.variable(e) {
+	case "now":
 		return func(v view) (time.Time, error) { return v.scope.Now, nil }
+	case "member.joined_at":
+		return func(v view) (time.Time, error) { return joinedAt(v.scope) }
 	}
 	if e.Kind() != celast.CallKind || e.AsCall().FunctionName() != overloads.TypeConvertTimestamp {
 		return nil

@@ -24,7 +24,11 @@ func nativeCompilers(tb testing.TB) []*compiler {
 }
 
 func (c *compiler) compileText(text string, on Trigger, lines bool) *Condition {
-	return c.compile(text, make([]Position, len([]rune(text))+1), on, lines)
+	where := sight(on, 0)
+	if lines {
+		where |= inLines
+	}
+	return c.compile(text, make([]Position, len([]rune(text))+1), where)
 }
 
 // agree compares both ways of running a condition. It returns whether there was an error.
@@ -38,7 +42,7 @@ func agree(tb interface{ Fatalf(string, ...any) }, c *Condition, s *Scope) (met,
 }
 
 func shown(s *Scope) string {
-	return fmt.Sprintf("%+v\norder %+v\nline %+v\ncheck-in %+v", *s, s.Order, s.Line, s.CheckIn)
+	return fmt.Sprintf("%+v\norder %+v\nline %+v\ncheck-in %+v\nreferral %+v", *s, s.Order, s.Line, s.CheckIn, s.Referral)
 }
 
 // TestNativeAgrees also counts, so that it cannot become a test of conditions that are all refused or all false.

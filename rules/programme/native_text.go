@@ -11,7 +11,7 @@ import (
 	"cel.dev/cel-go/common/overloads"
 )
 
-// errAbsent is the error of a condition on an order, a line or a check-in that is not there.
+// errAbsent is the error of a condition on an order, a line, a check-in or a referral that is not there.
 var errAbsent = errors.New(textAbsent)
 
 // text compiles an expression that is a text.
@@ -54,7 +54,7 @@ func (n *native) text(e celast.Expr) evaluator[string] {
 	return nil
 }
 
-// orderText reads the texts of orders, check-ins and members.
+// orderText reads the texts of orders, check-ins, referrals and members.
 func orderText(name string) evaluator[string] {
 	switch name {
 	case "order.channel":
@@ -69,6 +69,8 @@ func orderText(name string) evaluator[string] {
 		return ofCheckIn(func(c *CheckInView) string { return c.Channel })
 	case "check_in.store":
 		return ofCheckIn(func(c *CheckInView) string { return c.Store })
+	case "referral.code":
+		return ofReferral(func(r *ReferralView) string { return r.Code })
 	case "member.tier":
 		return func(v view) (string, error) { return v.scope.Member.Tier, nil }
 	}
@@ -95,6 +97,24 @@ func ofCheckIn[T any](read func(*CheckInView) T) evaluator[T] {
 	}
 }
 
+func ofReferral[T any](read func(*ReferralView) T) evaluator[T] {
+	return func(v view) (T, error) {
+		if v.scope.Referral == nil {
+			var zero T
+			return zero, errAbsent
+		}
+		return read(v.scope.Referral), nil
+	}
+}
+
+// truth compiles a variable that is true or false.
+func (n *native) truth(e celast.Expr) evaluator[bool] {
+	if n.variable(e) == "referral.same_device" {
+		return ofReferral(func(r *ReferralView) bool { return r.SameDevice })
+	}
+	return nil
+}
+
 // attributes compiles a map of attributes.
 func (n *native) attributes(e celast.Expr) evaluator[map[string]string] {
 	switch n.variable(e) {
@@ -102,6 +122,8 @@ func (n *native) attributes(e celast.Expr) evaluator[map[string]string] {
 		return ofOrder(func(o *OrderView) map[string]string { return o.Attributes })
 	case "check_in.attributes":
 		return ofCheckIn(func(c *CheckInView) map[string]string { return c.Attributes })
+	case "member.attributes":
+		return func(v view) (map[string]string, error) { return v.scope.Member.Attributes, nil }
 	}
 	return nil
 }
@@ -141,8 +163,11 @@ func hasKey(m map[string]string, key string) bool {
 
 // texts compiles a list of texts.
 func (n *native) texts(e celast.Expr) evaluator[[]string] {
-	if n.variable(e) == "order.coupons" {
+	switch n.variable(e) {
+	case "order.coupons":
 		return ofOrder(func(o *OrderView) []string { return o.Coupons })
+	case "member.segments":
+		return func(v view) ([]string, error) { return v.scope.Member.Segments, nil }
 	}
 	if field, own, ok := n.lineField(e); ok && field == "tags" {
 		return ofLine(own, func(l *LineView) []string { return l.Tags })

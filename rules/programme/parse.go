@@ -3,16 +3,20 @@ package programme
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"sort"
 	"time"
 )
 
 // Parse reads a programme from its files, by name. Several files are one programme: their keys are merged, and their rules
-// are taken in the order of the file names. All problems of all files are returned at once, in order; the Programme is nil
+// and thresholds are taken in the order of the file names. All problems of all files are returned at once, in order; the Programme is nil
 // where one of them is an error. Parse never fails otherwise, whatever the bytes are.
 func Parse(files map[string][]byte) (*Programme, Problems) {
-	p := newParser()
+	return newParser(notYet()).parse(files)
+}
+
+func (p *programmeParser) parse(files map[string][]byte) (*Programme, Problems) {
 	names := make([]string, 0, len(files))
 	for name := range files {
 		names = append(names, name)
@@ -31,9 +35,18 @@ func Parse(files map[string][]byte) (*Programme, Problems) {
 		whole = p.readFile(name, files[name]) && whole
 	}
 	p.header(Position{File: names[0], Line: 1, Column: 1}, whole)
+	before := p.errors
 	p.tiers(p.fields.get("tiers"))
+	p.soundTiers = p.errors == before
+	p.compiler = newCompiler(p.out.Currency, p.out.Scale, p.levelIDs(), p.report)
+	p.compiler.notYet = p.notYet
+	if p.currencyKnown {
+		p.compiler.currencies = slices.Sorted(maps.Keys(p.out.Rates))
+	}
 	p.rules()
+	p.thresholds()
 	p.check()
+	p.lint()
 	problems := p.problems.sort()
 	if problems.Failed() {
 		return nil, problems
@@ -56,26 +69,18 @@ func digest(names []string, files map[string][]byte) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// The keys of a programme file, and those that only later versions of the grammar have.
-var (
-	headerKeys = []string{ //nolint:gochecknoglobals // never changed
-		"programme", "currency", "currencies", "time_zone", "earn_on", "rounding", "stacking", "return_window",
-		"remember_orders", "limits", "clawback", "redemptions", "tiers", "rules",
-	}
-	laterHeaderKeys = []string{"expiry", "fraud"} //nolint:gochecknoglobals // never changed
-)
-
 // programmeParser turns trees into a Programme.
 type programmeParser struct {
 	reader
 	out    *Programme
-	fields fields  // the keys of all files
-	lists  []*node // the values of `rules`, one a file
+	fields fields             // the keys of all files
+	lists  map[string][]*node // the values of keys whose lists are joined, one a file
 
 	currencyKnown bool // else amounts of any number of decimals are read, and thrown away
 	compiler      *compiler
 	read          []*ruleRead
-	withoutRules  bool
+	guards        []thresholdRead
+	soundTiers    bool // `tiers` has no error, or is not there
 }
 
 // ruleRead is a rule with what is needed to check it against the others.
@@ -86,13 +91,16 @@ type ruleRead struct {
 	complete bool    // no part of it failed, so that what is not there was not written
 }
 
-func newParser() *programmeParser {
+// newParser makes a parser that refuses what is not yet supported.
+func newParser(notYet []string) *programmeParser {
 	return &programmeParser{
+		reader: reader{notYet: notYet},
 		out: &Programme{
 			Currency: Currency{Digits: 2}, Scale: 2, Rates: map[string]Rate{}, Zone: time.UTC, EarnOn: "PAID",
 			ReturnWindow: Duration{Days: 90}, RememberOrders: Duration{Months: 36},
 		},
-		fields: fields{found: map[string]entry{}},
+		fields: fields{shape: &programmeShape, found: map[string]entry{}},
+		lists:  map[string][]*node{},
 	}
 }
 
@@ -104,7 +112,7 @@ func (p *programmeParser) readFile(name string, content []byte) bool {
 		return false
 	}
 	root := readYAML(src, p.report)
-	f, ok := p.mapping(root, "a programme", headerKeys, laterHeaderKeys)
+	f, ok := p.mapping(root, &programmeShape)
 	if !ok {
 		return false
 	}
@@ -116,9 +124,9 @@ func (p *programmeParser) readFile(name string, content []byte) bool {
 		if f.found[key].key != e.key {
 			continue // a repetition, reported
 		}
-		if key == "rules" {
-			p.lists = append(p.lists, e.value)
-		} else if first, twice := p.fields.found[key]; twice && slices.Contains(headerKeys, key) {
+		if key == "rules" || key == "fraud" {
+			p.lists[key] = append(p.lists[key], e.value)
+		} else if first, twice := p.fields.found[key]; twice && programmeShape.has(key) {
 			p.fail(e.key.pos, "key `%s` twice, first in %s:%d", key, first.key.pos.File, first.key.pos.Line)
 			continue
 		}

@@ -24,11 +24,15 @@ type Programme struct {
 	EarnOn         schemas.OrderStatus
 	Rounding       Rounding
 	Stacking       Stacking
+	Expiry         *Expiry // nil: points never expire
 	ReturnWindow   Duration
 	RememberOrders Duration
 	Limits         []Limit // over all rules, a member
-	Tiers          *Tiers  // nil: none
-	Rules          []*Rule // in file order, `mode: off` ones among them
+	Clawback       Clawback
+	Redemptions    bool         // the engine follows what is spent and writes expiry itself
+	Tiers          *Tiers       // nil: none
+	Rules          []*Rule      // in file order, `mode: off` ones among them
+	Fraud          []*Threshold // in file order
 }
 
 // Currency is an ISO 4217 code with the number of decimals of its minor unit (CNY 2, JPY 0, KWD 3).
@@ -76,13 +80,50 @@ const (
 	Best
 )
 
-// Trigger is what a rule listens to.
+// Expiry says until when points can be spent: to the midnight after the local day on which they become available plus
+// After, or, with MonthEnd, after the last day of that month. An Expiry of a rule or level replaces the programme's whole.
+type Expiry struct {
+	After    Duration   // months or days; zero: `never`
+	MonthEnd bool       // `at: month_end`
+	Notice   []Duration // how long ahead notices go out, as written; empty: none do
+}
+
+// Never reports whether points never expire; a nil Expiry says so too.
+func (e *Expiry) Never() bool { return e == nil || e.After.IsZero() }
+
+// Clawback says what a refund may take back.
+type Clawback uint8
+
+// The clawbacks, the first being the default. All others need Programme.Redemptions.
+const (
+	ClawbackFull          Clawback = iota // all of it, a debt where it was spent
+	ClawbackWithinBalance                 // what is left of the balance
+	ClawbackPendingOnly                   // what is still held
+)
+
+// Trigger is what a rule or threshold listens to.
 type Trigger uint8
 
-// The triggers of this version.
+// The triggers. Thresholds listen to the first three only.
 const (
 	OnOrder Trigger = iota + 1
 	OnCheckIn
+	OnReferral
+	OnJoined
+	OnBirthday
+	OnTierUp
+)
+
+// String is the trigger as a programme writes it.
+func (t Trigger) String() string { return wordOf(triggerWords, int(t)-1) }
+
+// After says when a referral earns.
+type After uint8
+
+// The moments at which a referral earns.
+const (
+	AfterJoined     After = iota + 1 // at the referral
+	AfterFirstOrder                  // at the referee's first order after it
 )
 
 // Mode says whether a rule is in force.
@@ -105,7 +146,7 @@ const (
 	CountsTier
 )
 
-// Period is a local calendar period of a limit.
+// Period is a local calendar period of a limit or budget.
 type Period uint8
 
 // The periods of limits. A week begins on Monday.
@@ -137,31 +178,61 @@ type Limit struct {
 
 // Rule is one rule of a programme. Exactly one of Earn and Boost is set.
 type Rule struct {
-	ID     string
-	Title  string // default: ID
-	On     Trigger
-	When   *Condition // nil: always
-	Lines  *Condition // nil: all lines
-	From   time.Time  // zero: open; the first instant included
-	To     time.Time  // zero: open; not included
-	Earn   *Earn
-	Boost  *Boost
-	Group  string
-	Each   *Each
-	Limits []Limit
-	Mode   Mode
-	Counts Counts
-	Hold   Duration // zero: not held
-	Pos    Position
+	ID       string
+	Title    string // default: ID
+	On       Trigger
+	After    After      // with OnReferral, else 0
+	When     *Condition // nil: always
+	Lines    *Condition // nil: all lines; with OnOrder only
+	From     time.Time  // zero: open; the first instant included
+	To       time.Time  // zero: open; not included
+	Earn     *Earn
+	Boost    *Boost
+	Group    string
+	Each     *Each
+	Chance   Ratio // that a rule whose condition is met gives anything; above 0, at most 1; Den 0: it always does
+	Limits   []Limit
+	Budget   *Budget // nil: without a bound over all members
+	Mode     Mode
+	Counts   Counts
+	Hold     Hold    // zero: not held
+	Expiry   *Expiry // nil: the level's, else the programme's
+	Campaign string  // for the wallet's and the report's use; empty: none
+	Pos      Position
 }
 
-// Earn says how much a rule gives: Points flat (Per and Rate zero), Points for each whole Per, or Rate points for each
-// major unit.
+// Earn says how much a rule gives: Points flat (Per and Rate zero), Points for each whole Per, Rate points for each major
+// unit, a Random number of points, or, with OnReferral, points to the referrer, the referee or both.
 type Earn struct {
-	Points int64
-	Per    Money
-	Rate   Ratio // Den 0: not set
+	Points   int64
+	Per      Money
+	Rate     Ratio  // Den 0: not set
+	Random   Random // To 0: not set
+	Referrer int64
+	Referee  int64
 }
+
+// Random is a number of points from From to To, both included, each equally likely; 0 < From < To.
+type Random struct{ From, To int64 }
+
+// Budget bounds the points of a rule over all members.
+type Budget struct {
+	Points int64
+	Per    Period // PerDay or PerMonth of the programme's zone; PerEver where it is left out
+	Queue  bool   // what a refund gives back goes to the oldest refused first
+}
+
+// Hold says how long grants stay pending. At most one of For, Until and Review is set; the zero Hold is none.
+type Hold struct {
+	For     Duration            // released by time
+	Until   schemas.OrderStatus // released by the order's first event of that status, PLACED, PAID or COMPLETED
+	Within  Duration            // with Until: the deadline, from the order's occurred_at
+	Release bool                // with Until: at the deadline it is released, otherwise rejected
+	Review  bool                // released or rejected by an operator's command only
+}
+
+// IsZero reports whether grants are not held.
+func (h Hold) IsZero() bool { return h == Hold{} }
 
 // Boost gives By of the exact points of the rules in Of (indices into Programme.Rules, ascending).
 type Boost struct {
@@ -214,7 +285,10 @@ type Tiers struct {
 	Over   Duration // with Rolling
 	Then   Then
 	Grace  Duration
-	Levels []Level // ascending by At
+	Notice []Duration // how long before a fall a notice goes out, as written; empty: none does
+	Levels []Level    // ascending by At
+	// Becomes says, by the id of a level that an earlier version had and this one has not, which level its members have now.
+	Becomes map[string]string
 }
 
 // Level is one tier. At is in points, orders or Money, by Tiers.By.
@@ -222,7 +296,71 @@ type Level struct {
 	ID         string
 	At         int64
 	FallsNever bool
+	Expiry     *Expiry // of what is earned while at this level; nil: the programme's
 }
+
+// Threshold is one guard against fraud. With a Measure it acts on an event that makes the measured value pass Over, that
+// event counted; without one it acts on each event that meets When.
+type Threshold struct {
+	ID      string
+	On      Trigger    // OnOrder, OnCheckIn or OnReferral
+	When    *Condition // which events are looked at, and counted; nil: all
+	Measure Measure    // 0: none, and all up to AtLeast is zero
+	By      Subject
+	Within  Duration
+	Over    int64 // events, points, members, devices, or Money with MeasureAmount; not used with MeasureRefunds
+	Share   Ratio // with MeasureRefunds: the share that refunded orders may have; Den 0: not set
+	AtLeast int64 // with MeasureRefunds: orders below which nothing is concluded
+	Action  Action
+	For     Duration // with ActionBlock; zero: until an operator's command
+	Pos     Position
+}
+
+// Measure is what a threshold measures.
+type Measure uint8
+
+// The measures.
+const (
+	MeasureCount   Measure = iota + 1 // count: events
+	MeasurePoints                     // sum(points): what the events earned
+	MeasureAmount                     // sum(amount): of orders, in Money
+	MeasureMembers                    // distinct(member)
+	MeasureDevices                    // distinct(device)
+	MeasureRefunds                    // ratio(refunds, orders): the share of the orders of which something was refunded
+)
+
+// String is the measure as a programme writes it.
+func (m Measure) String() string { return wordOf(measureWords, int(m)-1) }
+
+// Subject is whose events a threshold measures together.
+type Subject uint8
+
+// The subjects.
+const (
+	ByMember Subject = iota + 1
+	ByDevice
+	ByIP
+	ByPayment
+	ByReferrer
+	ByStore
+)
+
+// String is the subject as a programme writes it.
+func (s Subject) String() string { return wordOf(subjectWords, int(s)-1) }
+
+// Action is what a threshold does.
+type Action uint8
+
+// The actions, from the mildest.
+const (
+	ActionFlag  Action = iota + 1 // an alert only
+	ActionHold                    // the event's grants are pending until an operator's command
+	ActionDeny                    // the event grants nothing
+	ActionBlock                   // deny, and the member's later events too
+)
+
+// String is the action as a programme writes it.
+func (a Action) String() string { return wordOf(actionWords, int(a)-1) }
 
 // Position is a place in a programme file, counted from 1.
 type Position struct {

@@ -14,6 +14,8 @@ import (
 // value that causes no second message.
 type reader struct {
 	problems Problems
+	errors   int      // how many of them are errors
+	notYet   []string // see supported.go
 }
 
 func (r *reader) fail(pos Position, format string, args ...any) {
@@ -28,15 +30,24 @@ func (r *reader) warn(pos Position, format string, args ...any) {
 	r.report(Problem{Pos: pos, Severity: Warning, Message: fmt.Sprintf(format, args...)})
 }
 
-func (r *reader) report(p Problem) { r.problems = append(r.problems, p) }
+func (r *reader) report(p Problem) {
+	r.problems = append(r.problems, p)
+	if p.Severity == Error {
+		r.errors++
+	}
+}
 
-func (r *reader) unsupported(pos Position, what string) {
-	r.fail(pos, "`%s` is not supported by this version", what)
+// later reports what the ledger does not do yet.
+func (r *reader) later(pos Position, name, what string) {
+	if slices.Contains(r.notYet, name) {
+		r.fail(pos, "`%s` is not supported by this version", what)
+	}
 }
 
 // fields are the entries of a mapping by key.
 type fields struct {
 	node  *node
+	shape *shape
 	found map[string]entry
 }
 
@@ -62,15 +73,14 @@ func (f fields) at(key string) Position {
 	return f.node.pos
 }
 
-// mapping reads a mapping whose keys are the known ones and those of the grammar that this version lacks (later). what
-// names the mapping in messages: "a rule", "`each`".
-func (r *reader) mapping(n *node, what string, known, later []string) (fields, bool) {
-	f := fields{node: n, found: map[string]entry{}}
+// mapping reads a mapping of a shape.
+func (r *reader) mapping(n *node, s *shape) (fields, bool) {
+	f := fields{node: n, shape: s, found: map[string]entry{}}
 	if n == nil || n.kind == brokenNode {
 		return f, false
 	}
 	if n.kind != mapNode {
-		r.fail(n.pos, "%s must be a mapping (%s: ...), not %s", what, known[0], n.describe())
+		r.fail(n.pos, "%s must be a mapping (%s: ...), not %s", s.what, s.keys[0].name, n.describe())
 		return f, false
 	}
 	for _, e := range n.entries {
@@ -81,17 +91,25 @@ func (r *reader) mapping(n *node, what string, known, later []string) (fields, b
 		}
 		f.found[key] = e
 		switch {
-		case slices.Contains(known, key):
-			if e.value.kind == nullNode {
-				r.fail(e.key.pos, "`%s` has no value", key)
-			}
-		case slices.Contains(later, key):
-			r.unsupported(e.key.pos, key)
+		case !s.has(key):
+			r.unknownKey(e.key, s)
+		case e.value.kind == nullNode:
+			r.fail(e.key.pos, "`%s` has no value", key)
 		default:
-			r.suggest(e.key.pos, schemas.Nearest(key, append(slices.Clone(known), later...)), "unknown key `%s`", shorten(key))
+			r.later(e.key.pos, s.name+"."+key, key)
 		}
 	}
 	return f, true
+}
+
+// unknownKey says what was probably meant: a key of that mapping, or this key in a mapping within it.
+func (r *reader) unknownKey(key *node, s *shape) {
+	near := schemas.Nearest(key.text, s.names())
+	if in := s.keysWith(key.text); near == "" && len(in) > 0 {
+		r.fail(key.pos, "unknown key `%s` in %s: it belongs in %s", key.text, s.what, oneOf(in))
+		return
+	}
+	r.suggest(key.pos, near, "unknown key `%s`", shorten(key.text))
 }
 
 // scalar returns the text of a single value.
@@ -106,9 +124,14 @@ func (r *reader) scalar(n *node, what string) (string, bool) {
 	return n.text, true
 }
 
+// How long names and texts may be, in characters.
+const (
+	longestName = 100
+	longestText = 500
+)
+
 // name reads an id: it stands in keys, logs and metrics, so it is letters, digits and -_. of any script.
 func (r *reader) name(n *node, what string) string {
-	const longest = 100
 	text, ok := r.scalar(n, what)
 	if !ok {
 		return ""
@@ -117,8 +140,8 @@ func (r *reader) name(n *node, what string) string {
 	case text == "":
 		r.fail(n.pos, "%s is empty", what)
 		return ""
-	case utf8.RuneCountInString(text) > longest:
-		r.fail(n.pos, "%s has more than %d characters", what, longest)
+	case utf8.RuneCountInString(text) > longestName:
+		r.fail(n.pos, "%s has more than %d characters", what, longestName)
 		return ""
 	}
 	odd := strings.IndexFunc(text, func(c rune) bool {
@@ -134,10 +157,9 @@ func (r *reader) name(n *node, what string) string {
 
 // title reads a text for people.
 func (r *reader) title(n *node, what string) (string, bool) {
-	const longest = 500
 	text, ok := r.scalar(n, what)
-	if ok && utf8.RuneCountInString(text) > longest {
-		r.fail(n.pos, "%s has more than %d characters", what, longest)
+	if ok && utf8.RuneCountInString(text) > longestText {
+		r.fail(n.pos, "%s has more than %d characters", what, longestText)
 		return "", false
 	}
 	return text, ok
@@ -158,6 +180,14 @@ func (r *reader) whole(n *node, what string) int64 {
 	return value
 }
 
+// wholeAt reads the whole number above 0 at a key; 0: it is not there, or wrong, which has been reported.
+func (r *reader) wholeAt(f fields, key string) int64 {
+	if n := f.get(key); n != nil {
+		return r.whole(n, "`"+key+"`")
+	}
+	return 0
+}
+
 func (r *reader) wholeOrZero(n *node, what string) (int64, bool) {
 	text, ok := r.scalar(n, what)
 	if !ok {
@@ -174,7 +204,16 @@ func (r *reader) wholeOrZero(n *node, what string) (int64, bool) {
 	return value, true
 }
 
-func (r *reader) duration(n *node, what string) (Duration, bool) {
+// duration reads the duration at a key; false: there is none, or none that can be read, which has been reported.
+func (r *reader) duration(f fields, key string) (Duration, bool) {
+	n := f.get(key)
+	if n == nil {
+		return Duration{}, false
+	}
+	return r.durationOf(n, "`"+key+"`")
+}
+
+func (r *reader) durationOf(n *node, what string) (Duration, bool) {
 	text, ok := r.scalar(n, what)
 	if !ok {
 		return Duration{}, false
@@ -187,22 +226,63 @@ func (r *reader) duration(n *node, what string) (Duration, bool) {
 	return d, true
 }
 
-// choice reads one of some words; the value is the word's index. later are words of the grammar that this version lacks.
-func (r *reader) choice(n *node, what string, words, later []string) (int, bool) {
+// percent reads a percentage above 0.
+func (r *reader) percent(n *node, what string) (Ratio, bool) {
 	text, ok := r.scalar(n, what)
+	if !ok {
+		return Ratio{}, false
+	}
+	value, wrong := parsePercent(text)
+	if wrong != nil {
+		r.suggest(n.pos, wrong.hint, "%s: %s", what, wrong.message)
+	}
+	return value, wrong == nil
+}
+
+// yesNo reads true or false at a key; false also where it is not there.
+func (r *reader) yesNo(f fields, key string) bool {
+	n := f.get(key)
+	if n == nil {
+		return false
+	}
+	text, ok := r.scalar(n, "`"+key+"`")
+	if ok && text != "true" && text != "false" {
+		r.fail(n.pos, "`%s` must be true or false, not %q", key, shorten(text))
+	}
+	if text == "true" {
+		r.later(n.pos, f.shape.name+"."+key+": true", key+": true")
+	}
+	return text == "true"
+}
+
+// word reads one of the words of a key; the value is the word's index in the key's list. false: the key is not there, or
+// something else is, which has been reported.
+func (r *reader) word(f fields, key string) (int, bool) {
+	n := f.get(key)
+	if n == nil {
+		return 0, false
+	}
+	text, ok := r.scalar(n, "`"+key+"`")
 	if !ok {
 		return 0, false
 	}
+	words := f.shape.wordsOf(key)
 	if i := slices.Index(words, text); i >= 0 {
+		r.later(n.pos, f.shape.name+"."+key+": "+text, key+": "+text)
 		return i, true
 	}
-	if slices.Contains(later, text) {
-		r.unsupported(n.pos, strings.Trim(what, "`")+": "+text)
-		return 0, false
-	}
-	all := append(slices.Clone(words), later...)
-	r.suggest(n.pos, schemas.Nearest(text, all), "%s must be %s, not %q", what, oneOf(words), shorten(text))
+	r.suggest(n.pos, schemas.Nearest(text, words), "`%s` must be %s, not %q", key, oneOf(words), shorten(text))
 	return 0, false
+}
+
+// isWord says that a word stands at a key where something else may stand too.
+func (r *reader) isWord(f fields, key, word string) bool {
+	n := f.get(key)
+	if n == nil || n.kind != scalarNode || n.text != word {
+		return false
+	}
+	r.later(n.pos, f.shape.name+"."+key+": "+word, key+": "+word)
+	return true
 }
 
 func oneOf(words []string) string {

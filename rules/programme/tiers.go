@@ -1,6 +1,7 @@
 package programme
 
 import (
+	"slices"
 	"time"
 
 	"accrue/schemas"
@@ -8,31 +9,24 @@ import (
 
 // tiers reads the levels of the programme.
 func (p *programmeParser) tiers(n *node) {
-	f, ok := p.mapping(n, "`tiers`", []string{"by", "over", "then", "grace", "levels"}, []string{"notice", "becomes", "expiry"})
+	f, ok := p.mapping(n, &tiersShape)
 	if !ok {
 		return
 	}
 	t := &Tiers{}
 	p.out.Tiers = t
-	if by := f.get("by"); by != nil {
-		if i, ok := p.choice(by, "`by`", []string{"points", "spend", "orders"}, nil); ok {
-			t.By = []Metric{ByPoints, BySpend, ByOrders}[i]
-		}
+	if i, ok := p.word(f, "by"); ok {
+		t.By = ByPoints + Metric(i)
 	}
 	if over := f.get("over"); over != nil {
 		p.over(over, t)
 	}
-	if then := f.get("then"); then != nil {
-		if i, ok := p.choice(then, "`then`", []string{"requalify", "one_down", "keep"}, nil); ok {
-			t.Then = Then(i)
-		}
-		if t.Span == Lifetime {
-			p.warn(f.at("then"), "`then` has no effect: with `over: lifetime` nobody falls")
-		}
+	if i, ok := p.word(f, "then"); ok {
+		t.Then = Then(i)
 	}
-	if grace := f.get("grace"); grace != nil {
-		p.grace(grace, t)
-	}
+	p.grace(f, t)
+	p.endless(f, t)
+	t.Notice = p.notice(f, p.validity(t), "a level is valid for %s")
 	for _, key := range []string{"by", "over", "levels"} {
 		if !f.has(key) {
 			p.fail(n.pos, "`tiers` needs `%s`", key)
@@ -40,6 +34,60 @@ func (p *programmeParser) tiers(n *node) {
 	}
 	if levels := f.get("levels"); levels != nil {
 		p.levels(levels, t)
+	}
+	p.becomes(f, t)
+}
+
+// endless reports what has no meaning where nobody falls.
+func (p *programmeParser) endless(f fields, t *Tiers) {
+	why, pointless := "over: lifetime", []string{"then", "notice"} // a `grace` is an error there
+	if t.Span != Lifetime {
+		if t.Then != Keep {
+			return
+		}
+		why, pointless = "then: keep", []string{"grace", "notice"}
+	}
+	for _, key := range pointless {
+		if f.has(key) {
+			p.warn(f.at(key), "`%s` has no effect: with `%s` nobody falls", key, why)
+		}
+	}
+}
+
+// validity is how long a level is valid at least; zero: for ever, or not known.
+func (p *programmeParser) validity(t *Tiers) Duration {
+	if t.Span == CalendarYear {
+		return Duration{Months: 12}
+	}
+	return t.Over
+}
+
+// becomes reads what has become of the levels of earlier versions.
+func (p *programmeParser) becomes(f fields, t *Tiers) {
+	n := f.get("becomes")
+	if n == nil {
+		return
+	}
+	if n.kind != mapNode {
+		p.fail(n.pos, "`becomes` must be a mapping of removed levels to levels ({silver: gold}), not %s", n.describe())
+		return
+	}
+	ids := p.levelIDs()
+	t.Becomes = map[string]string{}
+	for _, e := range n.entries {
+		removed, now := p.name(e.key, "a removed level"), p.name(e.value, "`becomes`")
+		_, twice := t.Becomes[removed]
+		switch {
+		case removed == "" || now == "":
+		case twice:
+			p.fail(e.key.pos, "key `%s` twice", removed)
+		case slices.Contains(ids, removed):
+			p.fail(e.key.pos, "`becomes`: level %q is not removed, it is one of `levels`", removed)
+		case !slices.Contains(ids, now):
+			p.suggest(e.value.pos, schemas.Nearest(now, ids), "`becomes`: there is no level %q", now)
+		default:
+			t.Becomes[removed] = now
+		}
 	}
 }
 
@@ -53,12 +101,12 @@ func (p *programmeParser) over(n *node, t *Tiers) {
 			t.Span = CalendarYear
 			return
 		}
-		if near := schemas.Nearest(n.text, []string{"lifetime", "calendar_year"}); near != "" {
+		if near := schemas.Nearest(n.text, spanWords); near != "" {
 			p.suggest(n.pos, near, "`over` must be months or days (12 months), calendar_year or lifetime, not %q", n.text)
 			return
 		}
 	}
-	d, ok := p.duration(n, "`over`")
+	d, ok := p.durationOf(n, "`over`")
 	if !ok {
 		return
 	}
@@ -70,29 +118,30 @@ func (p *programmeParser) over(n *node, t *Tiers) {
 }
 
 // grace must be shorter than over, whatever the lengths of the months.
-func (p *programmeParser) grace(n *node, t *Tiers) {
-	d, ok := p.duration(n, "`grace`")
+func (p *programmeParser) grace(f fields, t *Tiers) {
+	d, ok := p.duration(f, "grace")
 	if !ok {
 		return
 	}
-	over := t.Over
-	switch t.Span {
-	case Lifetime:
-		p.fail(n.pos, "`grace` contradicts `over: lifetime`: nobody falls")
+	at := f.found["grace"].value.pos
+	over := p.validity(t)
+	switch {
+	case t.Span == Lifetime:
+		p.fail(at, "`grace` contradicts `over: lifetime`: nobody falls")
 		return
-	case CalendarYear:
-		over = Duration{Months: 12}
-	case Rolling:
-	default:
-		t.Grace = d
-		return // `over` failed
-	}
-	sameUnit := d.Months != 0 && over.Months != 0
-	if sameUnit && d.Months >= over.Months || !sameUnit && longestDays(d) >= shortestDays(over) {
-		p.fail(n.pos, "`grace` of %s is not shorter than `over`", d)
+	case !over.IsZero() && !shorter(d, over): // zero: `over` failed
+		p.fail(at, "`grace` of %s is not shorter than `over`", d)
 		return
 	}
 	t.Grace = d
+}
+
+// shorter says that a span is shorter than one of months or days, whatever the lengths of the months.
+func shorter(d, than Duration) bool {
+	if d.Months != 0 && than.Months != 0 {
+		return d.Months < than.Months
+	}
+	return longestDays(d) < shortestDays(than)
 }
 
 // longestDays is the most days that d can take; a part of a day counts as one.
@@ -117,7 +166,7 @@ func (p *programmeParser) levels(n *node, t *Tiers) {
 	seen := map[string]Position{}
 	before := int64(-1)
 	for i, item := range items {
-		f, ok := p.mapping(item, "a level", []string{"id", "at", "falls"}, []string{"expiry", "becomes", "notice"})
+		f, ok := p.mapping(item, &levelShape)
 		if !ok {
 			continue
 		}
@@ -134,11 +183,12 @@ func (p *programmeParser) levels(n *node, t *Tiers) {
 			}
 			seen[level.ID] = id.pos
 		}
-		if falls := f.get("falls"); falls != nil {
-			_, level.FallsNever = p.choice(falls, "`falls`", []string{"never"}, nil)
+		if _, level.FallsNever = p.word(f, "falls"); level.FallsNever && i == 0 {
+			p.warn(f.at("falls"), "`falls: never` says nothing of the first level: nobody falls below it")
 		}
+		level.Expiry = p.expiry(f)
 		if at := f.get("at"); at != nil {
-			if level.At, ok = p.threshold(at, t.By); ok {
+			if level.At, ok = p.levelAt(at, t.By); ok {
 				p.ascending(at, i, before, level.At)
 				before = level.At
 			}
@@ -147,7 +197,7 @@ func (p *programmeParser) levels(n *node, t *Tiers) {
 	}
 }
 
-func (p *programmeParser) threshold(n *node, by Metric) (int64, bool) {
+func (p *programmeParser) levelAt(n *node, by Metric) (int64, bool) {
 	if by != BySpend {
 		return p.wholeOrZero(n, "`at`")
 	}
