@@ -97,15 +97,22 @@ func programmeHeader(t *rapid.T, window string, tiers bool) string {
 	return b.String()
 }
 
+// mostFlat is the most points of a rule that gives so many.
+const mostFlat = 40
+
 func drawLimits(t *rapid.T, most int) string {
 	list := make([]string, 0, 2)
 	for range rapid.IntRange(1, 2).Draw(t, "limits") {
-		what := fmt.Sprintf("points: %d", rapid.IntRange(1, most).Draw(t, "limit points"))
+		edge := pick(t, "edge", "", ", edge: drop", ", edge: finish", ", edge: cut")
+		least := 1
+		if edge == ", edge: drop" {
+			least = mostFlat // else nothing would ever be granted, which is refused
+		}
+		what := fmt.Sprintf("points: %d", rapid.IntRange(least, most).Draw(t, "limit points"))
 		per := pick(t, "per", "day", "week", "month", "year", "ever")
 		if oneIn(t, 2, "times") {
 			what = fmt.Sprintf("times: %d", rapid.IntRange(1, 3).Draw(t, "limit times"))
 		}
-		edge := pick(t, "edge", "", ", edge: drop", ", edge: finish", ", edge: cut")
 		text := fmt.Sprintf("{%s, per: %s%s}", what, per, edge)
 		if len(list) == 0 || list[0][:7] != text[:7] || !strings.Contains(list[0], "per: "+per) {
 			list = append(list, text)
@@ -134,7 +141,7 @@ func programmeBody(t *rapid.T) string {
 }
 
 func drawRule(t *rapid.T, kind string, earning []string) []string {
-	points := rapid.IntRange(1, 40).Draw(t, "points")
+	points := rapid.IntRange(1, mostFlat).Draw(t, "points")
 	flat := fmt.Sprintf("earn: {points: %d}", points)
 	within := pick(t, "within", "", ", within: 1 month", ", within: 3 days", ", within: 48h")
 	var keys []string
