@@ -15,6 +15,13 @@ import (
 // long a shard that is restored waits for its first records.
 const fetchWait = 100 * time.Millisecond
 
+// fetchBytes bounds the answer to a fetch, and fetchPartitionBytes a partition's part in it. The client holds two answers, of
+// each broker: one that is read out and one that is under way.
+const (
+	fetchBytes          = 8 << 20
+	fetchPartitionBytes = 1 << 20
+)
+
 // How often it is looked whether offsets are stable, and for how long at most.
 const (
 	stablePause = 10 * time.Millisecond
@@ -41,6 +48,8 @@ func (c *client) Join() {
 		// A log can end in a marker. Only who sees it knows that he has read all.
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxWait(fetchWait),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		kgo.OnPartitionsAssigned(c.onAssigned),
 		kgo.OnPartitionsRevoked(c.onRevoked),
 		kgo.OnPartitionsLost(c.onLost),

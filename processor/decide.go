@@ -136,6 +136,10 @@ func (l *Lane) decideContent(ctx context.Context, h *held, r *Record, now time.T
 		return fmt.Errorf("decide record of %s/%d at offset %d in shard %d: %w", r.Topic, r.Partition.Partition, r.Offset, h.id, err)
 	}
 	delete(h.stopped, member)
+	if out.Full {
+		t.report.Full++
+		l.said.warn(l.log, now, "a member has as many events as are kept, more are decided INVALID", "shard", h.id, "event", out.Decision.EventID)
+	}
 	l.count(t, r, &o, 0)
 	l.parts[r.Partition].happened(out.Decision, now, l.o.TimersQuiet)
 	return l.stageOutcome(t, out)

@@ -21,6 +21,7 @@ type Metrics struct {
 	PointsGranted    *prometheus.CounterVec // by rule: sum of the positive available and pending deltas of new grants
 	PointsTakenBack  *prometheus.CounterVec // by rule: sum of what later entries took from grants, as a positive number
 	DeadLetters      *prometheus.CounterVec // by why: a short fixed word, not the error's text
+	FullMembers      prometheus.Counter     // events refused since their member has as many as are kept
 	TimersFired      prometheus.Counter     // accounts advanced because something fell due
 
 	TransactionsCommitted prometheus.Counter
@@ -72,6 +73,7 @@ func NewMetrics() *Metrics {
 	m.PointsGranted = m.counters("accrue_granted_points_total", "Points granted, held ones included.", "rule")
 	m.PointsTakenBack = m.counters("accrue_taken_back_points_total", "Points of grants that later entries took back.", "rule")
 	m.DeadLetters = m.counters("accrue_dead_letters_total", "Records that could not be processed and went to the dead letters.", "why")
+	m.FullMembers = m.counter("accrue_full_member_events_total", "Events decided INVALID because their member has as many events within the window as are kept.")
 	m.TimersFired = m.counter("accrue_timers_fired_total", "Accounts advanced because something fell due.")
 
 	m.TransactionsCommitted = m.counter("accrue_committed_transactions_total", "Kafka transactions known to be committed.")

@@ -37,6 +37,7 @@ type Report struct {
 	Ledger      LedgerReport
 	ByTopic     map[string]Counts // of the input topics
 	DeadLetters map[string]int    // by why, a short word
+	Full        int               // events refused since their member has as many as are kept
 	Advanced    int               // members for whom time decided something
 	Fired       []Fired           // what time decided, in order
 	Bytes       int64             // produced

@@ -32,8 +32,9 @@ func (a *Account) Handle(e Event, out *Outcome) error {
 	if answered, err := a.seen(d, f); err != nil || answered {
 		return err
 	}
-	if a.count >= MaxFacts {
+	if a.count >= MaxFacts && (!f.refunds() || a.count >= MaxFacts+MaxRefunds) {
 		d.only(schemas.OutcomeInvalid, fmt.Sprintf("the member has %d events within the window, the most that are kept", a.count))
+		out.Full = true
 		return nil
 	}
 	return a.accept(d, f)

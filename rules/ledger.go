@@ -14,8 +14,13 @@ import (
 	"accrue/schemas"
 )
 
-// MaxFacts bounds how many facts of one member are kept one by one. An event beyond it is decided INVALID with the reason.
-const MaxFacts = 50_000
+// MaxFacts bounds how many facts of one member are kept one by one. An event beyond it is decided INVALID with the reason. Refunds
+// and cancellations have room for MaxRefunds more: points must not stay with a member because there is no room to take
+// them back.
+const (
+	MaxFacts   = 50_000
+	MaxRefunds = 10_000
+)
 
 // Rows reads the stored rows of one member, with keys as Account.Save wrote them.
 type Rows interface {
@@ -174,6 +179,7 @@ type Outcome struct {
 	TierChanges []schemas.TierChange
 	Alerts      []schemas.FraudAlert
 	Notices     []schemas.Notice
+	Full        bool // the event was refused since the member has as many facts as are kept
 
 	decision schemas.Decision
 	verdicts []schemas.Verdict

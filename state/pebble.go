@@ -22,7 +22,7 @@ const (
 	memtables = 4
 	// memtableShare is the part of the memory that one memtable may have: together they get half.
 	memtableShare    = 2 * memtables
-	memtableBytesMax = 64 << 20
+	memtableBytesMax = 32 << 20
 	memtableBytesMin = 64 << 10
 
 	blockBytes     = 4 << 10   // a row is some 200 bytes, and rows are read one by one
@@ -37,7 +37,7 @@ const (
 // pebbleOptions says all that matters instead of relying on the library's defaults.
 //
 // Memory: Pebble takes memtables out of the block cache's budget, so the cache is given all of the
-// memory; of it, up to half goes to memtables (each an eighth, at most 64 MiB, and growing from 256 KiB
+// memory; of it, up to half goes to memtables (each an eighth, at most 32 MiB, and growing from 256 KiB
 // as it is used), and the rest, at least half, holds blocks. The caller releases its hold on the cache
 // once Open has returned.
 func pebbleOptions(fs vfs.FS, memory int64, h *health) (opts *pebble.Options, release func()) {
