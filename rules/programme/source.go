@@ -23,7 +23,7 @@ const (
 // source is one file as text.
 type source struct {
 	name  string
-	text  string   // without a byte order mark
+	text  string   // without a byte order mark, each line ended by a line feed
 	lines [][]rune // without their ends, split when first needed
 }
 
@@ -39,6 +39,9 @@ func newSource(name string, content []byte) (*source, *Problem) {
 		return nil, at(1, 1, "the file has %d bytes; at most %d are read", len(content), maxFileBytes)
 	}
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
+	for _, end := range []string{"\r\n", "\r"} { // YAML ends lines with each of the three
+		content = bytes.ReplaceAll(content, []byte(end), []byte("\n"))
+	}
 	if bad := invalidUTF8(content); bad >= 0 {
 		line, column := lineColumn(content, bad)
 		return nil, at(line, column, "the file is not UTF-8: byte 0x%02x", content[bad])
@@ -76,7 +79,7 @@ func newSource(name string, content []byte) (*source, *Problem) {
 
 // forbidden says which characters YAML does not allow as they are.
 func forbidden(r rune) bool {
-	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f
+	return r < ' ' && r != '\t' && r != '\n' || r == 0x7f
 }
 
 func invalidUTF8(content []byte) int {
@@ -102,7 +105,7 @@ func lineColumn(content []byte, offset int) (line, column int) {
 func (s *source) line(n int) []rune {
 	if s.lines == nil {
 		for _, line := range strings.Split(s.text, "\n") {
-			s.lines = append(s.lines, []rune(strings.TrimSuffix(line, "\r")))
+			s.lines = append(s.lines, []rune(line))
 		}
 	}
 	if n < 1 || n > len(s.lines) {
