@@ -55,6 +55,9 @@ func (d *deciding) decide(r *run, entries []schemas.PointGrant) {
 	if held && decision.Outcome == schemas.OutcomeNothing {
 		decision.Outcome = schemas.OutcomeHeld
 	}
+	if r.passed.denied {
+		decision.Outcome = schemas.OutcomeDenied
+	}
 	decision.Reason = d.reason(r, decision)
 	if d.again != "" && len(entries) == 0 {
 		decision.Outcome, decision.Reason = schemas.OutcomeDuplicate, d.again
@@ -143,7 +146,7 @@ func verdictKind(c *candidate) schemas.VerdictKind {
 	switch {
 	case c.rule.Mode == programme.Shadow:
 		return schemas.VerdictShadow
-	case c.points > 0 && !c.rule.Hold.IsZero():
+	case c.points > 0 && (c.review != nil || !c.rule.Hold.IsZero()):
 		return schemas.VerdictHeld
 	case c.points > 0:
 		return schemas.VerdictGranted

@@ -45,7 +45,7 @@ type HeldGrant struct {
 	EventID    string    `json:"event_id"`
 	Points     int64     `json:"points"`
 	TierPoints int64     `json:"tier_points"`
-	Until      time.Time `json:"until"`
+	Until      time.Time `json:"until,omitzero"` // zero: until an operator decides
 }
 
 // Count is what a limit has counted in the last period in which anything was granted.
@@ -109,7 +109,7 @@ func (a *Account) Describe() (Description, error) {
 	}
 	d.describeTier(p, s, a.asOf)
 	for _, h := range s.held.items {
-		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: instantUTC(h.due)})
+		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: momentOf(h.due)})
 	}
 	for i := range s.rules {
 		d.Rules = append(d.Rules, describeRule(&s.rules[i], p))
@@ -216,9 +216,7 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 			GrantID: grantID(a.member, g.rule, f.key, g.part), Rule: g.rule, Title: ruleOf(p, g.rule).Title,
 			Available: g.available, Pending: g.pending, Tier: g.tier, Entries: g.revision, Why: whyOf(passed.verdicts, g.rule),
 		}
-		if g.due != 0 {
-			grant.HeldUntil = instantUTC(g.due)
-		}
+		grant.HeldUntil = momentOf(g.due)
 		d.Grants = append(d.Grants, grant)
 	}
 	return d

@@ -65,6 +65,18 @@ func drawFact(t *rapid.T) *fact {
 	} else {
 		f.order = drawOrderEvent(t)
 	}
+	if rapid.Bool().Draw(t, "guarded") {
+		f.device = texts().Draw(t, "device")
+		for range rapid.IntRange(0, 2).Draw(t, "rulings") {
+			f.rulings = append(f.rulings, ruling{
+				threshold: texts().Draw(t, "threshold"), action: programme.Action(rapid.IntRange(1, 4).Draw(t, "action")),
+				until: drawInt(t, 0, "until"), measured: texts().Draw(t, "measured"),
+			})
+		}
+		if list := rapid.SliceOfN(texts(), 0, 2).Draw(t, "met"); len(list) > 0 {
+			f.met = list
+		}
+	}
 	for range rapid.IntRange(0, 3).Draw(t, "grants") {
 		f.grants = append(f.grants, grant{
 			rule: texts().Draw(t, "rule"), part: rapid.Int32().Draw(t, "part"), available: drawInt(t, -1e18, "available"), pending: drawInt(t, -1e18, "pending"),

@@ -33,6 +33,9 @@ func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 	} else {
 		d.tierCorrection(before)
 	}
+	for i := range out.Alerts {
+		out.Alerts[i].DecidedAt = d.now
+	}
 	if d.fact != nil {
 		d.decide(r, out.Entries[first:])
 	}
@@ -97,7 +100,10 @@ func (d *deciding) write(r *run, f *fact, p *programme.Programme, g *grant, w *w
 	if f.order != nil {
 		e.Source.OrderID = f.order.id
 	}
-	if !rule.Hold.IsZero() {
+	switch {
+	case w.due == noDue:
+		e.AvailableAt = time.Time{}
+	case !rule.Hold.IsZero():
 		e.AvailableAt = rule.Hold.For.AddTo(inZone(f.key.at, p), p.Zone)
 	}
 	at := f.key.at

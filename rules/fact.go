@@ -45,12 +45,16 @@ type fact struct {
 	offset    int64
 	order     *orderEvent   // with orderFact
 	checkIn   *checkInEvent // with checkInFact
+	device    string        // that it was done with; empty: not known
 	grants    []grant       // as written, in the order in which they were first written
+	rulings   []ruling      // what thresholds said to it when it first arrived
+	met       []string      // thresholds that count the events that meet a condition, this one among them
 
 	memo    *memo    // answers about the fact on its own; nil: none are kept
 	want    []wanted // what the run in progress wants the grants to be
 	decided bool     // the run in progress has decided it (want is whole), or touched it
 	changed bool     // it is among Account.changed, to be written
+	unruled bool     // it has just arrived, and the thresholds have not been asked about it
 }
 
 // orderEvent is what decisions need of an Order.
@@ -145,6 +149,7 @@ func (f *fact) encode(w *writer) {
 	}
 	w.varint(int64(f.partition))
 	w.varint(f.offset)
+	f.encodeGuarded(w)
 	switch f.key.kind {
 	case orderFact:
 		f.order.encode(w)
@@ -175,6 +180,7 @@ func decodeFact(key factKey, row []byte) (*fact, error) {
 	if f.topic == "" {
 		f.topic = defaultTopic(key.kind)
 	}
+	f.decodeGuarded(r)
 	switch key.kind {
 	case orderFact:
 		f.order = decodeOrder(r)

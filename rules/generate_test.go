@@ -24,6 +24,10 @@ type world struct {
 	parsed programme.Versions
 	events []rules.Event
 	end    time.Time // after everything; all members are advanced to it
+
+	// rulings are what thresholds said to the first replay, by event. Others are given them: they depend on the order of arrival,
+	// and once given stay.
+	rulings map[string]rules.Rulings
 }
 
 func pick[T any](t *rapid.T, label string, options ...T) T {
@@ -136,6 +140,32 @@ func programmeBody(t *rapid.T) string {
 			earning = append(earning, id)
 		}
 		fmt.Fprintf(&b, "  - {id: %s, %s}\n", id, strings.Join(drawRule(t, kind, earning), ", "))
+	}
+	b.WriteString(drawThresholds(t))
+	return b.String()
+}
+
+// drawThresholds draws guards against fraud, of which each passes now and then.
+func drawThresholds(t *rapid.T) string {
+	if !oneIn(t, 3, "fraud") {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("fraud:\n")
+	for i := range rapid.IntRange(1, 2).Draw(t, "thresholds") {
+		within := pick(t, "fraud within", "24h", "2 days", "1 month", "90m")
+		what := pick(t, "measure",
+			"on: order, measure: count, by: member, within: "+within+", over: 2",
+			"on: order, measure: sum(amount), by: member, within: "+within+", over: 100.00",
+			"on: order, measure: sum(points), by: member, within: "+within+", over: 30",
+			"on: order, measure: \"ratio(refunds, orders)\", by: member, within: "+within+", over: 40%, at_least: 2",
+			"on: check_in, measure: count, by: member, within: "+within+", over: 1",
+			"on: check_in, measure: distinct(device), by: member, within: "+within+", over: 1",
+			"on: order, when: order.total >= 50.00",
+			"on: order, when: 'member.points < 50', measure: count, by: member, within: "+within+", over: 1",
+		)
+		action := pick(t, "action", "flag", "hold", "deny", "block", "block, for: 36h")
+		fmt.Fprintf(&b, "  - {id: f%d, %s, action: %s}\n", i, what, action)
 	}
 	return b.String()
 }
@@ -259,7 +289,7 @@ func (w *world) drawEvent(t *rapid.T, member string, at time.Time, n int) rules.
 	kind := pick(t, "event", "order", "order", "order", "order", "check-in", "check-in", "refund", "refund", "part", "cancel", "placed")
 	if kind == "check-in" {
 		return rules.Event{Source: schemas.Source{Topic: schemas.TopicCheckIns}, CheckIn: &schemas.CheckIn{
-			MemberID: member, OccurredAt: at, Activity: pick(t, "activity", "check-in", "check-in", "study"),
+			MemberID: member, OccurredAt: at, Activity: pick(t, "activity", "check-in", "check-in", "study"), DeviceID: pick(t, "device", "", "a", "b"),
 		}}
 	}
 	o := &schemas.Order{

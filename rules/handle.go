@@ -13,12 +13,7 @@ import (
 // it into out. An error means that rows could not be read, or that the account contradicts itself (*Broken); nothing was
 // decided then.
 func (a *Account) Handle(e Event, out *Outcome) error {
-	out.reset()
-	_, _, occurredAt := e.head()
-	d := &deciding{account: a, out: out, event: &e, now: e.Now}
-	if d.now.IsZero() {
-		d.now = occurredAt
-	}
+	d := a.begin(&e, out)
 	if why := a.invalid(&e); why != "" {
 		d.only(schemas.OutcomeInvalid, why)
 		return nil
@@ -28,13 +23,29 @@ func (a *Account) Handle(e Event, out *Outcome) error {
 		d.only(schemas.OutcomeNothing, "no rule of this programme listens to such events")
 		return nil
 	}
+	return a.handle(d, f)
+}
+
+// begin starts to decide an event.
+func (a *Account) begin(e *Event, out *Outcome) *deciding {
+	out.reset()
+	_, _, occurredAt := e.head()
+	d := &deciding{account: a, out: out, event: e, now: e.Now}
+	if d.now.IsZero() {
+		d.now = occurredAt
+	}
+	return d
+}
+
+// handle decides an event that is well formed.
+func (a *Account) handle(d *deciding, f *fact) error {
 	d.fact = f
 	if answered, err := a.seen(d, f); err != nil || answered {
 		return err
 	}
 	if a.count >= MaxFacts && (!f.refunds() || a.count >= MaxFacts+MaxRefunds) {
 		d.only(schemas.OutcomeInvalid, fmt.Sprintf("the member has %d events within the window, the most that are kept", a.count))
-		out.Full = true
+		d.out.Full = true
 		return nil
 	}
 	return a.accept(d, f)
@@ -42,18 +53,18 @@ func (a *Account) Handle(e Event, out *Outcome) error {
 
 // newFact turns an event into a fact; nil where no rule of this version can listen to it.
 func newFact(e *Event) *fact {
-	f := &fact{semantics: semantics, topic: e.Source.Topic, partition: e.Source.Partition, offset: e.Source.Offset}
+	f := &fact{semantics: semantics, topic: e.Source.Topic, partition: e.Source.Partition, offset: e.Source.Offset, unruled: true}
 	switch {
 	case e.Order != nil:
 		o := e.Order
-		f.key = factKey{o.OccurredAt.UnixMilli(), orderFact, o.EventID}
+		f.key, f.device = factKey{o.OccurredAt.UnixMilli(), orderFact, o.EventID}, o.DeviceID
 		f.order = &orderEvent{
 			id: o.OrderID, status: o.Status, currency: o.Currency, channel: o.Channel, store: o.Store, coupons: o.Coupons,
 			lines: o.Lines, refunded: o.RefundedLines, attributes: attributesOf(o.Attributes),
 		}
 	case e.CheckIn != nil:
 		c := e.CheckIn
-		f.key = factKey{c.OccurredAt.UnixMilli(), checkInFact, c.EventID}
+		f.key, f.device = factKey{c.OccurredAt.UnixMilli(), checkInFact, c.EventID}, c.DeviceID
 		f.checkIn = &checkInEvent{c.Activity, c.Channel, c.Store, attributesOf(c.Attributes)}
 	default:
 		return nil
@@ -159,6 +170,7 @@ func (a *Account) accept(d *deciding, f *fact) error {
 
 // settled enters an accepted fact in what is remembered.
 func (a *Account) settled(f *fact) {
+	f.unruled = false // where nothing was asked of the rules, nothing was measured, and never will be
 	a.newest = max(a.newest, f.key.at)
 	a.asOf = max(a.asOf, f.key.at)
 	a.any = true
@@ -179,6 +191,7 @@ func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, cause error) er
 	if !errors.Is(cause, errOverflow) {
 		return cause
 	}
+	d.out.Alerts = d.out.Alerts[:0]
 	if headSpoiled {
 		if err := a.rebuild(); err != nil {
 			return err

@@ -191,7 +191,7 @@ func TestReplayIsByteIdentical(t *testing.T) {
 		first := w.replay(t).all(w.events)
 		first.finish()
 		second := w.replay(t)
-		second.ledger = w.newLedger(t)
+		second.ledger, second.measures = w.newLedger(t), true
 		second.all(w.events).finish()
 		same("the second time it wrote", second, first, first.log.String(), second.log.String())
 	})

@@ -44,6 +44,7 @@ type version struct {
 	programme *programme.Programme
 	orders    []int // indices of the rules that listen to orders, in file order
 	checkIns  []int
+	guards    guards
 	asks      []asks             // by rule: what its conditions depend on
 	words     []ruleWords        // by rule
 	longest   programme.Duration // the longest hold or `within` that spans orders, or return_window
@@ -65,6 +66,7 @@ func NewLedger(versions programme.Versions) (*Ledger, error) {
 			l.earnOn = append(l.earnOn, p.EarnOn)
 		}
 		made := version{from: v.From.UnixMilli(), programme: p, longest: p.ReturnWindow}
+		made.guard(p.Fraud)
 		made.asks, made.words = make([]asks, len(p.Rules)), make([]ruleWords, len(p.Rules))
 		for i, rule := range p.Rules {
 			made.asks[i], made.words[i] = asksOf(rule), wordsOf(rule, p)

@@ -149,7 +149,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 	case programme.CountsTier:
 		available = 0
 	}
-	if c.rule.Hold.IsZero() {
+	if c.rule.Hold.IsZero() && c.review == nil {
 		w.available, w.tier = available, tier
 		var err error
 		if r.s.points, err = addInt(r.s.points, available); err != nil {
@@ -159,7 +159,10 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 			return err
 		}
 	} else {
-		w.pending, w.due = available, c.rule.Hold.For.AddTo(now, p.Zone).UnixMilli()
+		w.pending, w.due = available, noDue
+		if c.review == nil {
+			w.due = c.rule.Hold.For.AddTo(now, p.Zone).UnixMilli()
+		}
 		var err error
 		if r.s.pending, err = addInt(r.s.pending, available); err != nil {
 			return err

@@ -18,12 +18,14 @@ type candidate struct {
 	counted programme.Money
 	points  int64 // granted in the end, over all parts
 	cut     binding
+	review  *ruling // which holds what is granted; nil: none does
 }
 
 // pass decides one fact: what the rules say to it, what that makes of the standing, and the grants that it wants.
 func (r *run) pass(f *fact) error {
 	from := r.begin(f)
 	err := r.passKind(f)
+	r.s.fraud.block(f)
 	f.want = r.wants[from:len(r.wants):len(r.wants)]
 	return err
 }
@@ -131,13 +133,28 @@ func (r *run) see(p *programme.Programme, now time.Time) {
 	}}
 }
 
-// ask takes the rules in file order: condition and amount; then, where all amounts are known, groups and boosts; then
-// limits and hold of each.
+// ask asks the thresholds about an event that has just arrived, and then the rules, unless the event is denied.
 func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest remains) error {
+	if f.unruled {
+		if err := r.measure(v, listening, f, now, rest); err != nil {
+			return err
+		}
+	}
+	if why := r.s.fraud.denies(f, v.programme); why != "" {
+		r.deny(v, listening, f, why)
+		return nil
+	}
+	r.review = f.review()
+	return r.askRules(v, listening, f, now, rest)
+}
+
+// askRules takes the rules in file order: condition and amount; then, where all amounts are known, groups and boosts; then
+// limits and hold of each.
+func (r *run) askRules(v *version, listening []int, f *fact, now time.Time, rest remains) error {
 	p := v.programme
 	cands := r.cands[:0]
 	for _, index := range listening {
-		cands = append(cands, candidate{rule: p.Rules[index], index: index, parts: 1})
+		cands = append(cands, candidate{rule: p.Rules[index], index: index, parts: 1, review: r.review})
 		c := &cands[len(cands)-1]
 		r.meet(c, f, v, rest)
 		if c.met && c.rule.Earn != nil {

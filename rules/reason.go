@@ -15,7 +15,7 @@ import (
 type because struct {
 	kind   reasonKind
 	number int64 // what the kind says
-	failed error // with failedWhen and failedLines
+	failed error // with failedWhen, failedLines and deniedEvent
 }
 
 type reasonKind uint8
@@ -36,6 +36,7 @@ const (
 	dayCounted                      // each streak: the day has counted already
 	daysShort                       // each streak; number: those counted
 	spendShort                      // each spend; number: what is unused
+	deniedEvent                     // a threshold denies the event, or the member is blocked
 )
 
 // binding is the limit that cut a grant, with its numbers.
@@ -151,7 +152,13 @@ func (t *pieces) reason(c *candidate, v *version) {
 	switch {
 	case c.points != 0:
 		t.addPoints(c.points)
-		if !shadow {
+		switch {
+		case shadow:
+		case c.review != nil:
+			t.add(", held until an operator decides (")
+			t.add(c.review.why())
+			t.add(")")
+		default:
 			t.add(w.held)
 		}
 		t.add(": ")
@@ -189,6 +196,8 @@ func (t *pieces) why(c *candidate, w *ruleWords, p *programme.Programme) {
 		t.add(" points are rounded to 0")
 	case lostInGroup:
 		t.add(w.group)
+	case deniedEvent:
+		t.add(c.why.failed.Error())
 	case nothingBoosts:
 		t.add("the rules that it boosts give nothing")
 	case notLargest:

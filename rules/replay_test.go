@@ -70,19 +70,26 @@ type replay struct {
 	grants   map[string]*grantSum
 	members  map[string]*standing
 	sent     []rules.Event
-	log      bytes.Buffer // what was written, as JSON lines
-	late     int          // events decided LATE
+	log      bytes.Buffer         // what was written, as JSON lines
+	outcome  schemas.Outcome      // of the last event
+	late     int                  // events decided LATE
+	alerts   []schemas.FraudAlert // of the last event
+	measures bool                 // thresholds are asked; else what they said to the first replay is given
 }
 
 func (w *world) replay(t rapid.TB) *replay {
+	measures := w.rulings == nil
+	if measures {
+		w.rulings = map[string]rules.Rulings{}
+	}
 	return &replay{
-		t: t, w: w, ledger: w.ledger, accounts: map[string]*rules.Account{}, grants: map[string]*grantSum{}, members: map[string]*standing{},
+		measures: measures, t: t, w: w, ledger: w.ledger, accounts: map[string]*rules.Account{}, grants: map[string]*grantSum{}, members: map[string]*standing{},
 	}
 }
 
 // stored makes the replay save each account after each event.
 func (r *replay) stored() *replay {
-	r.stores = map[string]rowStore{}
+	r.stores, r.measures = map[string]rowStore{}, true // what thresholds count is in the rows, too
 	return r
 }
 
@@ -122,7 +129,15 @@ func (r *replay) handle(e rules.Event) {
 	r.sent = append(r.sent, e)
 	a := r.open(e.Member())
 	var out rules.Outcome
-	if err := a.Handle(e, &out); err != nil {
+	name := e.Member() + e.Source.Topic + eventID(&e)
+	if r.measures {
+		if err := a.Handle(e, &out); err != nil {
+			r.fatalf("handle event: %v", err)
+		}
+		if out.Decision != nil && out.Decision.Outcome != schemas.OutcomeDuplicate {
+			r.w.rulings[name] = a.RulingsOf(e)
+		}
+	} else if err := a.HandleRuled(e, r.w.rulings[name], &out); err != nil {
 		r.fatalf("handle event: %v", err)
 	}
 	if out.Decision == nil || out.Decision.EventID != eventID(&e) || out.Decision.Reason == "" {
@@ -133,6 +148,7 @@ func (r *replay) handle(e rules.Event) {
 	}
 	r.take(e.Member(), &out)
 	r.record(schemas.TopicDecisions, out.Decision)
+	r.outcome = out.Decision.Outcome
 }
 
 // advance lets happen what falls due for a member.
@@ -207,6 +223,10 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		}
 		m.tier, m.until = c.To, c.ValidUntil
 		r.record(schemas.TopicTierChanges, c)
+	}
+	r.alerts = out.Alerts
+	for i := range out.Alerts {
+		r.record(schemas.TopicFraudAlerts, &out.Alerts[i])
 	}
 	if r.stores != nil {
 		r.open(member).Save(&r.buffer, r.stores[member].put)

@@ -153,7 +153,7 @@ func standingRow(s *standing) StandingRow {
 		Tier: s.tier.id, TierUntil: momentOf(s.tier.validUntil), Limits: describeCounts(s.limits),
 	}
 	for _, h := range s.held.items {
-		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: instantUTC(h.due)})
+		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: momentOf(h.due)})
 	}
 	for i := range s.rules {
 		u := &s.rules[i]
@@ -188,9 +188,9 @@ func factRow(f *fact) *FactRow {
 	return d
 }
 
-// momentOf is an instant of which 0 means none.
+// momentOf is an instant of which 0 and noDue mean none.
 func momentOf(ms int64) time.Time {
-	if ms == 0 {
+	if ms == 0 || ms == noDue {
 		return time.Time{}
 	}
 	return instantUTC(ms)

@@ -27,6 +27,7 @@ type run struct {
 	order   programme.OrderView  // what it sees of the event: one of the two
 	checkIn programme.CheckInView
 	periods periods // of the event of the pass
+	review  *ruling // which holds the grants of the pass until an operator decides; nil: none does
 }
 
 // passResult is what the rules said to the explained fact.
@@ -34,6 +35,7 @@ type passResult struct {
 	verdicts []schemas.Verdict
 	summary  string // of the verdicts
 	reason   string // why nothing was asked of the rules; empty: they were asked
+	denied   bool   // no rule may grant anything; summary says why
 }
 
 // newRun takes a run out of the pool, whose buffers it reuses.

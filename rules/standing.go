@@ -18,6 +18,7 @@ type standing struct {
 	checkInStreak int32 // days in a row up to it
 
 	tier   tierStanding
+	fraud  fraudStanding
 	metric metricStanding
 	held   series[heldAt]
 	// heldTier is the sum of held in tier points. It is not stored.
@@ -147,7 +148,7 @@ func (s *standing) releasable() error {
 }
 
 func (s *standing) firstRelease() int64 {
-	if s.held.len() == 0 {
+	if s.held.len() == 0 || s.held.items[0].due == noDue {
 		return 0
 	}
 	return s.held.items[0].due
@@ -170,6 +171,7 @@ func (s *standing) save(w *writer, owner string, rows *rowWriter) {
 	w.varint(s.tier.since)
 	w.varint(s.tier.value)
 	w.string(s.tier.floor)
+	s.fraud.save(w)
 	w.varint(s.metric.total)
 	w.varint(int64(s.metric.year))
 	w.varint(s.metric.current)
@@ -196,6 +198,7 @@ func loadStanding(r *reader, owner string, rows Rows) *standing {
 		points: r.varint(), pending: r.varint(), orders: r.varint(), spend: programme.Money(r.varint()),
 		checkInDay: int32(r.varint()), checkInStreak: int32(r.varint()),
 		tier:   tierStanding{id: r.string(), validUntil: r.varint(), graceUntil: r.varint(), since: r.varint(), value: r.varint(), floor: r.string()},
+		fraud:  loadFraud(r),
 		metric: metricStanding{total: r.varint(), year: int32(r.varint()), current: r.varint(), before: r.varint()},
 	}
 	s.metric.rolling = loadSeries(r, owner+"m", rows, getAmountAt)

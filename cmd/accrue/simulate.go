@@ -184,6 +184,11 @@ func (s *simulation) write(o *rules.Outcome) error {
 			return err
 		}
 	}
+	for i := range o.Alerts {
+		if err := s.record(schemas.TopicFraudAlerts, o.Alerts[i].MemberID, &o.Alerts[i]); err != nil {
+			return err
+		}
+	}
 	if o.Decision != nil {
 		if err := s.record(schemas.TopicDecisions, o.Decision.MemberID, o.Decision); err != nil {
 			return err

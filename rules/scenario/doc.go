@@ -20,15 +20,16 @@
 //	steps     a list of events and expectations:
 //
 //	order     id; at, total or lines [{line, sku, category, brand, quantity, amount, tags}], status (default: earn_on),
-//	          currency, channel, store, coupons, attributes
+//	          currency, channel, store, device, coupons, attributes
 //	refund    id of the order; at, lines [{line, quantity, amount}], or amount (of an order with a total; lowers it), or
 //	          neither: everything
 //	cancel    id of the order; at
-//	check-in  the member (may be empty); at, activity, channel, store, attributes
+//	check-in  the member (may be empty); at, activity, channel, store, device, attributes
 //	again     the event id of an event before, sent once more as it was
 //	expect    at (first let happen what falls due until then, that instant included), balance, pending, tier, until (the end of the
 //	          tier, as the last tier record says it; never), change (direction of the last tier record), points by rule
-//	          (pending ones are among them), decision and reason (a part of it) of the last event
+//	          (pending ones are among them), decision and reason (a part of it) of the last event, alerts (the
+//	          thresholds that it passed, "burst, farm"; none)
 //
 // Events have an event id of their own, `event`. By default it is the order's id with what happened ("o1 paid",
 // "o1 refund", "o1 cancel") or the member's check-in ("anna check-in"), with a number from the second on ("o1 refund 2").

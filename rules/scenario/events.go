@@ -107,7 +107,7 @@ func (e *events) order(st step, at time.Time) (sent, string) {
 	p := e.versions.At(at)
 	o := &schemas.Order{
 		OrderID: e.text(st.what, "order"), OccurredAt: at, Status: p.EarnOn, Currency: p.Currency.Code,
-		Channel: e.text(st.keys["channel"], "channel"), Store: e.text(st.keys["store"], "store"),
+		Channel: e.text(st.keys["channel"], "channel"), Store: e.text(st.keys["store"], "store"), DeviceID: e.text(st.keys["device"], "device"),
 		Coupons: e.texts(st.keys["coupons"], "coupons"), Attributes: e.attributes(st.keys["attributes"]),
 	}
 	if status := e.text(st.keys["status"], "status"); status != "" {
@@ -191,7 +191,7 @@ func (e *events) takeBack(st step, at time.Time) (sent, string) {
 func (e *events) checkIn(st step, at time.Time) (sent, string) {
 	c := &schemas.CheckIn{
 		MemberID: e.text(st.what, "check-in"), OccurredAt: at, Activity: e.text(st.keys["activity"], "activity"),
-		Channel: e.text(st.keys["channel"], "channel"), Store: e.text(st.keys["store"], "store"),
+		Channel: e.text(st.keys["channel"], "channel"), Store: e.text(st.keys["store"], "store"), DeviceID: e.text(st.keys["device"], "device"),
 		Attributes: e.attributes(st.keys["attributes"]),
 	}
 	if c.MemberID == "" {

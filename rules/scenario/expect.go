@@ -38,6 +38,11 @@ func (r *runner) expect(st step) error {
 	e.numbers(keys)
 	e.tier(keys)
 	e.decision(keys)
+	alerts := "none"
+	if len(m.alerts) > 0 {
+		alerts = strings.Join(m.alerts, ", ")
+	}
+	e.word(keys["alerts"], "alerts", alerts, "has the alerts %s, expected %s")
 	if v := keys["points"]; v != nil {
 		e.points(v)
 	}

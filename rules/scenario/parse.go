@@ -35,13 +35,13 @@ type script struct {
 func stepKeys(kind string) []string {
 	switch kind {
 	case "order":
-		return []string{"order", "member", "at", "event", "status", "currency", "total", "lines", "channel", "store", "coupons", "attributes"}
+		return []string{"order", "member", "at", "event", "status", "currency", "total", "lines", "channel", "store", "device", "coupons", "attributes"}
 	case "refund":
 		return []string{"refund", "member", "at", "event", "lines", "amount"}
 	case "cancel":
 		return []string{"cancel", "member", "at", "event"}
 	case "check-in":
-		return []string{"check-in", "member", "at", "event", "activity", "channel", "store", "attributes"}
+		return []string{"check-in", "member", "at", "event", "activity", "channel", "store", "device", "attributes"}
 	case "again":
 		return []string{"again"}
 	case "expect":
@@ -51,7 +51,7 @@ func stepKeys(kind string) []string {
 }
 
 func expectKeys() []string {
-	return []string{"member", "at", "balance", "pending", "tier", "until", "change", "points", "decision", "reason"}
+	return []string{"member", "at", "balance", "pending", "tier", "until", "change", "points", "decision", "reason", "alerts"}
 }
 
 // readScript reads a scenario with its programme. Where problems were found it is not to be run.

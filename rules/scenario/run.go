@@ -60,6 +60,7 @@ type member struct {
 	tier     string
 	change   *schemas.TierChange // the last; nil: none yet
 	decision *schemas.Decision   // of the last event
+	alerts   []string            // the thresholds that the last event passed
 	after    string              // what happened last, in words
 }
 
@@ -87,7 +88,10 @@ func (r *runner) step(st step) error {
 		return fmt.Errorf("decide %s: %w", event.name, err)
 	}
 	m.take(&out)
-	m.decision = out.Decision
+	m.decision, m.alerts = out.Decision, nil
+	for i := range out.Alerts {
+		m.alerts = append(m.alerts, out.Alerts[i].ThresholdID)
+	}
 	m.after = fmt.Sprintf("after %s of %s", event.name, r.instantText(event.at))
 	r.last = id
 	return nil

@@ -1,0 +1,26 @@
+package rules
+
+// Rulings are what thresholds said to an event when it first arrived.
+type Rulings []ruling
+
+// RulingsOf returns the rulings of an event that the account has decided and not folded away.
+func (a *Account) RulingsOf(e Event) Rulings {
+	key := newFact(&e).key
+	for _, f := range a.facts {
+		if f.key == key {
+			return f.rulings
+		}
+	}
+	return nil
+}
+
+// HandleRuled is Handle for an event about which no threshold is asked: it has the rulings already.
+func (a *Account) HandleRuled(e Event, given Rulings, out *Outcome) error {
+	d := a.begin(&e, out)
+	if a.invalid(&e) != "" {
+		return a.Handle(e, out)
+	}
+	f := newFact(&e)
+	f.unruled, f.rulings = false, given
+	return a.handle(d, f)
+}
