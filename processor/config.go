@@ -29,6 +29,7 @@ type Config struct {
 	Commit   CommitConfig
 	State    StateConfig
 	Timers   TimersConfig
+	Random   RandomConfig
 	HTTP     HTTPConfig
 	LogLevel string // debug, info, warn or error
 }
@@ -100,6 +101,29 @@ type TimersConfig struct {
 	// Quiet is how long ago the last event must be that had happened longer ago than this: while an input brings nothing but
 	// such, history is coming in, and more of it may be on its way.
 	Quiet time.Duration
+}
+
+// RandomConfig is about the lots that rules draw (chance, random).
+type RandomConfig struct {
+	KeyFile string // the secret under which they are drawn; empty: no rule may draw lots
+}
+
+// minKey is the least length of the secret, in bytes: it must not be found by trying.
+const minKey = 16
+
+// Key reads the secret; nil where no file is named.
+func (r RandomConfig) Key() ([]byte, error) {
+	if r.KeyFile == "" {
+		return nil, nil
+	}
+	key, err := readSecret(r.KeyFile)
+	if err == nil && len(key) < minKey {
+		err = fmt.Errorf("%s holds %d bytes, at least %d are needed: make one with `openssl rand -hex 32`", r.KeyFile, len(key), minKey)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the secret for lots: %w", err)
+	}
+	return []byte(key), nil
 }
 
 // HTTPConfig is about the one HTTP port.

@@ -24,6 +24,7 @@ func (l *configLoader) check(c *Config) {
 	l.checkNames(c)
 	l.checkKafka(c.Kafka)
 	l.checkRegistry(c.Registry)
+	l.checkRandom(c.Random)
 	l.checkHTTP(c.HTTP)
 	l.checkRange("lanes", int64(c.Lanes), 1, maxLanes)
 	l.checkRange("standbys", int64(c.Standbys), 0, maxStandbys)
@@ -165,6 +166,13 @@ func (l *configLoader) checkTLS(section string, t TLSConfig) {
 		if _, err := os.ReadFile(f[1]); err != nil {
 			l.at(section+f[0], "cannot be read: %v", err)
 		}
+	}
+}
+
+// checkRandom looks at the secret now, not when the first lot is drawn.
+func (l *configLoader) checkRandom(r RandomConfig) {
+	if _, err := r.Key(); err != nil {
+		l.at("random.key_file", "cannot be used: %v", err)
 	}
 }
 

@@ -69,6 +69,7 @@ func (c *Config) keys() []configKey {
 		{path: "state.memory", set: func(texts []string) (err error) { c.State.Memory, err = ParseMemory(texts[0]); return err }},
 		duration("state.flush_every", &c.State.FlushEvery),
 		duration("timers.quiet", &c.Timers.Quiet),
+		text("random.key_file", &c.Random.KeyFile),
 		text("http.listen", &c.HTTP.Listen),
 		text("http.viewer_token_file", &c.HTTP.ViewerTokenFile),
 		text("http.operator_token_file", &c.HTTP.OperatorTokenFile),

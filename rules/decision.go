@@ -55,7 +55,7 @@ func (d *deciding) decide(r *run, entries []schemas.PointGrant) {
 	if held && decision.Outcome == schemas.OutcomeNothing {
 		decision.Outcome = schemas.OutcomeHeld
 	}
-	if r.passed.denied {
+	if r.passed.denied != "" {
 		decision.Outcome = schemas.OutcomeDenied
 	}
 	decision.Reason = d.reason(r, decision)

@@ -54,7 +54,7 @@ func drawAttributes(t *rapid.T) []attribute {
 
 func drawFact(t *rapid.T) *fact {
 	f := &fact{
-		key: drawKey(t), semantics: rapid.Uint64().Draw(t, "semantics"), topic: rapid.SampledFrom([]string{"", "shop.orders"}).Draw(t, "topic"),
+		key: drawKey(t), semantics: rapid.Uint64Range(0, 1<<60).Draw(t, "semantics"), topic: rapid.SampledFrom([]string{"", "shop.orders"}).Draw(t, "topic"),
 		partition: rapid.Int32().Draw(t, "partition"), offset: rapid.Int64().Draw(t, "offset"),
 	}
 	if f.topic == "" {
@@ -77,10 +77,14 @@ func drawFact(t *rapid.T) *fact {
 			f.met = list
 		}
 	}
+	if f.seeded = rapid.Bool().Draw(t, "seeded"); f.seeded {
+		f.seed = rapid.Uint64().Draw(t, "seed")
+	}
 	for range rapid.IntRange(0, 3).Draw(t, "grants") {
 		f.grants = append(f.grants, grant{
 			rule: texts().Draw(t, "rule"), part: rapid.Int32().Draw(t, "part"), available: drawInt(t, -1e18, "available"), pending: drawInt(t, -1e18, "pending"),
 			tier: drawInt(t, -1e18, "tier"), revision: rapid.Int32().Draw(t, "revision"), due: drawInt(t, 0, "due"),
+			booked: f.key.at, at: f.key.at + rapid.Int64Range(0, 1e12).Draw(t, "available after"),
 		})
 	}
 	return f

@@ -43,7 +43,6 @@ func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 
 // difference writes what is missing between what the grants of a fact should be and what was written for them.
 func (d *deciding) difference(r *run, f *fact) {
-	p := d.account.ledger.at(f.key.at).programme
 	if f.grants == nil && len(f.want) > 0 {
 		f.grants = make([]grant, 0, len(f.want))
 	}
@@ -57,12 +56,12 @@ func (d *deciding) difference(r *run, f *fact) {
 			f.grants = append(f.grants, grant{rule: w.rule, part: w.part})
 			g = &f.grants[len(f.grants)-1]
 		}
-		d.write(r, f, p, g, w)
+		d.write(r, f, g, w)
 	}
 	for i := range f.grants {
 		g := &f.grants[i]
 		if !wants(f, g) {
-			d.write(r, f, p, g, &wanted{rule: g.rule, part: g.part})
+			d.write(r, f, g, &wanted{rule: g.rule, part: g.part, booked: g.booked, at: g.at})
 		}
 	}
 }
@@ -77,7 +76,7 @@ func wants(f *fact, g *grant) bool {
 }
 
 // write makes the entry that brings a grant from what was written to what is wanted, if the two differ.
-func (d *deciding) write(r *run, f *fact, p *programme.Programme, g *grant, w *wanted) {
+func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 	available, pending, tier := w.available-g.available, w.pending-g.pending, w.tier-g.tier
 	if available == 0 && pending == 0 && tier == 0 && w.due == g.due {
 		return
@@ -85,14 +84,18 @@ func (d *deciding) write(r *run, f *fact, p *programme.Programme, g *grant, w *w
 	kind := entryKind(g, w)
 	released := g.due
 	was := grantPoints(g.available, g.pending, g.tier)
-	*g = grant{rule: w.rule, part: w.part, available: w.available, pending: w.pending, tier: w.tier, due: w.due, revision: g.revision + 1}
+	*g = grant{
+		rule: w.rule, part: w.part, available: w.available, pending: w.pending, tier: w.tier, due: w.due, booked: w.booked, at: w.at,
+		revision: g.revision + 1,
+	}
 	d.account.change(f)
+	p := d.account.ledger.at(g.booked).programme
 	rule := ruleOf(p, w.rule)
 	id := entryID(d.account.member, w.rule, f.key, w.part, g.revision)
 	d.out.Entries = append(d.out.Entries, schemas.PointGrant{
 		EntryID: id, GrantID: id[:grantIDLength], MemberID: d.account.member, Entry: kind,
 		AvailableDelta: available, PendingDelta: pending, TierDelta: tier,
-		AvailableAt: time.UnixMilli(f.key.at).UTC(), RuleID: w.rule, RuleTitle: rule.Title, ProgrammeVersion: p.Version,
+		AvailableAt: time.UnixMilli(g.at).UTC(), RuleID: w.rule, RuleTitle: rule.Title, ProgrammeVersion: p.Version, Campaign: rule.Campaign,
 		Source:    schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event},
 		DecidedAt: d.now,
 	})
@@ -100,13 +103,10 @@ func (d *deciding) write(r *run, f *fact, p *programme.Programme, g *grant, w *w
 	if f.order != nil {
 		e.Source.OrderID = f.order.id
 	}
-	switch {
-	case w.due == noDue:
+	if g.at == noDue {
 		e.AvailableAt = time.Time{}
-	case !rule.Hold.IsZero():
-		e.AvailableAt = rule.Hold.For.AddTo(inZone(f.key.at, p), p.Zone)
 	}
-	at := f.key.at
+	at := g.booked
 	if d.fact != nil {
 		e.Cause = d.fact.key.event
 		at = max(at, d.fact.key.at)
@@ -116,7 +116,7 @@ func (d *deciding) write(r *run, f *fact, p *programme.Programme, g *grant, w *w
 		e.Cause = ""
 	}
 	e.OccurredAt = time.UnixMilli(at).UTC()
-	e.Reason = d.entryReason(r, f, kind, rule, was, grantPoints(w.available, w.pending, w.tier))
+	e.Reason = d.entryReason(r, f, g, kind, rule, was, grantPoints(w.available, w.pending, w.tier))
 }
 
 func entryKind(g *grant, w *wanted) schemas.EntryKind {
@@ -152,7 +152,7 @@ func ruleOf(p *programme.Programme, id string) *programme.Rule {
 	return &programme.Rule{}
 }
 
-func (d *deciding) entryReason(r *run, f *fact, kind schemas.EntryKind, rule *programme.Rule, was, is int64) string {
+func (d *deciding) entryReason(r *run, f *fact, g *grant, kind schemas.EntryKind, rule *programme.Rule, was, is int64) string {
 	switch {
 	case kind == schemas.EntryReleased:
 		return fmt.Sprintf("the hold of %s is over", rule.Hold.For)
@@ -162,6 +162,9 @@ func (d *deciding) entryReason(r *run, f *fact, kind schemas.EntryKind, rule *pr
 				return r.passed.verdicts[i].Reason
 			}
 		}
+	}
+	if g.revision == 1 && rule.On == programme.OnTierUp && g.booked != f.key.at {
+		return "the release of held points has raised the tier: " + pointsText(is)
 	}
 	var buffer [128]byte
 	text := append(append(buffer[:0], d.causeText()...), ": "...)

@@ -55,6 +55,8 @@ type fact struct {
 	decided bool     // the run in progress has decided it (want is whole), or touched it
 	changed bool     // it is among Account.changed, to be written
 	unruled bool     // it has just arrived, and the thresholds have not been asked about it
+	seed    uint64   // of the lots drawn for it
+	seeded  bool     // seed is made
 }
 
 // orderEvent is what decisions need of an Order.
@@ -89,6 +91,8 @@ type grant struct {
 	tier      int64
 	revision  int32 // number of entries written
 	due       int64 // when its points are released; 0: they are not held, or no more
+	booked    int64 // when it was granted: the fact's time, or that of a release that raised the tier
+	at        int64 // from when on its points can be spent
 }
 
 // wanted is what a grant should be.
@@ -99,6 +103,8 @@ type wanted struct {
 	pending   int64
 	tier      int64
 	due       int64
+	booked    int64
+	at        int64
 }
 
 func attributesOf(m map[string]string) []attribute {
@@ -141,7 +147,12 @@ func (f *fact) pending() bool {
 
 func (f *fact) encode(w *writer) {
 	w.byte(formatVersion)
-	w.uvarint(f.semantics)
+	if f.seeded {
+		w.uvarint(f.semantics<<1 | 1)
+		w.uint64(f.seed)
+	} else {
+		w.uvarint(f.semantics << 1)
+	}
 	if f.topic == defaultTopic(f.key.kind) {
 		w.string("")
 	} else {
@@ -161,22 +172,53 @@ func (f *fact) encode(w *writer) {
 	}
 	w.uvarint(uint64(len(f.grants)))
 	for i := range f.grants {
-		g := &f.grants[i]
-		w.string(g.rule)
-		w.varint(int64(g.part))
-		w.varint(g.available)
-		w.varint(g.pending)
-		w.varint(g.tier)
-		w.varint(int64(g.revision))
-		w.varint(g.due)
+		f.grants[i].encode(w, f.key.at)
 	}
+}
+
+// encode writes a grant of a fact at an instant. Most are granted at that instant and can be spent at once, or when they are
+// released; of the others a flag beside the part tells.
+func (g *grant) encode(w *writer, at int64) {
+	w.string(g.rule)
+	plain := g.booked == at && g.at == max(at, g.due)
+	if plain {
+		w.varint(int64(g.part) << 1)
+	} else {
+		w.varint(int64(g.part)<<1 | 1)
+	}
+	w.varint(g.available)
+	w.varint(g.pending)
+	w.varint(g.tier)
+	w.varint(int64(g.revision))
+	w.varint(g.due)
+	if !plain {
+		w.varint(g.booked - at)
+		w.varint(g.at - at)
+	}
+}
+
+func decodeGrant(r *reader, at int64) grant {
+	g := grant{rule: r.string()}
+	part := r.varint()
+	g.part, g.available, g.pending, g.tier = int32(part>>1), r.varint(), r.varint(), r.varint()
+	g.revision, g.due = int32(r.varint()), r.varint()
+	g.booked, g.at = at, max(at, g.due)
+	if part&1 != 0 {
+		g.booked, g.at = at+r.varint(), at+r.varint()
+	}
+	return g
 }
 
 // decodeFact copies what it needs of the row, in one piece.
 func decodeFact(key factKey, row []byte) (*fact, error) {
 	r := &reader{rest: row, text: string(row)}
 	r.version()
-	f := &fact{key: key, semantics: r.uvarint(), topic: r.string(), partition: int32(r.varint()), offset: r.varint()}
+	f := &fact{key: key, semantics: r.uvarint()}
+	if f.seeded = f.semantics&1 != 0; f.seeded {
+		f.seed = r.uint64()
+	}
+	f.semantics >>= 1
+	f.topic, f.partition, f.offset = r.string(), int32(r.varint()), r.varint()
 	if f.topic == "" {
 		f.topic = defaultTopic(key.kind)
 	}
@@ -193,10 +235,7 @@ func decodeFact(key factKey, row []byte) (*fact, error) {
 		f.grants = make([]grant, n)
 	}
 	for i := range f.grants {
-		f.grants[i] = grant{
-			rule: r.string(), part: int32(r.varint()), available: r.varint(), pending: r.varint(), tier: r.varint(),
-			revision: int32(r.varint()), due: r.varint(),
-		}
+		f.grants[i] = decodeGrant(r, key.at)
 	}
 	if err := r.end(); err != nil {
 		return nil, fmt.Errorf("decode fact of event %q: %w", key.event, err)

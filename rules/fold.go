@@ -44,7 +44,7 @@ func (a *Account) fold() error {
 	for n < len(a.facts) && a.facts[n].key.at <= start && !a.facts[n].pending() {
 		n++
 	}
-	n = a.withTheirOrders(n)
+	n = a.withTheirOrders(a.onlyReleased(n))
 	if n == 0 {
 		return nil
 	}

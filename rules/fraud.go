@@ -88,14 +88,11 @@ func (r *run) deny(v *version, listening []int, f *fact, why string) {
 	if r.explain != f {
 		return
 	}
-	cands := r.cands[:0]
 	for _, index := range listening {
 		because := because{kind: deniedEvent, failed: errors.New(why)}
-		cands = append(cands, candidate{rule: v.programme.Rules[index], index: index, why: because})
+		r.cands = append(r.cands, candidate{rule: v.programme.Rules[index], index: index, why: because})
 	}
-	r.cands = cands
-	r.explained(cands, v)
-	r.passed.denied, r.passed.summary = true, why
+	r.passed.denied = why
 }
 
 // alert writes what a threshold measured, and rules by its action.

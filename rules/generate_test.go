@@ -48,7 +48,7 @@ func newWorld(t *rapid.T, versions int) *world {
 			w.days = min(w.days, map[string]int{"3 days": 3, "10 days": 10, "30 days": 30, "72h": 3, "1 month": 28}[window])
 			header = programmeHeader(t, window, tiers)
 		}
-		w.texts = append(w.texts, header+programmeBody(t))
+		w.texts = append(w.texts, header+programmeBody(t, tiers))
 		w.from = append(w.from, time.Time{})
 	}
 	return w
@@ -67,7 +67,7 @@ func (w *world) ready(t rapid.TB) {
 }
 
 func (w *world) newLedger(t rapid.TB) *rules.Ledger {
-	ledger, err := rules.NewLedger(w.parsed)
+	ledger, err := rules.NewLedger(w.parsed, rules.Secret([]byte("drawn")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,17 +126,17 @@ func drawLimits(t *rapid.T, most int) string {
 }
 
 // programmeBody draws rules. Their ids are the same in each version, so that what they count carries over.
-func programmeBody(t *rapid.T) string {
+func programmeBody(t *rapid.T, tiers bool) string {
 	var b strings.Builder
 	b.WriteString("rules:\n")
 	var earning []string
 	for i := range rapid.IntRange(1, 5).Draw(t, "rules") {
 		id := "r" + strconv.Itoa(i)
-		kind := pick(t, "kind", "points", "per", "rate", "boost", "each orders", "each spend", "streak", "check-in", "per", "check-in")
-		if kind == "boost" && len(earning) == 0 {
+		kind := pick(t, "kind", "points", "per", "rate", "boost", "each orders", "each spend", "streak", "check-in", "per", "check-in", "random", "tier-up")
+		if kind == "boost" && len(earning) == 0 || kind == "tier-up" && !tiers {
 			kind = "points"
 		}
-		if kind != "boost" && kind != "streak" && kind != "check-in" {
+		if kind != "boost" && kind != "streak" && kind != "check-in" && kind != "tier-up" {
 			earning = append(earning, id)
 		}
 		fmt.Fprintf(&b, "  - {id: %s, %s}\n", id, strings.Join(drawRule(t, kind, earning), ", "))
@@ -193,6 +193,10 @@ func drawRule(t *rapid.T, kind string, earning []string) []string {
 		keys = []string{"on: check_in", flat, fmt.Sprintf("each: {streak: %d}", rapid.IntRange(2, 3).Draw(t, "streak"))}
 	case "check-in":
 		keys = []string{"on: check_in", flat}
+	case "random":
+		keys = []string{"on: order", fmt.Sprintf("earn: {random: {from: %d, to: %d}}", points, points+rapid.IntRange(1, 30).Draw(t, "span"))}
+	case "tier-up":
+		keys = []string{"on: tier_up", flat}
 	}
 	return append(keys, ruleOptions(t, kind)...)
 }
@@ -203,6 +207,8 @@ func ruleOptions(t *rapid.T, kind string) []string {
 	conditions := orderConditions()
 	if kind == "streak" || kind == "check-in" {
 		conditions = []string{`check_in.activity == "check-in"`, "member.points < 50", "member.streak >= 1", "member.orders > 0"}
+	} else if kind == "tier-up" {
+		conditions = []string{`member.tier == "gold"`, "member.points < 80", "member.pending == 0", "member.orders > 1"}
 	} else if oneIn(t, 4, "lines") && kind != "boost" {
 		keys = append(keys, "lines: '"+pick(t, "line condition", `line.category == "tea"`, "line.amount >= 5.00", "line.quantity > 1")+"'")
 	}
@@ -212,7 +218,7 @@ func ruleOptions(t *rapid.T, kind string) []string {
 	switch {
 	case kind == "boost" && oneIn(t, 2, "boost group"):
 		keys = append(keys, "group: boosts")
-	case (kind == "points" || kind == "per" || kind == "rate") && oneIn(t, 4, "group"):
+	case (kind == "points" || kind == "per" || kind == "rate" || kind == "random") && oneIn(t, 4, "group"):
 		keys = append(keys, "group: earning")
 	}
 	if oneIn(t, 3, "limit") {
@@ -220,6 +226,9 @@ func ruleOptions(t *rapid.T, kind string) []string {
 	}
 	if oneIn(t, 3, "hold") {
 		keys = append(keys, "hold: "+pick(t, "hold length", "1 day", "3 days", "36h", "90m", "1 month"))
+	}
+	if oneIn(t, 8, "chance") {
+		keys = append(keys, "chance: "+pick(t, "how likely", "50%", "12.5%", "90%"))
 	}
 	switch rapid.IntRange(1, 12).Draw(t, "odd") {
 	case 1:

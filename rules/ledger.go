@@ -36,7 +36,11 @@ type Ledger struct {
 	scale    int
 	earnOn   []schemas.OrderStatus // the statuses at which orders earn in any of the versions
 	runs     sync.Pool             // of *run, for their buffers
+	secret   []byte                // lots are drawn with it; see Secret
 }
+
+// Option sets something of a Ledger that is not in its programme.
+type Option func(l *Ledger)
 
 // version is one programme version with what is worked out once.
 type version struct {
@@ -45,22 +49,30 @@ type version struct {
 	orders    []int // indices of the rules that listen to orders, in file order
 	checkIns  []int
 	guards    guards
+	tierUps   []int
 	asks      []asks             // by rule: what its conditions depend on
 	words     []ruleWords        // by rule
 	longest   programme.Duration // the longest hold or `within` that spans orders, or return_window
 }
 
-// NewLedger makes the function for these versions, ascending. All must count money alike (Programme.Scale).
-func NewLedger(versions programme.Versions) (*Ledger, error) {
+// NewLedger makes the function for these versions, ascending. All must count money alike (Programme.Scale). A *NeedsSecret is the
+// error where one of them draws lots and no Secret is given.
+func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) {
 	if len(versions) == 0 {
 		return nil, errors.New("make ledger: there is no programme version")
 	}
 	l := &Ledger{scale: versions[0].Programme.Scale}
+	for _, option := range options {
+		option(l)
+	}
 	for _, v := range versions {
 		p := v.Programme
 		if p.Scale != l.scale {
 			return nil, fmt.Errorf("make ledger: version %s counts money with %d decimals, version %s with %d; give both the same currencies",
 				versions[0].Programme.Version, l.scale, p.Version, p.Scale)
+		}
+		if err := l.needsSecret(p); err != nil {
+			return nil, err
 		}
 		if !slices.Contains(l.earnOn, p.EarnOn) {
 			l.earnOn = append(l.earnOn, p.EarnOn)
@@ -78,6 +90,9 @@ func NewLedger(versions programme.Versions) (*Ledger, error) {
 				made.orders = append(made.orders, i)
 			case programme.OnCheckIn:
 				made.checkIns = append(made.checkIns, i)
+			case programme.OnTierUp:
+				made.tierUps = append(made.tierUps, i)
+			case programme.OnReferral, programme.OnJoined, programme.OnBirthday: // refused when the programme is read
 			}
 			made.longest = longer(made.longest, rule.Hold.For)
 			if rule.Each != nil {

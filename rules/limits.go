@@ -20,6 +20,10 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		c.why.kind = roundedAway
 		return nil
 	}
+	if !r.lucky(c, f) {
+		c.why.kind = notDrawn
+		return nil
+	}
 	shadow := c.rule.Mode == programme.Shadow
 	var use *ruleUse // what the rule's own limits have counted
 	if len(c.rule.Limits) > 0 {
@@ -50,7 +54,7 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		if r.s.limits, err = countGrant(r.s.limits, p.Limits, points, &r.periods); err != nil {
 			return err
 		}
-		if err := r.book(c, f, p, now, int32(part), points); err != nil {
+		if err := r.book(c, f, p, now, r.part+int32(part), points); err != nil {
 			return err
 		}
 	}
@@ -140,7 +144,8 @@ func countGrant(counters []counter, limits []programme.Limit, points int64, in *
 
 // book enters a grant: its points are held or can be spent at once, and count for the tier when they can be.
 func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time, part int32, points int64) error {
-	w := wanted{rule: c.rule.ID, part: part}
+	at := now.UnixMilli()
+	w := wanted{rule: c.rule.ID, part: part, booked: at, at: at}
 	available, tier := points, points
 	switch c.rule.Counts {
 	case programme.CountsBoth:
@@ -155,7 +160,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		if r.s.points, err = addInt(r.s.points, available); err != nil {
 			return err
 		}
-		if err := r.s.count(p, f.key.at, programme.ByPoints, tier); err != nil {
+		if err := r.s.count(p, at, programme.ByPoints, tier); err != nil {
 			return err
 		}
 	} else {
@@ -163,6 +168,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		if c.review == nil {
 			w.due = c.rule.Hold.For.AddTo(now, p.Zone).UnixMilli()
 		}
+		w.at = w.due
 		var err error
 		if r.s.pending, err = addInt(r.s.pending, available); err != nil {
 			return err

@@ -167,11 +167,11 @@ func (r *run) counted(t *programme.Threshold, f *fact, from int64) (measurement,
 // earned sums what the events earned, held points among it. What the new one will earn is found out by asking the rules on
 // trial.
 func (r *run) earned(v *version, events []*fact, listening []int, f *fact, now time.Time, rest remains) (int64, error) {
-	before, explain, wants := r.s.clone(), r.explain, len(r.wants)
+	before, explain, wants, cands := r.s.clone(), r.explain, len(r.wants), len(r.cands)
 	r.explain, r.review = nil, nil
 	err := r.askRules(v, listening, f, now, rest)
 	own := r.wants[wants:]
-	r.explain, r.wants, *r.s = explain, r.wants[:wants], *before
+	r.explain, r.wants, r.cands, *r.s = explain, r.wants[:wants], r.cands[:cands], *before
 	if err != nil {
 		return 0, err
 	}

@@ -119,7 +119,8 @@ type asks struct {
 }
 
 func asksOf(rule *programme.Rule) asks {
-	a := asks{factOnly: rule.When != nil, lineOnly: rule.Lines != nil}
+	// A rise may come long after the fact, when `now` is another.
+	a := asks{factOnly: rule.When != nil && rule.On != programme.OnTierUp, lineOnly: rule.Lines != nil}
 	if rule.When != nil {
 		for _, name := range rule.When.References() {
 			if strings.HasPrefix(name, "member.") || name == "order.number" {

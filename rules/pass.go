@@ -24,9 +24,16 @@ type candidate struct {
 // pass decides one fact: what the rules say to it, what that makes of the standing, and the grants that it wants.
 func (r *run) pass(f *fact) error {
 	from := r.begin(f)
+	r.cands = r.cands[:0]
 	err := r.passKind(f)
 	r.s.fraud.block(f)
 	f.want = r.wants[from:len(r.wants):len(r.wants)]
+	if err == nil && r.explain == f && r.passed.reason == "" {
+		r.explained(r.cands, r.account.ledger.at(f.key.at))
+		if r.passed.denied != "" {
+			r.passed.summary = r.passed.denied
+		}
+	}
 	return err
 }
 
@@ -95,7 +102,7 @@ func (r *run) passOrder(f *fact) error {
 	if err := s.count(p, f.key.at, programme.ByOrders, 1); err != nil {
 		return err
 	}
-	return r.look(p, f.key.at)
+	return r.look(v, f.key.at, f.key)
 }
 
 func (r *run) passCheckIn(f *fact) error {
@@ -117,7 +124,7 @@ func (r *run) passCheckIn(f *fact) error {
 	default:
 		s.checkInDay, s.checkInStreak = day, 1
 	}
-	return r.look(p, f.key.at)
+	return r.look(v, f.key.at, f.key)
 }
 
 // see sets what conditions see of the member: the state before the event.
@@ -151,19 +158,18 @@ func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest rema
 // askRules takes the rules in file order: condition and amount; then, where all amounts are known, groups and boosts; then
 // limits and hold of each.
 func (r *run) askRules(v *version, listening []int, f *fact, now time.Time, rest remains) error {
-	p := v.programme
-	cands := r.cands[:0]
+	p, from := v.programme, len(r.cands)
 	for _, index := range listening {
-		cands = append(cands, candidate{rule: p.Rules[index], index: index, parts: 1, review: r.review})
-		c := &cands[len(cands)-1]
-		r.meet(c, f, v, rest)
+		r.cands = append(r.cands, candidate{rule: p.Rules[index], index: index, parts: 1, review: r.review})
+		c := &r.cands[len(r.cands)-1]
+		r.meet(c, f, v, now, rest)
 		if c.met && c.rule.Earn != nil {
 			if err := r.amount(c, f, p, now); err != nil {
 				return err
 			}
 		}
 	}
-	r.cands = cands
+	cands := r.cands[from:]
 	bestOfGroups(cands, false)
 	boost(cands, p)
 	for i := range cands {
@@ -171,16 +177,13 @@ func (r *run) askRules(v *version, listening []int, f *fact, now time.Time, rest
 			return err
 		}
 	}
-	if r.explain == f {
-		r.explained(cands, v)
-	}
 	return nil
 }
 
 // meet decides whether the rule is in force and its condition holds.
-func (r *run) meet(c *candidate, f *fact, v *version, rest remains) {
-	rule, at := c.rule, time.UnixMilli(f.key.at)
-	if !rule.From.IsZero() && at.Before(rule.From) || !rule.To.IsZero() && !at.Before(rule.To) {
+func (r *run) meet(c *candidate, f *fact, v *version, now time.Time, rest remains) {
+	rule := c.rule
+	if !rule.From.IsZero() && now.Before(rule.From) || !rule.To.IsZero() && !now.Before(rule.To) {
 		c.why.kind = notInForce
 		return
 	}
@@ -219,6 +222,8 @@ func (r *run) amount(c *candidate, f *fact, p *programme.Programme, now time.Tim
 		if steps == 0 {
 			c.why.kind = tooShort
 		}
+	case earn.Random.To != 0:
+		c.amount = r.randomPoints(c, f)
 	default:
 		c.amount = exactInt(earn.Points)
 	}

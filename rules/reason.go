@@ -37,6 +37,7 @@ const (
 	daysShort                       // each streak; number: those counted
 	spendShort                      // each spend; number: what is unused
 	deniedEvent                     // a threshold denies the event, or the member is blocked
+	notDrawn                        // `chance`
 )
 
 // binding is the limit that cut a grant, with its numbers.
@@ -56,6 +57,8 @@ type ruleWords struct {
 	held    string
 	group   string
 	within  string
+	chance  string // ", drawn with a chance of 5%"; empty: it is certain
+	missed  string // the chance was not drawn
 }
 
 func wordsOf(rule *programme.Rule, p *programme.Programme) ruleWords {
@@ -68,6 +71,10 @@ func wordsOf(rule *programme.Rule, p *programme.Programme) ruleWords {
 	}
 	if !rule.Hold.IsZero() {
 		w.held = ", held for " + rule.Hold.For.String()
+	}
+	if rule.Chance.Den != 0 {
+		share := exactInt(rule.Chance.Num).times(100, rule.Chance.Den).text() + "%"
+		w.chance, w.missed = ", drawn with a chance of "+share, "its chance of "+share+" was not drawn"
 	}
 	if rule.Group != "" {
 		w.group = "another rule of group " + rule.Group + " gives at least as much"
@@ -106,6 +113,8 @@ func earnText(rule *programme.Rule, p *programme.Programme) string {
 		return strconv.FormatInt(rule.Each.Orders, 10) + " orders"
 	case rule.Each != nil:
 		return strconv.FormatInt(rule.Each.Streak, 10) + " days in a row"
+	case rule.Earn.Random.To != 0:
+		return "a random number from " + strconv.FormatInt(rule.Earn.Random.From, 10) + " to " + strconv.FormatInt(rule.Earn.Random.To, 10)
 	case rule.Earn.Rate.Den != 0:
 		return " counts, " + exactInt(rule.Earn.Rate.Num).times(1, rule.Earn.Rate.Den).text() + " for each 1 " + p.Currency.Code
 	case rule.Earn.Per != 0:
@@ -175,6 +184,9 @@ func (t *pieces) why(c *candidate, w *ruleWords, p *programme.Programme) {
 	switch c.why.kind {
 	case asEarned:
 		t.earned(c, w, p)
+		t.add(w.chance)
+	case notDrawn:
+		t.add(w.missed)
 	case notInForce:
 		t.add(w.inForce)
 	case notMet:

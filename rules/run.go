@@ -28,6 +28,7 @@ type run struct {
 	checkIn programme.CheckInView
 	periods periods // of the event of the pass
 	review  *ruling // which holds the grants of the pass until an operator decides; nil: none does
+	part    int32   // of the first grant that a rule makes now
 }
 
 // passResult is what the rules said to the explained fact.
@@ -35,7 +36,7 @@ type passResult struct {
 	verdicts []schemas.Verdict
 	summary  string // of the verdicts
 	reason   string // why nothing was asked of the rules; empty: they were asked
-	denied   bool   // no rule may grant anything; summary says why
+	denied   string // why the event may grant nothing; empty: it may
 }
 
 // newRun takes a run out of the pool, whose buffers it reuses.
@@ -85,10 +86,14 @@ func (r *run) advance(to int64) error {
 		r.s.due = max(r.s.due, at)
 		v := r.account.ledger.at(at)
 		if r.s.firstRelease() == at {
-			if err := r.release(at); err != nil {
+			if len(v.tierUps) > 0 {
+				r.see(v.programme, inZone(at, v.programme))
+			}
+			last, err := r.release(at)
+			if err != nil {
 				return err
 			}
-			if err := r.look(v.programme, at); err != nil {
+			if err := r.look(v, at, last); err != nil {
 				return err
 			}
 		}
@@ -100,30 +105,31 @@ func (r *run) advance(to int64) error {
 	}
 }
 
-// release frees all grants that are held until the instant at.
-func (r *run) release(at int64) error {
+// release frees all grants that are held until the instant at. It returns the fact of the last of them.
+func (r *run) release(at int64) (last factKey, err error) {
 	n := r.s.held.notAfter(at)
 	for _, h := range r.s.held.items[:n] {
-		var err error
+		last = h.fact
 		if r.s.points, err = addInt(r.s.points, h.available); err != nil {
-			return err
+			return last, err
 		}
 		r.s.pending -= h.available
 		r.s.heldTier -= h.tier
 		if err := r.s.count(r.account.ledger.at(at).programme, at, programme.ByPoints, h.tier); err != nil {
-			return err
+			return last, err
 		}
 		if r.silent {
 			continue
 		}
 		f, err := r.account.factAt(h.fact)
 		if err != nil {
-			return err
+			return last, err
 		}
 		if f == nil {
 			continue // folded away: it was released before that (R4)
 		}
 		r.touch(f)
+		withoutRises(f, at)
 		i := slices.IndexFunc(f.want, func(w wanted) bool { return w.rule == h.rule && w.part == h.part })
 		if i < 0 {
 			continue
@@ -131,7 +137,7 @@ func (r *run) release(at int64) error {
 		f.want[i].available, f.want[i].pending, f.want[i].tier, f.want[i].due = h.available, 0, h.tier, 0
 	}
 	r.s.held.takeFront(n)
-	return nil
+	return last, nil
 }
 
 // touch begins to collect what the grants of a fact should be, with what was written where the run does not decide the
@@ -145,7 +151,7 @@ func (r *run) touch(f *fact) {
 	for i := range f.grants {
 		g := &f.grants[i]
 		r.wants = append(r.wants, wanted{
-			rule: g.rule, part: g.part, available: g.available, pending: g.pending, tier: g.tier, due: g.due,
+			rule: g.rule, part: g.part, available: g.available, pending: g.pending, tier: g.tier, due: g.due, booked: g.booked, at: g.at,
 		})
 	}
 	f.want = r.wants[from:len(r.wants):len(r.wants)]

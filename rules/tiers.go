@@ -127,22 +127,32 @@ func reached(tiers *programme.Tiers, value int64) int {
 	return level
 }
 
-// look raises the member to the level that the metric reaches, and renews a tier in its grace.
-func (r *run) look(p *programme.Programme, at int64) error {
+// look raises the member to the level that the metric reaches, and renews a tier in its grace. What rules grant for a rise, on
+// account of the fact source, may raise once more.
+func (r *run) look(v *version, at int64, source factKey) error {
+	p := v.programme
 	if p.Tiers == nil {
 		return nil
 	}
 	s, tiers := r.s, p.Tiers
-	value := s.value(p, at)
-	held := s.tier.level(tiers)
-	level := reached(tiers, value)
-	switch {
-	case level > held:
+	for rise := 0; ; rise++ {
+		value := s.value(p, at)
+		held := s.tier.level(tiers)
+		level := reached(tiers, value)
+		if level <= held {
+			if s.tier.graceUntil != 0 && level == held {
+				r.give(p, held, at, s.validity(p, s.tier.validUntil, false), schemas.DirectionRenewed, value, "reached again in the grace period")
+			}
+			return nil
+		}
 		r.give(p, level, at, s.validity(p, at, true), schemas.DirectionUp, value, "")
-	case s.tier.graceUntil != 0 && level == held:
-		r.give(p, held, at, s.validity(p, s.tier.validUntil, false), schemas.DirectionRenewed, value, "reached again in the grace period")
+		if len(v.tierUps) == 0 {
+			return nil
+		}
+		if err := r.tierUp(v, at, source, rise); err != nil {
+			return err
+		}
 	}
-	return nil
 }
 
 // validity is the end of a validity that begins at an instant; 0: none. A rise in calendar years lasts to the end of the

@@ -48,7 +48,7 @@ func newService(c processor.Config, log *slog.Logger) (*service, error) {
 	}
 	s := &service{config: c, log: log, metrics: processor.NewMetrics(), phase: "starting"}
 	var err error
-	if s.programme, s.ledger, err = loadLedger(c.Programme); err != nil {
+	if s.programme, s.ledger, err = loadLedger(c.Programme, c.Random); err != nil {
 		return nil, err
 	}
 	if s.registry, err = c.Registry.Open(); err != nil {
@@ -62,16 +62,34 @@ func newService(c processor.Config, log *slog.Logger) (*service, error) {
 	return s, nil
 }
 
-// loadLedger makes the ledger of one programme, which is in force for all time.
-func loadLedger(path string) (*programme.Programme, *rules.Ledger, error) {
+// validProgramme reads a programme that can be used.
+func validProgramme(path string) (*programme.Programme, error) {
 	p, problems, err := loadProgramme(path)
+	if err != nil {
+		return nil, err
+	}
+	if problems.Failed() {
+		return nil, invalidf("%s is not a valid programme:\n%s", path, strings.TrimRight(problems.String(), "\n"))
+	}
+	return p, nil
+}
+
+// loadLedger makes the ledger of one programme, which is in force for all time.
+func loadLedger(path string, random processor.RandomConfig) (*programme.Programme, *rules.Ledger, error) {
+	p, err := validProgramme(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	if problems.Failed() {
-		return nil, nil, invalidf("%s is not a valid programme:\n%s", path, strings.TrimRight(problems.String(), "\n"))
+	key, err := random.Key()
+	if err != nil {
+		return nil, nil, &invalidError{err}
 	}
-	ledger, err := rules.NewLedger(programme.Versions{{Programme: p}})
+	ledger, err := rules.NewLedger(programme.Versions{{Programme: p}}, rules.Secret(key))
+	var needs *rules.NeedsSecret
+	if errors.As(err, &needs) {
+		return nil, nil, invalidf("rule %s of %s draws lots (chance, random): make a secret with `openssl rand -hex 32`, put it into a file that all instances have, and name that in random.key_file",
+			needs.Rule, path)
+	}
 	if err != nil {
 		return nil, nil, &invalidError{err}
 	}

@@ -24,7 +24,7 @@ const lineMax = 8 << 20
 func newSimulateCmd() *cobra.Command {
 	var s simulation
 	var programmes []string
-	var inFile, outFile, asOf, now string
+	var inFile, outFile, asOf, now, seed string
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Apply a programme to a file of events, without Kafka",
@@ -44,6 +44,7 @@ func newSimulateCmd() *cobra.Command {
 			if s.now, err = timeFlag("--now", now); err != nil {
 				return err
 			}
+			s.seed = seed
 			s.errs = cmd.ErrOrStderr()
 			return s.runFiles(cmd, versions, inFile, outFile)
 		},
@@ -54,6 +55,7 @@ func newSimulateCmd() *cobra.Command {
 	flags.StringVar(&outFile, "out", "", "where the output records go (default: standard output)")
 	flags.StringVar(&asOf, "as-of", "", "advance every member to this time at the end, such as 2026-12-31T00:00:00Z")
 	flags.StringVar(&now, "now", "", "the clock: events more than 5 minutes ahead of it are INVALID (default: none is)")
+	flags.StringVar(&seed, "seed", "", "any text, under which lots are drawn (chance, random): the same text draws the same")
 	return cmd
 }
 
@@ -71,6 +73,7 @@ func timeFlag(name, value string) (time.Time, error) {
 // simulation is one run of simulate.
 type simulation struct {
 	asOf, now time.Time
+	seed      string
 	errs      io.Writer
 
 	shard   *processor.Shard
@@ -105,7 +108,11 @@ func (s *simulation) runFiles(cmd *cobra.Command, versions programme.Versions, i
 const gcPercent = 800
 
 func (s *simulation) run(ctx context.Context, versions programme.Versions, in io.Reader, out io.Writer) error {
-	ledger, err := rules.NewLedger(versions)
+	ledger, err := rules.NewLedger(versions, rules.Secret([]byte(s.seed)))
+	var needs *rules.NeedsSecret
+	if errors.As(err, &needs) {
+		return invalidf("rule %s draws lots (chance, random): give any text with --seed; the same text draws the same", needs.Rule)
+	}
 	if err != nil {
 		return &invalidError{err}
 	}

@@ -82,7 +82,7 @@ func describeMember(cmd *cobra.Command, c processor.Config, member string) (d ru
 	if c.Programme == "" {
 		return d, invalidf("the configuration names no programme: set the key programme, amounts and tiers are shown in its words")
 	}
-	_, ledger, err := loadLedger(c.Programme)
+	_, ledger, err := loadLedger(c.Programme, c.Random)
 	if err != nil {
 		return d, err
 	}

@@ -16,6 +16,7 @@
 //
 //	title     what the scenario shows, in a sentence
 //	member    whose events and expectations these are where a step names nobody
+//	seed      the secret under which lots are drawn (chance, random); the same seed draws the same. Default: scenario
 //	versions  later versions of the programme: a list of {file, from}
 //	steps     a list of events and expectations:
 //
@@ -28,8 +29,8 @@
 //	again     the event id of an event before, sent once more as it was
 //	expect    at (first let happen what falls due until then, that instant included), balance, pending, tier, until (the end of the
 //	          tier, as the last tier record says it; never), change (direction of the last tier record), points by rule
-//	          (pending ones are among them), decision and reason (a part of it) of the last event, alerts (the
-//	          thresholds that it passed, "burst, farm"; none)
+//	          (pending ones are among them), expires and campaign by rule (of its last entry; never, none), decision and reason
+//	          (a part of it) of the last event, alerts (the thresholds that it passed, "burst, farm"; none)
 //
 // Events have an event id of their own, `event`. By default it is the order's id with what happened ("o1 paid",
 // "o1 refund", "o1 cancel") or the member's check-in ("anna check-in"), with a number from the second on ("o1 refund 2").

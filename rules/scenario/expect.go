@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
+
+	"accrue/schemas"
 )
 
 // expect compares what a step expects with what is.
@@ -46,6 +49,18 @@ func (r *runner) expect(st step) error {
 	if v := keys["points"]; v != nil {
 		e.points(v)
 	}
+	e.last(keys["expires"], "expires", func(entry *schemas.PointGrant) string {
+		if entry.ExpiresAt.IsZero() {
+			return "never"
+		}
+		return e.instantText(entry.ExpiresAt)
+	})
+	e.last(keys["campaign"], "campaign", func(entry *schemas.PointGrant) string {
+		if entry.Campaign == "" {
+			return "none"
+		}
+		return entry.Campaign
+	})
 	return nil
 }
 
@@ -91,6 +106,42 @@ func (e *expectation) points(v *value) {
 		}
 		e.number(f.value, f.key.text, e.m.points(f.key.text), "has %d points of rule "+strings.ReplaceAll(f.key.text, "%", "%%")+", expected %d")
 	}
+}
+
+// last compares what the last entries of rules say.
+func (e *expectation) last(v *value, what string, says func(entry *schemas.PointGrant) string) {
+	if v == nil {
+		return
+	}
+	if v.kind != mapping {
+		e.problems.add(v.pos, "`%s` is a mapping of rules", what)
+		return
+	}
+	for _, f := range v.fields {
+		entry := e.m.entries[f.key.text]
+		if entry == nil {
+			e.problems.add(f.key.pos, "there is no entry of a rule %q yet", f.key.text)
+			continue
+		}
+		is, want := says(entry), e.text(f.value, f.key.text)
+		if at := e.quietInstant(want); !at.IsZero() {
+			want = e.instantText(at)
+		}
+		e.report.Expectations++
+		if is != want {
+			e.differs(f.value, is, "has %s as `%s` of the last entry of rule %s, expected %s", is, what, f.key.text, want)
+		}
+	}
+}
+
+// quietInstant reads a time where the text is one.
+func (e *expectation) quietInstant(text string) time.Time {
+	reader := reader{problems: &Problems{}, zone: e.zone}
+	at := reader.instant(&value{kind: scalar, text: text}, "")
+	if len(*reader.problems) > 0 {
+		return time.Time{}
+	}
+	return at
 }
 
 func (e *expectation) knows(rule string) bool {

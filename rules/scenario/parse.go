@@ -27,6 +27,7 @@ type script struct {
 	reader
 	title    string
 	member   string
+	seed     string // under which lots are drawn
 	versions programme.Versions
 	steps    []step
 }
@@ -51,7 +52,7 @@ func stepKeys(kind string) []string {
 }
 
 func expectKeys() []string {
-	return []string{"member", "at", "balance", "pending", "tier", "until", "change", "points", "decision", "reason", "alerts"}
+	return []string{"member", "at", "balance", "pending", "tier", "until", "change", "points", "expires", "campaign", "decision", "reason", "alerts"}
 }
 
 // readScript reads a scenario with its programme. Where problems were found it is not to be run.
@@ -61,8 +62,11 @@ func readScript(files map[string][]byte, name string, content []byte, problems *
 	if root == nil {
 		return s
 	}
-	keys := s.keys(root, "a scenario", "title", "member", "versions", "steps")
+	keys := s.keys(root, "a scenario", "title", "member", "seed", "versions", "steps")
 	s.title, s.member = s.text(keys["title"], "title"), s.text(keys["member"], "member")
+	if s.seed = s.text(keys["seed"], "seed"); s.seed == "" {
+		s.seed = "scenario"
+	}
 	s.readVersions(files, name, keys["versions"])
 	steps := keys["steps"]
 	if steps == nil || steps.kind != list || len(steps.items) == 0 {

@@ -17,7 +17,7 @@ func Run(files map[string][]byte, name string, content []byte) *Report {
 	if len(report.Problems) > 0 {
 		return report
 	}
-	ledger, err := rules.NewLedger(s.versions)
+	ledger, err := rules.NewLedger(s.versions, rules.Secret([]byte(s.seed)))
 	if err != nil {
 		report.Problems.add(s.steps[0].pos, "%v", err)
 		return report
@@ -56,7 +56,8 @@ type member struct {
 	account  *rules.Account
 	balance  int64
 	pending  int64
-	grants   map[string]*sums // by grant id
+	grants   map[string]*sums               // by grant id
+	entries  map[string]*schemas.PointGrant // the last of each rule
 	tier     string
 	change   *schemas.TierChange // the last; nil: none yet
 	decision *schemas.Decision   // of the last event
@@ -105,7 +106,7 @@ func (r *runner) open(id string) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &member{account: account, grants: map[string]*sums{}, after: "in the beginning"}
+	m := &member{account: account, grants: map[string]*sums{}, entries: map[string]*schemas.PointGrant{}, after: "in the beginning"}
 	if tiers := r.versions[0].Programme.Tiers; tiers != nil {
 		m.tier = tiers.Levels[0].ID
 	}
@@ -127,6 +128,7 @@ func (m *member) advance(to time.Time) error {
 func (m *member) take(out *rules.Outcome) {
 	for i := range out.Entries {
 		e := &out.Entries[i]
+		m.entries[e.RuleID] = e
 		m.balance += e.AvailableDelta
 		m.pending += e.PendingDelta
 		g := m.grants[e.GrantID]

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -109,6 +110,10 @@ func (g *Ground) Configure() error {
 	if err := probe.Close(); err != nil {
 		return fmt.Errorf("look for a port for HTTP: %w", err)
 	}
+	key := filepath.Join(g.Dir, "random.key")
+	if err := makeKey(key); err != nil {
+		return err
+	}
 	text := fmt.Sprintf(`# Written by accrue demo at each start. Use it while the demo runs: accrue tail rewards.point-grants --config %s
 app: demo
 programme: %q
@@ -123,11 +128,24 @@ topics:
   replication_factor: 1
 state:
   memory: 128MiB
+random:
+  key_file: %q
 http:
   listen: %q
-`, g.Config, g.Programme, filepath.Join(g.Dir, "engine"), g.Broker, g.Registry, http)
+`, g.Config, g.Programme, filepath.Join(g.Dir, "engine"), g.Broker, g.Registry, key, http)
 	if err := os.WriteFile(g.Config, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
+	}
+	return nil
+}
+
+// makeKey makes the secret under which rules draw lots, if there is none yet.
+func makeKey(file string) error {
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	if err := os.WriteFile(file, []byte(rand.Text()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write the secret for lots: %w", err)
 	}
 	return nil
 }

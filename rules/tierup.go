@@ -1,0 +1,63 @@
+package rules
+
+import "slices"
+
+// This file grants what members get for a rise to a higher level. Such a grant belongs to the fact that raised, or, where time
+// raised by releasing held points, to the fact of the last grant that was released then.
+
+// tierUp asks the rules that listen to rises, once for a rise. They see the new tier, and else the member before the event.
+// nth counts the rises of this event.
+func (r *run) tierUp(v *version, at int64, source factKey, nth int) error {
+	f, err := r.account.factAt(source)
+	if err != nil || f == nil { // a fact is not folded before all of it is released
+		return err
+	}
+	r.scope.Member.Tier = r.s.tierID(v.programme)
+	r.scope.Order, r.scope.CheckIn = nil, nil
+	r.part = risePart(f, at, nth)
+	from := len(r.wants)
+	if now := inZone(at, v.programme); at == source.at {
+		err = r.ask(v, v.tierUps, f, now, remains{})
+	} else { // what a threshold said to the fact was about its own grants
+		r.review = nil
+		err = r.askRules(v, v.tierUps, f, now, remains{})
+	}
+	r.part = 0
+	if at != source.at && !r.silent {
+		r.touch(f)
+		f.want = append(slices.Clip(f.want), r.wants[from:]...)
+	}
+	return err
+}
+
+// risePart tells the grants of one rule for several rises by the same fact apart: by how many minutes after the fact the rise
+// came, and which of that instant it was. Holds are counted in minutes.
+func risePart(f *fact, at int64, nth int) int32 {
+	const perInstant, mostMinutes = 128, 1<<24 - 1
+	return int32(min((at-f.key.at)/60_000, mostMinutes)*perInstant) + int32(nth)
+}
+
+// withoutRises takes the grants for rises at an instant out of what is wanted: they are decided again.
+func withoutRises(f *fact, at int64) {
+	f.want = slices.DeleteFunc(f.want, func(w wanted) bool { return w.booked == at && at != f.key.at })
+}
+
+// raises says whether any version grants something for rises.
+func (l *Ledger) raises() bool {
+	return slices.ContainsFunc(l.versions, func(v version) bool { return len(v.tierUps) > 0 })
+}
+
+// onlyReleased is how many of the first n facts can be folded so that all that they hold is released by then, in the base as
+// well: a release may raise, and what the rise grants belongs to the fact.
+func (a *Account) onlyReleased(n int) int {
+	if !a.ledger.raises() {
+		return n
+	}
+	for i := 0; i < n; i++ {
+		held := func(g grant) bool { return g.at > a.facts[n-1].key.at }
+		if slices.ContainsFunc(a.facts[i].grants, held) {
+			n, i = i, -1 // fewer facts: those before are looked at again
+		}
+	}
+	return n
+}
