@@ -53,8 +53,15 @@ func (r *certainty) domain(subject string) *possible {
 		name      string
 		low, high int64
 	}{
-		{"Date()", 1, 31}, {"DayOfMonth()", 0, 30}, {"DayOfWeek()", 0, 6}, {"DayOfYear()", 0, 365}, {"Month()", 0, 11},
-		{"Hours()", 0, 23}, {"Minutes()", 0, 59}, {"Seconds()", 0, 59}, {"Milliseconds()", 0, 999},
+		{"Date()", 1, 31},
+		{"DayOfMonth()", 0, 30},
+		{"DayOfWeek()", 0, 6},
+		{"DayOfYear()", 0, 365},
+		{"Month()", 0, 11},
+		{"Hours()", 0, 23},
+		{"Minutes()", 0, 59},
+		{"Seconds()", 0, 59},
+		{"Milliseconds()", 0, 999},
 	} {
 		if getter == shown.name {
 			return &possible{whole: true, low: from(shown.low), high: from(shown.high)}

@@ -179,7 +179,7 @@ func (r *certainty) statement(e celast.Expr) (statement, bool) {
 		}
 	}
 	ordered := operator != operators.Equals && operator != operators.NotEquals && operator != operators.In
-	return out, !(ordered && len(out.texts) > 0)
+	return out, !ordered || len(out.texts) == 0
 }
 
 func mirror(operator string) (string, bool) {

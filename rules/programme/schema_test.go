@@ -267,7 +267,7 @@ func (v *validator) checkObject(object, schema map[string]any, path string) []st
 func simpleKeyword(keyword string, want, value any) string {
 	text, isText := value.(string)
 	number, isNumber := numberOf(value)
-	ok := true
+	var ok bool
 	switch keyword {
 	case "type":
 		types, several := want.([]any)
