@@ -18,12 +18,12 @@ import (
 func newRulesCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "rules",
-		Short:   "Check and test a programme, or help an editor to write one",
+		Short:   "Check, explain and test a programme, or help an editor to write one",
 		Example: "  accrue rules check programme.yaml",
 		Args:    commandArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRulesCheckCmd(), newRulesTestCmd(), newRulesSchemaCmd())
+	cmd.AddCommand(newRulesCheckCmd(), newRulesExplainCmd(), newRulesTestCmd(), newRulesSchemaCmd())
 	return cmd
 }
 
