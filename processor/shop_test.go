@@ -50,6 +50,14 @@ rules:
   - {id: visit, title: a check-in, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}
 `
 
+// always is one ledger, of which it is always certain that there is no other.
+type always struct {
+	ledger *rules.Ledger
+	now    func() time.Time
+}
+
+func (a always) Known() (*rules.Ledger, time.Time) { return a.ledger, a.now() }
+
 func testLedger(t *testing.T) *rules.Ledger {
 	t.Helper()
 	p, problems := programme.Parse(map[string][]byte{"test.yaml": []byte(testProgramme)})
@@ -125,7 +133,7 @@ func newShop(t *testing.T, inputPartitions int32, opts ...kfake.Opt) *shop {
 	}
 	opts = append([]kfake.Opt{
 		kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond),
-		kfake.SeedTopics(inputPartitions, inputs...), kfake.SeedTopics(testShards, topics.Produced()...),
+		kfake.SeedTopics(inputPartitions, inputs...), kfake.SeedTopics(testShards, topics.Produced()...), kfake.SeedTopics(1, topics.Control),
 	}, opts...)
 	cluster, err := kfake.NewCluster(opts...)
 	if err != nil {
@@ -289,7 +297,7 @@ func (s *shop) kafkaOptions(m *machine) []kgo.Opt {
 func (s *shop) options(m *machine) Options {
 	return Options{
 		App: testApp, Instance: m.name, DataDir: "data", Topics: s.topics, Kafka: s.kafkaOptions(m), FS: m.disk,
-		Ledger: testLedger(s.t), Decoder: schemas.NewDecoder(s.registry), Encoder: s.encoder, Log: testLog(s.t),
+		Programme: map[string][]byte{"test.yaml": []byte(testProgramme)}, Decoder: schemas.NewDecoder(s.registry), Encoder: s.encoder, Log: testLog(s.t),
 		CommitInterval: 20 * time.Millisecond, SessionTimeout: time.Second, Heartbeat: 50 * time.Millisecond,
 		RebalanceTimeout: 5 * time.Second, TransactionTimeout: 2 * time.Second, StopTimeout: 3 * time.Second,
 		FlushEvery: time.Hour, Standbys: 1,

@@ -86,7 +86,7 @@ func newBench(t *testing.T) *bench {
 // lane makes another lane over the same store and Kafka.
 func (b *bench) lane(number int, w *Writers) *Lane {
 	return NewLane(b.kafka, LaneOptions{
-		Number: number, TransactionalID: "test-a-0", Shards: testShards, Topics: DefaultTopics(testApp), Ledger: testLedger(b.t),
+		Number: number, TransactionalID: "test-a-0", Shards: testShards, Topics: DefaultTopics(testApp), Programmes: always{testLedger(b.t), func() time.Time { return b.now }},
 		Store: b.store, Writers: w, Encoder: testEncoder(), Decoder: schemas.NewDecoder(&testSchemas{}),
 		Now: func() time.Time { return b.now }, Log: testLog(b.t), Observer: b,
 	})

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
 	"accrue/processor"
-	"accrue/rules"
 	"accrue/rules/programme"
 	"accrue/schemas"
 )
@@ -30,8 +28,8 @@ const (
 type service struct {
 	config    processor.Config
 	log       *slog.Logger
-	programme *programme.Programme
-	ledger    *rules.Ledger
+	programme *programme.Programme // the configured one
+	files     map[string][]byte    // its files, named as they are published
 	registry  *schemas.Registry
 	metrics   *processor.Metrics
 	server    *processor.Server // nil: off
@@ -48,7 +46,7 @@ func newService(c processor.Config, log *slog.Logger) (*service, error) {
 	}
 	s := &service{config: c, log: log, metrics: processor.NewMetrics(), phase: "starting"}
 	var err error
-	if s.programme, s.ledger, err = loadLedger(c.Programme); err != nil {
+	if s.programme, s.files, err = loadValid(c.Programme); err != nil {
 		return nil, err
 	}
 	if s.registry, err = c.Registry.Open(); err != nil {
@@ -60,22 +58,6 @@ func newService(c processor.Config, log *slog.Logger) (*service, error) {
 		}
 	}
 	return s, nil
-}
-
-// loadLedger makes the ledger of one programme, which is in force for all time.
-func loadLedger(path string) (*programme.Programme, *rules.Ledger, error) {
-	p, problems, err := loadProgramme(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	if problems.Failed() {
-		return nil, nil, invalidf("%s is not a valid programme:\n%s", path, strings.TrimRight(problems.String(), "\n"))
-	}
-	ledger, err := rules.NewLedger(programme.Versions{{Programme: p}})
-	if err != nil {
-		return nil, nil, &invalidError{err}
-	}
-	return p, ledger, nil
 }
 
 // run runs until ctx ends or the engine cannot go on. What can be waited for is waited for; readiness tells what.
@@ -125,7 +107,7 @@ func (s *service) options(ids map[schemas.Kind]int) (processor.Options, error) {
 	}
 	return processor.Options{
 		App: c.App, Instance: c.Instance, DataDir: c.Data, Lanes: c.Lanes, Standbys: c.Standbys, Topics: engineTopics(c),
-		Kafka: kafka, Ledger: s.ledger, Decoder: schemas.NewDecoder(s.registry), Encoder: schemas.NewEncoder(ids),
+		Kafka: kafka, Programme: s.files, Decoder: schemas.NewDecoder(s.registry), Encoder: schemas.NewEncoder(ids),
 		Log: s.log, Observer: processor.NewMeter(s.metrics),
 		MemoryBytes: c.State.MemoryBytes, FlushEvery: c.State.FlushEvery, TimersQuiet: c.Timers.Quiet,
 		CommitInterval: c.Commit.Interval, MaxRecords: c.Commit.MaxRecords, MaxBytes: c.Commit.MaxBytes,
@@ -143,6 +125,7 @@ func engineTopics(c processor.Config) processor.Topics {
 		PointGrants: t.PointGrants, TierChanges: t.TierChanges, Decisions: t.Decisions, FraudAlerts: t.FraudAlerts,
 		Notices: t.Notices, DeadLetters: t.DeadLetters,
 		State: processor.InternalTopic(c.App, "state"), Effects: processor.InternalTopic(c.App, "effects"),
+		Control: processor.InternalTopic(c.App, "control"),
 	}
 	for name, kind := range t.Kinds() {
 		if kind.IsInput() {
