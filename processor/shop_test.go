@@ -110,6 +110,7 @@ type shop struct {
 	t        *testing.T
 	cluster  *kfake.Cluster
 	topics   Topics
+	ledger   *rules.Ledger // that its events are to be decided by
 	registry *testSchemas
 	encoder  *schemas.Encoder
 	writer   *kgo.Client
@@ -146,7 +147,7 @@ func newShop(t *testing.T, inputPartitions int32, opts ...kfake.Opt) *shop {
 	}
 	t.Cleanup(writer.Close)
 	return &shop{
-		t: t, cluster: cluster, topics: topics, registry: &testSchemas{}, encoder: testEncoder(), writer: writer,
+		t: t, cluster: cluster, topics: topics, ledger: testLedger(t), registry: &testSchemas{}, encoder: testEncoder(), writer: writer,
 		random: rand.New(rand.NewPCG(1, 2)), started: time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second), // reproducible
 	}
 }
@@ -464,7 +465,7 @@ func (s *shop) check(w *written) {
 			s.t.Errorf("entry %s was written %d times", id, n)
 		}
 	}
-	shard := NewMemoryShard(testLedger(s.t))
+	shard := NewMemoryShard(s.ledger)
 	expected := map[string][3]int64{}
 	for _, e := range s.events {
 		out, err := shard.Handle(e)

@@ -36,6 +36,8 @@ func (k *scripted) Release() int64               { return 1 }
 func (k *scripted) Rejoin(ready []int32)         { k.rejoins = append(k.rejoins, ready) }
 func (k *scripted) Trim(map[int32]int64)         {}
 func (k *scripted) FetchEnds(int64, []Partition) {}
+func (k *scripted) Produce([]Output)             {}
+func (k *scripted) Flush()                       {}
 
 func (k *scripted) ReadChangelog(token int64, shard int32, from int64) {
 	k.asked[shard], k.tokens[shard] = from, token
