@@ -14,8 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"accrue/deploy/kafka/kafkatest"
-	"accrue/rules"
-	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
@@ -92,6 +90,9 @@ func newCostStage(b *testing.B, app string, cluster *kafkatest.Cluster) *costSta
 	if err == nil {
 		err = made.Error()
 	}
+	if err == nil {
+		_, err = kadm.NewClient(admin).CreateTopic(b.Context(), 1, 1, nil, topics.Control)
+	}
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -164,18 +165,10 @@ func (c *costs) add(r Report) {
 // engine lets the engine decide all events.
 func (s *costStage) engine(app string) costs {
 	s.b.Helper()
-	p, problems := programme.Parse(map[string][]byte{"bench.yaml": []byte(benchProgramme)})
-	if p == nil {
-		s.b.Fatal(problems)
-	}
-	ledger, err := rules.NewLedger(programme.Versions{{Programme: p}})
-	if err != nil {
-		s.b.Fatal(err)
-	}
 	var c costs
 	done := reports{committed: make(chan Report, 1000)}
 	e, err := New(Options{
-		App: app, Instance: "cost", DataDir: s.b.TempDir(), Topics: s.topics, Kafka: s.brokers, Ledger: ledger,
+		App: app, Instance: "cost", DataDir: s.b.TempDir(), Topics: s.topics, Kafka: s.brokers, Programme: map[string][]byte{"bench.yaml": []byte(benchProgramme)},
 		Decoder: schemas.NewDecoder(&testSchemas{}), Encoder: testEncoder(), Observer: done,
 	})
 	if err != nil {

@@ -21,6 +21,9 @@ const decideTimeout = 2 * time.Second
 
 // decide decides records of the backlog until none can be for now, the transaction is full, or it is time to commit.
 func (l *Lane) decide(ctx context.Context, now time.Time) error {
+	if !l.upToDate(now) {
+		return nil
+	}
 	unapplied := l.ending != nil && l.ending.stage == committed
 	if l.waiting != nil && !now.Before(l.retryAt) && l.producer == open && !unapplied {
 		l.goOn()

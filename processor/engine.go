@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"accrue/rules"
+	"accrue/rules/programme"
 	"accrue/state"
 )
 
@@ -32,10 +33,13 @@ type Options struct {
 	Standbys int // copies of each shard that other instances keep; 0: none
 	Topics   Topics
 
-	Kafka   []kgo.Opt // how to reach the cluster: brokers, TLS, SASL; and compression
-	Ledger  *rules.Ledger
-	Decoder Decoder
-	Encoder Encoder
+	Kafka []kgo.Opt // how to reach the cluster: brokers, TLS, SASL; and compression
+	// Programme is the configured programme, its files by name. It is what an app begins with: the first instance publishes it.
+	// From then on what stands on the control topic decides.
+	Programme map[string][]byte
+	Secret    []byte // under which lots are drawn, the same in all instances; nil: no rule may draw any
+	Decoder   Decoder
+	Encoder   Encoder
 
 	Now      func() time.Time // nil: the wall clock
 	Log      *slog.Logger     // nil: nobody reads it
@@ -94,7 +98,8 @@ type Engine struct {
 	admin *kgo.Client
 	adm   *kadm.Client
 
-	shards int32 // N; set before lanes are made
+	programmes *programmes
+	shards     int32 // N; set before lanes are made
 
 	mu    sync.Mutex
 	lanes []*Lane
@@ -114,14 +119,24 @@ func New(o Options) (*Engine, error) {
 	if o.Instance != "" && !validName.MatchString(o.Instance) {
 		return nil, fmt.Errorf("make engine: instance %q: use 1 to 100 letters, digits, '.', '_' and '-'", o.Instance)
 	}
-	if o.Ledger == nil || o.Decoder == nil || o.Encoder == nil || o.DataDir == "" || len(o.Topics.Inputs) == 0 {
-		return nil, errors.New("make engine: ledger, decoder, encoder, data dir and input topics are required")
+	if len(o.Programme) == 0 || o.Decoder == nil || o.Encoder == nil || o.DataDir == "" || o.Topics.Control == "" || len(o.Topics.Inputs) == 0 {
+		return nil, errors.New("make engine: programme, decoder, encoder, data dir, control and input topics are required")
+	}
+	configured, problems := programme.Parse(o.Programme)
+	if configured == nil {
+		return nil, fmt.Errorf("make engine: the programme is not valid:\n%s", problems)
 	}
 	admin, err := kgo.NewClient(kafkaOptions(o.Kafka, kgo.ClientID(o.App+"-admin"), kgo.WithLogger(newKgoLog(o.Log)))...)
 	if err != nil {
 		return nil, fmt.Errorf("make engine: kafka client: %w", err)
 	}
-	return &Engine{o: o, admin: admin, adm: kadm.NewClient(admin), phase: "not started"}, nil
+	return &Engine{
+		o: o, admin: admin, adm: kadm.NewClient(admin), phase: "not started",
+		programmes: &programmes{
+			client: admin, topic: o.Topics.Control, app: o.App, configured: configured, files: o.Programme, secret: o.Secret,
+			now: o.Now, log: o.Log,
+		},
+	}, nil
 }
 
 // Run runs the engine until ctx ends, then stops it within StopTimeout: what was decided is committed, the groups are left,
@@ -237,8 +252,12 @@ func (e *Engine) runLanes(ctx context.Context, store *state.Store) error {
 	}
 	e.setLanes(lanes, store)
 	e.o.Log.Info("engine started", "app", e.o.App, "instance", e.o.Instance, "lanes", e.o.Lanes, "shards", e.shards)
-	failures := make([]error, len(lanes))
+	failures := make([]error, len(lanes)+1)
 	var work sync.WaitGroup
+	work.Go(func() {
+		defer cancel()
+		failures[len(lanes)] = e.programmes.follow(ctx)
+	})
 	for i, lane := range lanes {
 		work.Go(func() {
 			defer cancel()
@@ -265,7 +284,7 @@ func (e *Engine) lane(number int, store *state.Store, writers *Writers) *Lane {
 	})
 	return NewLane(kafka, LaneOptions{
 		Number: number, TransactionalID: name, Shards: e.shards, Topics: e.o.Topics,
-		Ledger: e.o.Ledger, Store: store, Writers: writers, Decoder: e.o.Decoder, Encoder: e.o.Encoder,
+		Programmes: e.programmes, Store: store, Writers: writers, Decoder: e.o.Decoder, Encoder: e.o.Encoder,
 		Now: e.o.Now, Log: e.o.Log, Observer: e.o.Observer,
 		CommitInterval: e.o.CommitInterval, MaxRecords: e.o.MaxRecords, MaxBytes: e.o.MaxBytes,
 		MaxRecordBytes: e.o.MaxRecordBytes, CacheBytes: e.o.MemoryBytes / 4 / int64(e.o.Lanes),
@@ -377,6 +396,9 @@ func (e *Engine) Status() []LaneStatus {
 	}
 	return all
 }
+
+// Programmes returns what is known of the versions of the programme; false: nothing yet. Safe for any goroutine.
+func (e *Engine) Programmes() (ProgrammeStatus, bool) { return e.programmes.status() }
 
 // Store returns the open store, or nil. It may be closed by the time it is used, which then is an error.
 func (e *Engine) Store() *state.Store {

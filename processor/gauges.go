@@ -55,14 +55,18 @@ func (m *Metrics) SetUnready(why ...Unready) {
 
 // watch remembers what was counted already.
 type watch struct {
-	m     *Metrics
-	store *state.Store
-	last  state.Metrics
+	m       *Metrics
+	store   *state.Store
+	last    state.Metrics
+	inForce string // the version that was shown last
 }
 
 func (w *watch) look(e *Engine) {
 	w.m.SetUnready(e.Unready()...)
 	w.lookAtLanes(e.Status())
+	if s, ok := e.Programmes(); ok {
+		w.lookAtProgrammes(s)
+	}
 	if store := e.Store(); store != nil {
 		w.lookAtStore(store)
 	}
@@ -95,6 +99,17 @@ func (w *watch) lookAtLanes(lanes []LaneStatus) {
 	for state, n := range shards {
 		w.m.Shards.WithLabelValues(state).Set(float64(n))
 	}
+}
+
+func (w *watch) lookAtProgrammes(s ProgrammeStatus) {
+	if s.InForce != w.inForce {
+		w.m.ProgrammeInForce.Reset()
+		w.m.ProgrammeInForce.WithLabelValues(s.InForce).Set(1)
+		w.inForce = s.InForce
+	}
+	w.m.Programmes.Set(float64(s.Versions))
+	w.m.ProgrammesBad.Set(float64(s.Ignored))
+	w.m.ControlAge.Set(s.Age.Seconds())
 }
 
 func (w *watch) lookAtStore(store *state.Store) {

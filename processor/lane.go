@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"accrue/rules"
 	"accrue/state"
 )
 
@@ -21,6 +22,8 @@ type Lane struct {
 	kafka Kafka
 	log   *slog.Logger
 	said  quiet // what was said lately
+
+	ledger *rules.Ledger // of the versions that were known at the last step
 
 	// The assignment.
 	epoch   int64

@@ -237,7 +237,7 @@ func benchLane(b testing.TB, members int, clock func() time.Time, observer Obser
 	topics.Inputs = map[string]schemas.Kind{schemas.TopicOrders: schemas.KindOrder, schemas.TopicCheckIns: schemas.KindCheckIn}
 	kafka = &benchKafka{b: b, source: newBenchEvents(members), offsets: map[Partition]int64{}, ends: map[int32]int64{}}
 	lane := NewLane(kafka, LaneOptions{
-		TransactionalID: "bench", Shards: testShards, Topics: topics, Ledger: ledger, Store: store, Observer: observer,
+		TransactionalID: "bench", Shards: testShards, Topics: topics, Programmes: always{ledger, clock}, Store: store, Observer: observer,
 		Decoder: schemas.NewDecoder(&testSchemas{}), Encoder: testEncoder(), CacheBytes: 64 << 20,
 		Now: clock, Log: slog.New(slog.DiscardHandler), CommitInterval: 20 * time.Millisecond, MaxRecords: 2000,
 	})

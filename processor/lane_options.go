@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"accrue/rules"
 	"accrue/schemas"
 	"accrue/state"
 )
@@ -16,7 +15,7 @@ type LaneOptions struct {
 	TransactionalID string // stable over restarts; no blanks
 	Shards          int32  // N: partitions of the internal topics
 	Topics          Topics
-	Ledger          *rules.Ledger
+	Programmes      Programmes
 	Store           *state.Store
 	Writers         *Writers // shared by the lanes over one store; nil: this is the only one
 	Decoder         Decoder

@@ -33,6 +33,11 @@ type Metrics struct {
 	NotReady *prometheus.GaugeVec   // by why (the Unready words): reasons of that kind at present
 	Waits    *prometheus.CounterVec // by why: times that a lane stopped deciding for something that was away
 
+	ProgrammeInForce *prometheus.GaugeVec // by version: 1 for the one in force
+	Programmes       prometheus.Gauge     // versions that count, those to come among them
+	ProgrammesBad    prometheus.Gauge     // records of the control topic that are ignored
+	ControlAge       prometheus.Gauge     // seconds since the control topic was last read to its end
+
 	Shards          *prometheus.GaugeVec   // by state: active, restoring, standby, refused
 	StandbyLag      *prometheus.GaugeVec   // by shard: changelog offsets that a followed copy lacks
 	Restores        *prometheus.CounterVec // by why: shards that caught up with their changelog
@@ -86,6 +91,11 @@ func NewMetrics() *Metrics {
 	m.NotReady = m.gauges("accrue_not_ready", "Reasons why the process is not ready.", "why")
 	m.Waits = m.counters("accrue_waits_total", "Times that a lane stopped deciding because something was away.", "why")
 
+	m.ProgrammeInForce = m.gauges("accrue_programme_in_force", "1 for the version of the programme that is in force.", "version")
+	m.Programmes = m.gauge("accrue_programme_versions", "Versions of the programme that count, those to come among them.")
+	m.ProgrammesBad = m.gauge("accrue_programme_ignored_records", "Records of the control topic that every instance ignores.")
+	m.ControlAge = m.gauge("accrue_control_age_seconds", "Since the control topic was last read to its end.")
+
 	m.Shards = m.gauges("accrue_shards", "Shards of this process.", "state")
 	m.StandbyLag = m.gauges("accrue_standby_lag_offsets", "Changelog offsets that the copy of a shard that is followed here lacks.", "shard")
 	m.Restores = m.counters("accrue_restores_total", "Shards that caught up with their changelog.", "why")
@@ -123,7 +133,7 @@ func (m *Metrics) zero() {
 		m.NotReady.WithLabelValues(word)
 	}
 	m.NotReady.WithLabelValues(UnreadyStarting).Set(1)
-	for _, word := range []string{UnreadyBrokers, UnreadyRegistry, UnreadyDisk} {
+	for _, word := range []string{UnreadyBrokers, UnreadyRegistry, UnreadyDisk, UnreadyControl} {
 		m.Waits.WithLabelValues(word)
 	}
 	for _, word := range []string{BuriedUnreadable, BuriedNoMember, BuriedAccount, BuriedTooLarge, BuriedRoute} {

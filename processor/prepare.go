@@ -61,6 +61,9 @@ func (e *Engine) look(ctx context.Context) error {
 	if err := e.checkTopics(ctx); err != nil {
 		return err
 	}
+	if err := e.programmes.load(ctx, e.shards); err != nil {
+		return err
+	}
 	return e.succeed(ctx)
 }
 
@@ -86,7 +89,7 @@ func (e *Engine) checkVersion(ctx context.Context) error {
 // checkTopics demands that all topics are there and that the internal ones have the same number of partitions: N.
 func (e *Engine) checkTopics(ctx context.Context) error {
 	t := e.o.Topics
-	names := append(t.Consumed(), t.Produced()...)
+	names := append(append(t.Consumed(), t.Produced()...), t.Control)
 	slices.Sort(names)
 	names = slices.Compact(names)
 	details, err := e.adm.ListTopics(ctx, names...)
@@ -110,6 +113,9 @@ func (e *Engine) checkTopics(ctx context.Context) error {
 	if state != effects {
 		return &setupError{text: fmt.Sprintf("%s has %d partitions and %s has %d: both have one a shard, and a shard's number never changes: delete the one that is wrong if it holds nothing, and %s",
 			t.State, state, t.Effects, effects, apply)}
+	}
+	if n := len(details[t.Control].Partitions); n != 1 {
+		return &setupError{text: fmt.Sprintf("%s has %d partitions and must have one, so that versions have an order: delete it if it holds nothing, and %s", t.Control, n, apply)}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -215,43 +215,70 @@ func (c *client) listOffset(ctx context.Context, shard int32, which int64) (int6
 // fetchChangelog asks the leader for records from piece.Next on, and sets it to what comes next.
 func (c *client) fetchChangelog(ctx context.Context, piece *Changelog, id [16]byte, leader, shard int32) error {
 	from := piece.Next
-	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(changelogWait.Milliseconds()), 1, changelogBytes
-	req.IsolationLevel = 1 // read_committed
-	req.SessionEpoch = -1  // no session
-	t := kmsg.NewFetchRequestTopic()
-	t.Topic, t.TopicID = c.topics.State, id
-	p := kmsg.NewFetchRequestTopicPartition()
-	p.Partition, p.FetchOffset, p.PartitionMaxBytes = shard, from, changelogBytes
-	t.Partitions = append(t.Partitions, p)
-	req.Topics = append(req.Topics, t)
-	answer, err := c.admin.Broker(int(leader)).RetriableRequest(ctx, req)
+	got, err := fetchPiece(ctx, c.admin, place{Partition{c.topics.State, shard}, from}, id, leader, changelogWait, kgo.ReadCommitted())
 	if err != nil {
 		return err
 	}
+	piece.Next = got.next
+	if got.empty && got.stable > from {
+		// Nothing is left of what lay here: compaction took all up to what can be read.
+		piece.Next = got.stable
+	}
+	piece.Records = got.records
+	return nil
+}
+
+// piece is what one fetch of a partition brought.
+type piece struct {
+	records []Record
+	next    int64 // the offset after what was looked at
+	empty   bool  // no batch was there
+	start   int64 // of the log
+	stable  int64 // the last stable offset
+	end     int64 // the high watermark
+}
+
+// fetchPiece asks the leader of a partition for what comes from a place on.
+func fetchPiece(
+	ctx context.Context, client *kgo.Client, at place, id [16]byte, leader int32, wait time.Duration, isolation kgo.IsolationLevel,
+) (out piece, err error) {
+	req := kmsg.NewPtrFetchRequest()
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(wait.Milliseconds()), 1, changelogBytes
+	if isolation == kgo.ReadCommitted() {
+		req.IsolationLevel = 1
+	}
+	req.SessionEpoch = -1 // no session
+	t := kmsg.NewFetchRequestTopic()
+	t.Topic, t.TopicID = at.Topic, id
+	p := kmsg.NewFetchRequestTopicPartition()
+	p.Partition, p.FetchOffset, p.PartitionMaxBytes = at.Partition.Partition, at.offset, changelogBytes
+	t.Partitions = append(t.Partitions, p)
+	req.Topics = append(req.Topics, t)
+	answer, err := client.Broker(int(leader)).RetriableRequest(ctx, req)
+	if err != nil {
+		return out, err
+	}
 	resp, ok := answer.(*kmsg.FetchResponse)
 	if !ok || len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-		return errors.Join(fmt.Errorf("the broker says nothing about %s/%d", c.topics.State, shard), kerr.ErrorForCode(resp.ErrorCode))
+		return out, errors.Join(fmt.Errorf("the broker says nothing about %s/%d", at.Topic, at.Partition.Partition), kerr.ErrorForCode(resp.ErrorCode))
 	}
 	got := &resp.Topics[0].Partitions[0]
 	if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
-		return err
+		return out, err
 	}
-	options := kgo.ProcessFetchPartitionOpts{Offset: from, IsolationLevel: kgo.ReadCommitted(), Topic: c.topics.State, Partition: shard}
+	options := kgo.ProcessFetchPartitionOpts{Offset: at.offset, IsolationLevel: isolation, Topic: at.Topic, Partition: at.Partition.Partition}
 	records, next := kgo.ProcessFetchPartition(options, got, kgo.DefaultDecompressor(), nil)
 	if records.Err != nil {
-		return records.Err
+		return out, records.Err
 	}
-	piece.Next = max(from, next)
-	if len(got.RecordBatches) == 0 && got.LastStableOffset > from {
-		// Nothing is left of what lay here: compaction took all up to what can be read.
-		piece.Next = got.LastStableOffset
+	out = piece{
+		next: max(at.offset, next), empty: len(got.RecordBatches) == 0, start: got.LogStartOffset, stable: got.LastStableOffset,
+		end: got.HighWatermark, records: make([]Record, len(records.Records)),
 	}
-	piece.Records = make([]Record, len(records.Records))
 	for i, r := range records.Records {
-		piece.Records[i] = fromKgo(r)
+		out.records[i] = fromKgo(r)
 	}
-	return nil
+	return out, nil
 }
 
 // FenceGone implements Kafka.

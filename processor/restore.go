@@ -277,7 +277,7 @@ func (l *Lane) serve(h *held, now time.Time) {
 	h.state, h.position = serving, h.at
 	h.timers = timers{}
 	if h.shard == nil {
-		h.shard = NewShard(l.o.Ledger, h.store, l.o.CacheBytes)
+		h.shard = NewShard(l.ledger, h.store, l.o.CacheBytes)
 		h.shard.maxRow = int(l.o.MaxRecordBytes) - recordOverhead
 		l.share()
 	}

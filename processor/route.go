@@ -47,15 +47,16 @@ func murmur2(data []byte) uint32 {
 	return h ^ h>>15
 }
 
-// Topics names the topics of an engine. The internal ones follow from the app: state, effects.
+// Topics names the topics of an engine. The internal ones follow from the app: state, effects, control.
 type Topics struct {
 	// Inputs says what the records of each input topic are.
 	Inputs map[string]schemas.Kind
 
 	PointGrants, TierChanges, Decisions, FraudAlerts, Notices, DeadLetters string
 
-	// State is the changelog and Effects what shards send each other. Both have one partition a shard.
-	State, Effects string
+	// State is the changelog and Effects what shards send each other. Both have one partition a shard. Control holds the versions
+	// of the programme, in one partition.
+	State, Effects, Control string
 }
 
 // DefaultTopics returns the default names for an app, with every kind of input.
@@ -64,7 +65,7 @@ func DefaultTopics(app string) Topics {
 		Inputs:      map[string]schemas.Kind{},
 		PointGrants: schemas.TopicPointGrants, TierChanges: schemas.TopicTierChanges, Decisions: schemas.TopicDecisions,
 		FraudAlerts: schemas.TopicFraudAlerts, Notices: schemas.TopicNotices, DeadLetters: schemas.TopicDeadLetters,
-		State: app + "-state", Effects: app + "-effects",
+		State: InternalTopic(app, "state"), Effects: InternalTopic(app, "effects"), Control: InternalTopic(app, "control"),
 	}
 	for _, k := range schemas.Kinds() {
 		if k.IsInput() {

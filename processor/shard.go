@@ -48,6 +48,15 @@ func NewMemoryShard(ledger *rules.Ledger) *Shard {
 	return &Shard{ledger: ledger, accounts: newAccounts(0)}
 }
 
+// Use decides by another ledger from now on. Accounts are opened anew: each is as its rows are, and what it worked out by the
+// ledger before goes with it.
+func (s *Shard) Use(ledger *rules.Ledger) {
+	hits, misses := s.accounts.hits, s.accounts.misses
+	s.ledger = ledger
+	s.accounts.clear()
+	s.accounts.hits, s.accounts.misses = hits, misses
+}
+
 // Begin makes o the overlay of the transaction with that number; numbers rise. Not for a memory shard.
 func (s *Shard) Begin(o *state.Overlay, number uint64) {
 	s.overlays = slices.Insert(s.overlays, 0, o)

@@ -50,6 +50,14 @@ rules:
   - {id: visit, title: a check-in, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}
 `
 
+// always is one ledger, of which it is always certain that there is no other.
+type always struct {
+	ledger *rules.Ledger
+	now    func() time.Time
+}
+
+func (a always) Known() (*rules.Ledger, time.Time) { return a.ledger, a.now() }
+
 func testLedger(t *testing.T) *rules.Ledger {
 	t.Helper()
 	p, problems := programme.Parse(map[string][]byte{"test.yaml": []byte(testProgramme)})
@@ -102,6 +110,7 @@ type shop struct {
 	t        *testing.T
 	cluster  *kfake.Cluster
 	topics   Topics
+	ledger   *rules.Ledger // that its events are to be decided by
 	registry *testSchemas
 	encoder  *schemas.Encoder
 	writer   *kgo.Client
@@ -125,7 +134,7 @@ func newShop(t *testing.T, inputPartitions int32, opts ...kfake.Opt) *shop {
 	}
 	opts = append([]kfake.Opt{
 		kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond),
-		kfake.SeedTopics(inputPartitions, inputs...), kfake.SeedTopics(testShards, topics.Produced()...),
+		kfake.SeedTopics(inputPartitions, inputs...), kfake.SeedTopics(testShards, topics.Produced()...), kfake.SeedTopics(1, topics.Control),
 	}, opts...)
 	cluster, err := kfake.NewCluster(opts...)
 	if err != nil {
@@ -138,7 +147,7 @@ func newShop(t *testing.T, inputPartitions int32, opts ...kfake.Opt) *shop {
 	}
 	t.Cleanup(writer.Close)
 	return &shop{
-		t: t, cluster: cluster, topics: topics, registry: &testSchemas{}, encoder: testEncoder(), writer: writer,
+		t: t, cluster: cluster, topics: topics, ledger: testLedger(t), registry: &testSchemas{}, encoder: testEncoder(), writer: writer,
 		random: rand.New(rand.NewPCG(1, 2)), started: time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second), // reproducible
 	}
 }
@@ -289,7 +298,7 @@ func (s *shop) kafkaOptions(m *machine) []kgo.Opt {
 func (s *shop) options(m *machine) Options {
 	return Options{
 		App: testApp, Instance: m.name, DataDir: "data", Topics: s.topics, Kafka: s.kafkaOptions(m), FS: m.disk,
-		Ledger: testLedger(s.t), Decoder: schemas.NewDecoder(s.registry), Encoder: s.encoder, Log: testLog(s.t),
+		Programme: map[string][]byte{"test.yaml": []byte(testProgramme)}, Decoder: schemas.NewDecoder(s.registry), Encoder: s.encoder, Log: testLog(s.t),
 		CommitInterval: 20 * time.Millisecond, SessionTimeout: time.Second, Heartbeat: 50 * time.Millisecond,
 		RebalanceTimeout: 5 * time.Second, TransactionTimeout: 2 * time.Second, StopTimeout: 3 * time.Second,
 		FlushEvery: time.Hour, Standbys: 1,
@@ -456,7 +465,7 @@ func (s *shop) check(w *written) {
 			s.t.Errorf("entry %s was written %d times", id, n)
 		}
 	}
-	shard := NewMemoryShard(testLedger(s.t))
+	shard := NewMemoryShard(s.ledger)
 	expected := map[string][3]int64{}
 	for _, e := range s.events {
 		out, err := shard.Handle(e)

@@ -22,6 +22,7 @@ type simDefect struct {
 	unstable      bool          // committed offsets are told while transactions that change them are open
 	dirty         bool          // what was aborted is read, too
 	skew          time.Duration // the lanes' clock is wrong
+	sure          bool          // lanes are sure to know of all versions, whenever they looked
 }
 
 // simDefects are the defects that the simulator must find.
@@ -52,6 +53,7 @@ func simDefects() []simDefect {
 				}
 			}),
 		},
+		{name: "what was published is not looked at before it is decided", checkers: []string{"sums"}, sure: true},
 		{
 			name: "restore to the last stable offset", checkers: []string{"position", "state"},
 			kafka: over(func(l *simLane, o *order) {

@@ -31,6 +31,7 @@ type plan struct {
 	happenings              int // of the cluster and the clients, a step, at most
 	flushOneIn, tradeOneIn  int
 	lateMarkers             int // steps by which markers come late, at most
+	effective               int // which time the programme's second version has
 
 	faults []simFault
 }
@@ -107,6 +108,7 @@ func drawPlan(seed uint64) plan {
 		p.faults = append(p.faults, f)
 	}
 	slices.SortStableFunc(p.faults, func(a, b simFault) int { return a.step - b.step })
+	p.effective = r.IntN(len(simEffective()))
 	return p
 }
 

@@ -29,18 +29,19 @@ type simProcess struct {
 	store *state.Store
 	lanes []*simLane
 
-	writers   *Writers
-	up        bool
-	startAt   int           // step at which it starts
-	pausedTo  time.Duration // it stands still up to then, by the broker's clock
-	sleepy    time.Duration // it will stand still for so long when it is about to commit; 0: not
-	stopping  bool
-	cutIn     int // calls until the power goes; 0: it stays
-	cutOn     int // what it is told when the power goes: 1 a commit, 2 a piece of a changelog, 3 a flush; 0: it stays
-	crashed   *vfs.MemFS
-	wipe      bool  // it comes up with an empty disk
-	unflushed int64 // bytes that the store took in since its last flush
-	looked    bool  // its store was compared since something was applied
+	writers    *Writers
+	programmes simControl
+	up         bool
+	startAt    int           // step at which it starts
+	pausedTo   time.Duration // it stands still up to then, by the broker's clock
+	sleepy     time.Duration // it will stand still for so long when it is about to commit; 0: not
+	stopping   bool
+	cutIn      int // calls until the power goes; 0: it stays
+	cutOn      int // what it is told when the power goes: 1 a commit, 2 a piece of a changelog, 3 a flush; 0: it stays
+	crashed    *vfs.MemFS
+	wipe       bool  // it comes up with an empty disk
+	unflushed  int64 // bytes that the store took in since its last flush
+	looked     bool  // its store was compared since something was applied
 }
 
 // simLane is a lane with its client.
@@ -98,6 +99,8 @@ func (p *simProcess) start() {
 		names = append(names, transactionalID(testApp, p.name, n))
 	}
 	p.writers = NewWriters()
+	p.programmes = simControl{}
+	p.programmes.follow(p.w)
 	for n, name := range names {
 		l := &simLane{process: p, client: newSimClient(p, name, names)}
 		l.client.lane, l.kafka = l, l.client
@@ -113,7 +116,7 @@ func (p *simProcess) start() {
 func (p *simProcess) laneOptions(n int, name string, l *simLane) LaneOptions {
 	plan := &p.w.plan
 	return LaneOptions{
-		Number: n, TransactionalID: name, Shards: plan.shards, Topics: p.w.topics, Ledger: p.w.ledger, Store: p.store, Writers: p.writers,
+		Number: n, TransactionalID: name, Shards: plan.shards, Topics: p.w.topics, Programmes: &p.programmes, Store: p.store, Writers: p.writers,
 		Decoder: p.w, Encoder: p.w.shop.encoder, Now: p.w.laneClock, Log: p.w.log(name), Observer: &simObserver{lane: l, w: p.w},
 		CommitInterval: plan.commitEvery, MaxRecords: plan.maxRecords, PollRecords: plan.pollRecords, CacheBytes: plan.cacheBytes,
 		TransactionTimeout: simTransactionTimeout,

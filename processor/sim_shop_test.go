@@ -7,59 +7,8 @@ import (
 	"time"
 
 	"accrue/rules"
-	"accrue/rules/programme"
 	"accrue/schemas"
 )
-
-// simProgrammes are what simulations run with: points, limits, holds and tiers that end, so that time has something to do.
-// Nothing of a simulated history is ever LATE, so that its sums do not depend on the order of arrival.
-func simProgrammes() []string {
-	header := "programme: simulated\ncurrency: EUR\ntime_zone: Europe/Berlin\nearn_on: PAID\nreturn_window: 90 days\n"
-	return []string{
-		header + `rules:
-  - {id: spend, on: order, earn: {points: 1, per: 1.00}}
-  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}
-`,
-		header + `tiers: {by: points, over: 6 days, then: one_down, levels: [{id: member, at: 0}, {id: gold, at: 60}]}
-rules:
-  - {id: spend, on: order, earn: {points: 1, per: 1.00}}
-  - {id: held, on: order, when: order.total >= 20.00, earn: {points: 10}, hold: 2 days}
-  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}
-`,
-		header + `limits: [{points: 90, per: month}]
-rules:
-  - {id: held, on: order, earn: {points: 1, per: 1.00}, hold: 3h}
-  - {id: second, on: order, earn: {points: 7}, each: {orders: 2, within: 10 days}}
-  - {id: visit, on: check_in, earn: {points: 3}, limit: {points: 9, per: week}}
-`,
-		header + `tiers: {by: orders, over: 8 days, then: requalify, grace: 2 days, levels: [{id: member, at: 0}, {id: gold, at: 2}, {id: top, at: 4, falls: never}]}
-rules:
-  - {id: spend, on: order, earn: {points: 1, per: 2.00}, hold: 12h}
-  - {id: gold, on: order, when: member.tier == "gold", boost: {of: [spend], by: 50%}}
-  - {id: streak, on: check_in, earn: {points: 20}, each: {streak: 3}}
-`,
-	}
-}
-
-// simPointsMax is more than any grant of theirs can come to.
-const simPointsMax = 120
-
-// simLedgers makes ready what can be shared by all simulations.
-func simLedgers() ([]*rules.Ledger, error) {
-	var ledgers []*rules.Ledger
-	for _, text := range simProgrammes() {
-		p, problems := programme.Parse(map[string][]byte{"simulated.yaml": []byte(text)})
-		if p == nil {
-			return nil, fmt.Errorf("programme: %s\n%s", problems, text)
-		}
-		ledger, err := rules.NewLedger(programme.Versions{{Programme: p}})
-		if err != nil {
-			return nil, err
-		}
-		ledgers = append(ledgers, ledger)
-	}
-	return ledgers, nil
-}
 
 // simShop writes the inputs, and remembers them.
 type simShop struct {

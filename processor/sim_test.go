@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"accrue/rules"
 )
 
 var (
@@ -20,8 +18,8 @@ var (
 )
 
 // simulate runs one seed. A panic is a failure like others, so that its seed is told.
-func simulate(seed uint64, p plan, ledgers []*rules.Ledger, defect *simDefect, verbose bool) *world {
-	w := newWorld(seed, p, ledgers[p.programme], defect, verbose)
+func simulate(seed uint64, p plan, ledgers []simLedger, defect *simDefect, verbose bool) *world {
+	w := newWorld(seed, p, &ledgers[p.programme], defect, verbose)
 	defer func() {
 		if why := recover(); why != nil {
 			w.fail("panic", "%v\n%s", why, debug.Stack())
@@ -32,7 +30,7 @@ func simulate(seed uint64, p plan, ledgers []*rules.Ledger, defect *simDefect, v
 }
 
 // sweep runs seeds on all processors until one fails, and returns the worlds' points together.
-func sweep(seeds uint64, ledgers []*rules.Ledger, defect *simDefect) (points map[string]int, failed *world) {
+func sweep(seeds uint64, ledgers []simLedger, defect *simDefect) (points map[string]int, failed *world) {
 	points = make(map[string]int)
 	var mu sync.Mutex
 	var work sync.WaitGroup
@@ -112,7 +110,7 @@ func TestSimulator(t *testing.T) {
 }
 
 // report tells all that is needed to find out what went wrong.
-func report(t *testing.T, w *world, ledgers []*rules.Ledger) {
+func report(t *testing.T, w *world, ledgers []simLedger) {
 	t.Helper()
 	short := shorten(w, ledgers)
 	t.Errorf("%v\nseed %d, hash %x, step %d\n\nthe trace's end:\n%s\n\nplan: %s\n\nof its faults these are enough:\n%s\n%v\n\nto see it again: go test ./processor -run TestSimulator -seed %d -v",
@@ -134,7 +132,7 @@ func (w *world) faultLines() string {
 }
 
 // shorten leaves faults out as long as the seed goes on failing, first many at a time, then one by one.
-func shorten(w *world, ledgers []*rules.Ledger) *world {
+func shorten(w *world, ledgers []simLedger) *world {
 	runs := 0
 	for size := max(1, len(w.plan.faults)/2); size > 0; size /= 2 {
 		for from := 0; from < len(w.plan.faults) && runs < 80; {

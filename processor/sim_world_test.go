@@ -23,7 +23,8 @@ type world struct {
 	plan   plan
 	random *rand.Rand // the schedule
 	topics Topics
-	ledger *rules.Ledger
+	ledger *rules.Ledger // of all versions, those that are to come among them
+	early  *rules.Ledger // of the first version
 	defect *simDefect
 
 	step   int
@@ -59,14 +60,14 @@ func (f *simFailure) Error() string { return f.checker + ": " + f.text }
 
 const traceTail = 60
 
-func newWorld(seed uint64, p plan, ledger *rules.Ledger, defect *simDefect, verbose bool) *world {
+func newWorld(seed uint64, p plan, ledger *simLedger, defect *simDefect, verbose bool) *world {
 	topics := DefaultTopics(testApp)
 	topics.Inputs = map[string]schemas.Kind{
 		schemas.TopicOrders: schemas.KindOrder, schemas.TopicCheckIns: schemas.KindCheckIn, schemas.TopicProfiles: schemas.KindMember,
 	}
 	w := &world{
-		seed: seed, plan: p, random: rand.New(rand.NewPCG(seed, 2)), topics: topics, ledger: ledger, defect: defect, verbose: verbose,
-		now: time.Date(2026, 3, 10, 9, 0, 0, 0, time.UTC), faults: slices.Clone(p.faults), armed: make(map[string]int),
+		seed: seed, plan: p, random: rand.New(rand.NewPCG(seed, 2)), topics: topics, ledger: ledger.both[p.effective], early: ledger.first, defect: defect, verbose: verbose,
+		now: simBegin(), faults: slices.Clone(p.faults), armed: make(map[string]int),
 		healAt: make(map[*simProcess]int), points: make(map[string]int), hash: fnv.New64a().Sum64(),
 	}
 	w.shared.Store(w.now.UnixMilli())
@@ -204,6 +205,7 @@ func (w *world) care(p *simProcess) {
 		if p.unflushed > 50_000 || w.random.IntN(w.plan.flushOneIn) == 0 {
 			p.flush()
 		}
+		p.programmes.follow(w)
 		for _, l := range p.lanes {
 			l.client.beat()
 		}

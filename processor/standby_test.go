@@ -36,6 +36,8 @@ func (k *scripted) Release() int64               { return 1 }
 func (k *scripted) Rejoin(ready []int32)         { k.rejoins = append(k.rejoins, ready) }
 func (k *scripted) Trim(map[int32]int64)         {}
 func (k *scripted) FetchEnds(int64, []Partition) {}
+func (k *scripted) Produce([]Output)             {}
+func (k *scripted) Flush()                       {}
 
 func (k *scripted) ReadChangelog(token int64, shard int32, from int64) {
 	k.asked[shard], k.tokens[shard] = from, token
@@ -86,7 +88,7 @@ func newBench(t *testing.T) *bench {
 // lane makes another lane over the same store and Kafka.
 func (b *bench) lane(number int, w *Writers) *Lane {
 	return NewLane(b.kafka, LaneOptions{
-		Number: number, TransactionalID: "test-a-0", Shards: testShards, Topics: DefaultTopics(testApp), Ledger: testLedger(b.t),
+		Number: number, TransactionalID: "test-a-0", Shards: testShards, Topics: DefaultTopics(testApp), Programmes: always{testLedger(b.t), func() time.Time { return b.now }},
 		Store: b.store, Writers: w, Encoder: testEncoder(), Decoder: schemas.NewDecoder(&testSchemas{}),
 		Now: func() time.Time { return b.now }, Log: testLog(b.t), Observer: b,
 	})

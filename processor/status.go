@@ -47,6 +47,7 @@ const (
 	UnreadyBrokers   = "brokers"   // they do not answer, or not as they should
 	UnreadyRegistry  = "registry"  // the schema registry does not answer
 	UnreadyDisk      = "disk"      // the store takes nothing in
+	UnreadyControl   = "control"   // it cannot be told whether a version of the programme was published
 	UnreadyStalled   = "stalled"   // a lane does not come round: its disk is slow, or an account very large
 	UnreadyGroup     = "group"     // a lane is not in the group
 	UnreadyRestoring = "restoring" // a shard is on its way to its committed position
@@ -55,7 +56,7 @@ const (
 
 // UnreadyWords lists all of them.
 func UnreadyWords() []string {
-	return []string{UnreadyStarting, UnreadyBrokers, UnreadyRegistry, UnreadyDisk, UnreadyStalled, UnreadyGroup, UnreadyRestoring, UnreadyRefused}
+	return []string{UnreadyStarting, UnreadyBrokers, UnreadyRegistry, UnreadyDisk, UnreadyControl, UnreadyStalled, UnreadyGroup, UnreadyRestoring, UnreadyRefused}
 }
 
 // Unready is one reason why a process is not ready.

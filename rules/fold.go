@@ -32,7 +32,10 @@ func (a *Account) fold() error {
 	v := a.ledger.at(a.newest)
 	start := windowStart(v, a.newest)
 	for i := range a.ledger.versions { // an order is refunded by the rules that it was decided by
-		start = min(start, windowStart(&a.ledger.versions[i], a.newest))
+		// A version to come holds no facts yet. What is kept must not depend on when it became known.
+		if other := &a.ledger.versions[i]; other.from <= a.newest {
+			start = min(start, windowStart(other, a.newest))
+		}
 	}
 	if old := a.ids.notAfter(start); old == 0 || old < a.ids.len()/foldPart {
 		return nil

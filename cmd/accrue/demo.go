@@ -92,7 +92,7 @@ type demoRun struct {
 
 func (d *demoRun) run(ctx context.Context) (err error) {
 	if d.programme != "" { // said before anything is started
-		if _, err := validProgramme(d.programme); err != nil {
+		if _, _, err := loadValid(d.programme); err != nil {
 			return err
 		}
 	}

@@ -18,12 +18,12 @@ import (
 func newRulesCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "rules",
-		Short:   "Check, explain and test a programme, or help an editor to write one",
+		Short:   "Check, explain, test and publish a programme, or help an editor to write one",
 		Example: "  accrue rules check programme.yaml",
 		Args:    commandArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRulesCheckCmd(), newRulesExplainCmd(), newRulesTestCmd(), newRulesSchemaCmd())
+	cmd.AddCommand(newRulesCheckCmd(), newRulesExplainCmd(), newRulesTestCmd(), newRulesSchemaCmd(), newRulesPublishCmd(), newRulesListCmd(), newRulesDiffCmd(), newRulesShowCmd())
 	return cmd
 }
 
@@ -72,9 +72,40 @@ func newRulesSchemaCmd() *cobra.Command {
 
 // loadProgramme reads a programme from a file, or from all YAML files of a folder.
 func loadProgramme(path string) (*programme.Programme, programme.Problems, error) {
+	files, err := programmeFiles(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, problems := programme.Parse(files)
+	return p, problems, nil
+}
+
+// loadValid reads a programme that has to be valid, and its files as they are named wherever the folder lies.
+func loadValid(path string) (*programme.Programme, map[string][]byte, error) {
+	files, err := programmeFiles(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, problems := programme.Parse(files)
+	if p == nil {
+		return nil, nil, invalidf("%s is not a valid programme:\n%s", path, strings.TrimRight(problems.String(), "\n"))
+	}
+	named := make(map[string][]byte, len(files))
+	for name, content := range files {
+		if relative, err := filepath.Rel(path, name); err == nil && relative != "." {
+			named[filepath.ToSlash(relative)] = content
+		} else {
+			named[filepath.Base(name)] = content
+		}
+	}
+	return p, named, nil
+}
+
+// programmeFiles reads the files of a programme by the names that they are found under.
+func programmeFiles(path string) (map[string][]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, nil, invalidf("read programme: %w", err)
+		return nil, invalidf("read programme: %w", err)
 	}
 	names := []string{path}
 	if info.IsDir() {
@@ -87,22 +118,21 @@ func loadProgramme(path string) (*programme.Programme, programme.Problems, error
 			return err
 		})
 		if err != nil {
-			return nil, nil, fmt.Errorf("read programme: %w", err)
+			return nil, fmt.Errorf("read programme: %w", err)
 		}
 		if len(names) == 0 {
-			return nil, nil, invalidf("read programme: folder %s holds no .yaml file", path)
+			return nil, invalidf("read programme: folder %s holds no .yaml file", path)
 		}
 	}
 	files := make(map[string][]byte, len(names))
 	for _, name := range names {
 		content, err := os.ReadFile(name)
 		if err != nil {
-			return nil, nil, fmt.Errorf("read programme: %w", err)
+			return nil, fmt.Errorf("read programme: %w", err)
 		}
 		files[name] = content
 	}
-	p, problems := programme.Parse(files)
-	return p, problems, nil
+	return files, nil
 }
 
 // loadVersions reads the versions that --programme names, as FILE or FILE@T, ascending.
@@ -123,7 +153,11 @@ func loadVersions(flags []string) (programme.Versions, error) {
 		if n := len(versions); n > 0 && !versions[n-1].From.Before(from) {
 			return nil, invalidf("--programme %s: versions are given in the order of their times, FILE first, then FILE@T", flag)
 		}
-		versions = append(versions, programme.Version{From: from, Programme: p})
+		version := programme.Version{From: from, Programme: p}
+		if why := versions.Refusals(version); len(why) > 0 {
+			return nil, invalidf("--programme %s cannot follow the versions before it:\n%s", flag, strings.Join(why, "\n"))
+		}
+		versions = append(versions, version)
 	}
 	if len(versions) == 0 {
 		return nil, &invalidError{errors.New("--programme is missing: name the programme file")}

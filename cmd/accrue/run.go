@@ -30,7 +30,7 @@ func newRunCmd() *cobra.Command {
 				return err
 			}
 			if s.server != nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "accrue %s runs programme %s; metrics at %s/metrics, readiness at %s/readyz\n",
+				fmt.Fprintf(cmd.OutOrStdout(), "accrue %s, configured with programme %s; metrics at %s/metrics, readiness at %s/readyz\n",
 					c.App, s.programme.Version, s.server.URL(), s.server.URL())
 			}
 			return s.run(cmd.Context())

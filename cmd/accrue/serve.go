@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -30,8 +29,9 @@ const (
 type service struct {
 	config    processor.Config
 	log       *slog.Logger
-	programme *programme.Programme
-	ledger    *rules.Ledger
+	programme *programme.Programme // the configured one
+	files     map[string][]byte    // its files, named as they are published
+	secret    []byte               // of lots; nil: none is configured
 	registry  *schemas.Registry
 	metrics   *processor.Metrics
 	server    *processor.Server // nil: off
@@ -48,7 +48,13 @@ func newService(c processor.Config, log *slog.Logger) (*service, error) {
 	}
 	s := &service{config: c, log: log, metrics: processor.NewMetrics(), phase: "starting"}
 	var err error
-	if s.programme, s.ledger, err = loadLedger(c.Programme, c.Random); err != nil {
+	if s.programme, s.files, err = loadValid(c.Programme); err != nil {
+		return nil, err
+	}
+	if s.secret, err = c.Random.Key(); err != nil {
+		return nil, &invalidError{err}
+	}
+	if _, err := newLedger(s.programme, s.secret); err != nil { // said at once, not only when the brokers answer
 		return nil, err
 	}
 	if s.registry, err = c.Registry.Open(); err != nil {
@@ -62,38 +68,18 @@ func newService(c processor.Config, log *slog.Logger) (*service, error) {
 	return s, nil
 }
 
-// validProgramme reads a programme that can be used.
-func validProgramme(path string) (*programme.Programme, error) {
-	p, problems, err := loadProgramme(path)
-	if err != nil {
-		return nil, err
-	}
-	if problems.Failed() {
-		return nil, invalidf("%s is not a valid programme:\n%s", path, strings.TrimRight(problems.String(), "\n"))
-	}
-	return p, nil
-}
-
-// loadLedger makes the ledger of one programme, which is in force for all time.
-func loadLedger(path string, random processor.RandomConfig) (*programme.Programme, *rules.Ledger, error) {
-	p, err := validProgramme(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	key, err := random.Key()
-	if err != nil {
-		return nil, nil, &invalidError{err}
-	}
-	ledger, err := rules.NewLedger(programme.Versions{{Programme: p}}, rules.Secret(key))
+// newLedger makes the ledger of one programme, which is in force for all time.
+func newLedger(p *programme.Programme, secret []byte) (*rules.Ledger, error) {
+	ledger, err := rules.NewLedger(programme.Versions{{Programme: p}}, rules.Secret(secret))
 	var needs *rules.NeedsSecret
 	if errors.As(err, &needs) {
-		return nil, nil, invalidf("rule %s of %s draws lots (chance, random): make a secret with `openssl rand -hex 32`, put it into a file that all instances have, and name that in random.key_file",
-			needs.Rule, path)
+		return nil, invalidf("rule %s of %s draws lots (chance, random): make a secret with `openssl rand -hex 32`, put it into a file that all instances have, and name that in random.key_file",
+			needs.Rule, p.ID)
 	}
 	if err != nil {
-		return nil, nil, &invalidError{err}
+		return nil, &invalidError{err}
 	}
-	return p, ledger, nil
+	return ledger, nil
 }
 
 // run runs until ctx ends or the engine cannot go on. What can be waited for is waited for; readiness tells what.
@@ -143,7 +129,7 @@ func (s *service) options(ids map[schemas.Kind]int) (processor.Options, error) {
 	}
 	return processor.Options{
 		App: c.App, Instance: c.Instance, DataDir: c.Data, Lanes: c.Lanes, Standbys: c.Standbys, Topics: engineTopics(c),
-		Kafka: kafka, Ledger: s.ledger, Decoder: schemas.NewDecoder(s.registry), Encoder: schemas.NewEncoder(ids),
+		Kafka: kafka, Programme: s.files, Secret: s.secret, Decoder: schemas.NewDecoder(s.registry), Encoder: schemas.NewEncoder(ids),
 		Log: s.log, Observer: processor.NewMeter(s.metrics),
 		MemoryBytes: c.State.MemoryBytes, FlushEvery: c.State.FlushEvery, TimersQuiet: c.Timers.Quiet,
 		CommitInterval: c.Commit.Interval, MaxRecords: c.Commit.MaxRecords, MaxBytes: c.Commit.MaxBytes,
@@ -161,6 +147,7 @@ func engineTopics(c processor.Config) processor.Topics {
 		PointGrants: t.PointGrants, TierChanges: t.TierChanges, Decisions: t.Decisions, FraudAlerts: t.FraudAlerts,
 		Notices: t.Notices, DeadLetters: t.DeadLetters,
 		State: processor.InternalTopic(c.App, "state"), Effects: processor.InternalTopic(c.App, "effects"),
+		Control: processor.InternalTopic(c.App, "control"),
 	}
 	for name, kind := range t.Kinds() {
 		if kind.IsInput() {

@@ -79,14 +79,11 @@ func newStateGetCmd() *cobra.Command {
 
 // describeMember reads the member's shard into memory and lets the account describe itself.
 func describeMember(cmd *cobra.Command, c processor.Config, member string) (d rules.Description, err error) {
-	if c.Programme == "" {
-		return d, invalidf("the configuration names no programme: set the key programme, amounts and tiers are shown in its words")
-	}
-	_, ledger, err := loadLedger(c.Programme, c.Random)
-	if err != nil {
-		return d, err
-	}
 	err = withChangelog(cmd, c, func(kafka *kgo.Client, store *state.Store, shards int32) error {
+		ledger, err := ledgerOf(cmd, kafka, c)
+		if err != nil {
+			return err
+		}
 		home := processor.Home(member, shards)
 		if err := foldShard(cmd, kafka, c.App, store.Shard(home)); err != nil {
 			return err
@@ -102,6 +99,29 @@ func describeMember(cmd *cobra.Command, c processor.Config, member string) (d ru
 		return d, fmt.Errorf("nothing is held of member %q: no event of theirs was accepted yet; members are told apart by every letter", member)
 	}
 	return d, err
+}
+
+// ledgerOf is the function of the app's programme versions or, before its first instance was started, of the configured one.
+func ledgerOf(cmd *cobra.Command, kafka *kgo.Client, c processor.Config) (*rules.Ledger, error) {
+	secret, err := c.Random.Key()
+	if err != nil {
+		return nil, &invalidError{err}
+	}
+	control, err := processor.ReadControl(cmd.Context(), kafka, c.App, secret)
+	if err != nil {
+		return nil, err
+	}
+	if ledger := control.Ledger(); ledger != nil {
+		return ledger, nil
+	}
+	if c.Programme == "" {
+		return nil, invalidf("no version of the programme is published, and the configuration names none: set the key programme, amounts and tiers are shown in its words")
+	}
+	p, _, err := loadValid(c.Programme)
+	if err != nil {
+		return nil, err
+	}
+	return newLedger(p, secret)
 }
 
 // withChangelog connects, and opens an empty store in memory for the changelog to be folded into.

@@ -1,0 +1,139 @@
+package processor
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"accrue/rules"
+	"accrue/rules/programme"
+)
+
+// simProgrammes are what simulations run with: points, limits, holds and tiers that end, so that time has something to do.
+// Nothing of a simulated history is ever LATE, so that its sums do not depend on the order of arrival.
+func simProgrammes() []string {
+	header := "programme: simulated\ncurrency: EUR\ntime_zone: Europe/Berlin\nearn_on: PAID\nreturn_window: 90 days\n"
+	return []string{
+		header + `rules:
+  - {id: spend, on: order, earn: {points: 1, per: 1.00}}
+  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}
+`,
+		header + `tiers: {by: points, over: 6 days, then: one_down, levels: [{id: member, at: 0}, {id: gold, at: 60}]}
+rules:
+  - {id: spend, on: order, earn: {points: 1, per: 1.00}}
+  - {id: held, on: order, when: order.total >= 20.00, earn: {points: 10}, hold: 2 days}
+  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}
+`,
+		header + `limits: [{points: 90, per: month}]
+rules:
+  - {id: held, on: order, earn: {points: 1, per: 1.00}, hold: 3h}
+  - {id: second, on: order, earn: {points: 7}, each: {orders: 2, within: 10 days}}
+  - {id: visit, on: check_in, earn: {points: 3}, limit: {points: 9, per: week}}
+`,
+		header + `tiers: {by: orders, over: 8 days, then: requalify, grace: 2 days, levels: [{id: member, at: 0}, {id: gold, at: 2}, {id: top, at: 4, falls: never}]}
+rules:
+  - {id: spend, on: order, earn: {points: 1, per: 2.00}, hold: 12h}
+  - {id: gold, on: order, when: member.tier == "gold", boost: {of: [spend], by: 50%}}
+  - {id: streak, on: check_in, earn: {points: 20}, each: {streak: 3}}
+`,
+	}
+}
+
+// simPointsMax is more than any grant of theirs can come to.
+const simPointsMax = 240
+
+// simEdits make the second version of each programme: old and new text.
+func simEdits() [][]string {
+	return [][]string{
+		{"{points: 1, per: 1.00}", "{points: 2, per: 1.00}", "{points: 5}", "{points: 3}"},
+		{"at: 60", "at: 45", "{points: 10}, hold: 2 days", "{points: 15}, hold: 1 days"},
+		{"{points: 90, per: month}", "{points: 130, per: month}", "{points: 7}, each: {orders: 2,", "{points: 9}, each: {orders: 3,"},
+		{"by: 50%", "by: 100%", "{points: 20}", "{points: 10}"},
+	}
+}
+
+func simBegin() time.Time { return time.Date(2026, 3, 10, 9, 0, 0, 0, time.UTC) }
+
+// simEffective are the times from which a second version may be in force. It is published PublishAhead before.
+func simEffective() []time.Time {
+	var all []time.Time
+	for _, minutes := range []int{11, 2 * 60, 7 * 60, 26 * 60, 70 * 60} {
+		all = append(all, simBegin().Add(time.Duration(minutes)*time.Minute))
+	}
+	return all
+}
+
+// simLedger is a programme: its first version, and that with a second one, by simEffective.
+type simLedger struct {
+	first *rules.Ledger
+	both  []*rules.Ledger
+}
+
+// simLedgers makes ready what can be shared by all simulations.
+func simLedgers() ([]simLedger, error) {
+	var ledgers []simLedger
+	for i, text := range simProgrammes() {
+		first, err := simVersion(text)
+		if err != nil {
+			return nil, err
+		}
+		second, err := simVersion(strings.NewReplacer(simEdits()[i]...).Replace(text))
+		if err != nil {
+			return nil, err
+		}
+		l := simLedger{}
+		versions := programme.Versions{{Programme: first}}
+		if l.first, err = rules.NewLedger(versions); err != nil {
+			return nil, err
+		}
+		for _, from := range simEffective() {
+			both, err := rules.NewLedger(versions.With(programme.Version{From: from, Programme: second}))
+			if err != nil {
+				return nil, err
+			}
+			l.both = append(l.both, both)
+		}
+		ledgers = append(ledgers, l)
+	}
+	return ledgers, nil
+}
+
+func simVersion(text string) (*programme.Programme, error) {
+	p, problems := programme.Parse(map[string][]byte{"simulated.yaml": []byte(text)})
+	if p == nil {
+		return nil, fmt.Errorf("programme: %s\n%s", problems, text)
+	}
+	return p, nil
+}
+
+// simControl is a process's knowledge of the control topic: it reads it now and then.
+type simControl struct {
+	w      *world
+	random *rand.Rand
+	seenAt time.Time
+}
+
+// follow reads the topic, sometimes.
+func (s *simControl) follow(w *world) {
+	if s.w == nil {
+		s.w, s.random = w, rand.New(rand.NewPCG(w.seed, 4))
+	}
+	if w.broker.down || !w.calm && s.random.IntN(12) > 0 {
+		return
+	}
+	s.seenAt = w.now
+}
+
+// Known implements Programmes. The lanes' clock may be wrong, but it is the same that the topic was read by.
+func (s *simControl) Known() (*rules.Ledger, time.Time) {
+	w, seen := s.w, s.seenAt.Add(s.w.defect.skew)
+	if w.defect.sure {
+		seen = w.laneClock()
+	}
+	if s.seenAt.Before(simEffective()[w.plan.effective].Add(-PublishAhead)) {
+		return w.early, seen
+	}
+	w.seen("the second version")
+	return w.ledger, seen
+}
