@@ -19,10 +19,9 @@ func (t *teller) threshold(g *programme.Threshold) {
 	t.about = Subject{Kind: Threshold, ID: g.ID}
 	t.tell("id", heading, "title", g.ID)
 	event := eventWords[g.On-programme.OnOrder]
-	switch {
-	case g.Measure == 0:
+	if g.Measure == 0 {
 		t.tell("when", actsOn, "event", t.say(event.one), "condition", t.condition(g.When))
-	default:
+	} else {
 		t.measure(g, event)
 		if g.When != nil {
 			t.tell("when", looksAt, "events", t.say(event.all), "condition", t.condition(g.When))
