@@ -30,6 +30,8 @@
 //
 // # Parts
 //
+//	control.go programmes.go   the versions of the programme: the control topic folded, followed, and when a lane may decide
+//	control_read.go        reading and writing that topic, also for `accrue rules publish`
 //	engine.go prepare.go   start and stop of a process: store, checks of the cluster, lanes; the store opened anew
 //	lane.go transaction.go THE loop: Step, and a transaction's way from full to applied (lane_options.go: its surroundings)
 //	decide.go timers.go    what fills a transaction: records, and time
@@ -70,6 +72,9 @@
 //   - L8. Between Revoked or Lost and Release no other member gets the shards, and after Lost nothing is committed for them.
 //   - L9. A shard of the store has one writer at a time: the lane that it is assigned to, else one lane that follows it
 //     (writers.go). What was read or committed before is dropped where the writer has changed meanwhile.
+//   - L10. A lane decides an event only by all versions that are in force at its time: versions are on the control topic
+//     PublishAhead before, and nothing is decided by what was known longer than ControlFresh ago. Which versions count follows from the topic
+//     alone. A Ledger never changes: another version makes another one, by which accounts are opened anew (Shard.Use).
 //
 // # Standby copies and assignment
 //
@@ -117,6 +122,9 @@
 //	C11   | an id is used by two processes       | -                | both are fenced, and stop saying so           | TestInstanceUsedTwice
 //	C12   | brokers, registry or disk away       | as before        | (alive) waits, not ready, goes on by itself   | TestRegistryAway, TestLaneGoesOnAfterFaults,
 //	      |                                      |                   |                                               | TestLongOutage, TestDiskFull, TestDiskSlow
+//	C13   | a version is appended while lanes    | -                | (alive) it is in force 10 minutes later; lanes| TestVersionWhileDeciding,
+//	      | decide, outside of transactions      |                  | that have not read to the topic's end within  | TestNothingIsDecidedUnsure
+//	      |                                      |                  | a minute wait, not ready                      |
 //
 // # Not obvious
 //

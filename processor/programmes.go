@@ -232,6 +232,7 @@ func (p *programmes) status() (s ProgrammeStatus, ok bool) {
 }
 
 // upToDate takes in which versions were published, and says whether the lane may decide: not while it could have missed one.
+// C13: a version is appended from outside, at any moment. It is in force long after this look can count.
 func (l *Lane) upToDate(now time.Time) bool {
 	ledger, at := l.o.Programmes.Known()
 	if ledger != l.ledger {

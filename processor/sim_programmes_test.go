@@ -131,7 +131,10 @@ func (s *simControl) Known() (*rules.Ledger, time.Time) {
 	if w.defect.sure {
 		seen = w.laneClock()
 	}
-	if s.seenAt.Before(simEffective()[w.plan.effective].Add(-PublishAhead)) {
+	if published := simEffective()[w.plan.effective].Add(-PublishAhead); s.seenAt.Before(published) {
+		if !w.now.Before(published) {
+			w.seen("C13")
+		}
 		return w.early, seen
 	}
 	w.seen("the second version")

@@ -97,7 +97,7 @@ func TestSimulator(t *testing.T) {
 	if seeds < 1000 {
 		return // too few to come by everything
 	}
-	for i := 1; i <= 12; i++ {
+	for i := 1; i <= 13; i++ {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(points)), func(p string) bool { return strings.Fields(p)[0] == fmt.Sprintf("C%d", i) }) {
 			t.Errorf("C%d was never hit in %d seeds", i, seeds)
 		}

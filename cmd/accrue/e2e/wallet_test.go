@@ -68,7 +68,14 @@ func (l *ledger) take(value any) {
 // simulate says what the ledger has to be after these events, now.
 func (s *stage) simulate(lines []string) *ledger {
 	s.t.Helper()
-	out := s.accrue(strings.Join(lines, "\n"), "simulate", "--programme", s.programme, "--as-of", time.Now().UTC().Format(time.RFC3339))
+	return s.simulateWith(lines, "--programme", s.programme)
+}
+
+// simulateWith is simulate with the programme and its versions as flags.
+func (s *stage) simulateWith(lines []string, programmes ...string) *ledger {
+	s.t.Helper()
+	args := append([]string{"simulate", "--as-of", time.Now().UTC().Format(time.RFC3339)}, programmes...)
+	out := s.accrue(strings.Join(lines, "\n"), args...)
 	l := newLedger()
 	for line := range strings.Lines(out) {
 		m, err := schemas.ParseLine([]byte(strings.TrimSpace(line)))
