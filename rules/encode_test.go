@@ -84,7 +84,7 @@ func drawFact(t *rapid.T) *fact {
 		f.grants = append(f.grants, grant{
 			rule: texts().Draw(t, "rule"), part: rapid.Int32().Draw(t, "part"), available: drawInt(t, -1e18, "available"), pending: drawInt(t, -1e18, "pending"),
 			tier: drawInt(t, -1e18, "tier"), revision: rapid.Int32().Draw(t, "revision"), due: drawInt(t, 0, "due"),
-			booked: f.key.at, at: f.key.at + rapid.Int64Range(0, 1e12).Draw(t, "available after"),
+			booked: f.key.at, at: f.key.at + rapid.Int64Range(0, 1e12).Draw(t, "available after"), expires: drawInt(t, 0, "expires"),
 		})
 	}
 	return f
@@ -173,7 +173,11 @@ func drawStanding(t *rapid.T) *standing {
 	}
 	s.metric.rolling = drawSeries(t, drawAmountAt)
 	s.held = drawSeries(t, func(t *rapid.T) heldAt {
-		return heldAt{rapid.Int64Range(0, 1e13).Draw(t, "due"), factKey{rapid.Int64Range(0, 1e13).Draw(t, "at"), orderFact, "e"}, "spend", 1, 5, 6}
+		at := rapid.Int64Range(0, 1e13).Draw(t, "at")
+		return heldAt{
+			due: rapid.Int64Range(0, 1e13).Draw(t, "due"), fact: factKey{at, orderFact, "e"}, rule: "spend", part: 1, available: 5, tier: 6,
+			booked: at + rapid.Int64Range(0, 5).Draw(t, "booked"), level: rapid.Int32Range(0, 3).Draw(t, "level"),
+		}
 	})
 	for i := range rapid.IntRange(0, 3).Draw(t, "limits") {
 		s.limits = append(s.limits, counter{programme.Period(i), rapid.Int32().Draw(t, "number"), 4, rapid.Int64().Draw(t, "points")})

@@ -61,7 +61,7 @@ func (d *deciding) difference(r *run, f *fact) {
 	for i := range f.grants {
 		g := &f.grants[i]
 		if !wants(f, g) {
-			d.write(r, f, g, &wanted{rule: g.rule, part: g.part, booked: g.booked, at: g.at})
+			d.write(r, f, g, &wanted{rule: g.rule, part: g.part, booked: g.booked, at: g.at, expires: g.expires})
 		}
 	}
 }
@@ -78,14 +78,14 @@ func wants(f *fact, g *grant) bool {
 // write makes the entry that brings a grant from what was written to what is wanted, if the two differ.
 func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 	available, pending, tier := w.available-g.available, w.pending-g.pending, w.tier-g.tier
-	if available == 0 && pending == 0 && tier == 0 && w.due == g.due {
+	if available == 0 && pending == 0 && tier == 0 && w.due == g.due && w.expires == g.expires {
 		return
 	}
 	kind := entryKind(g, w)
 	released := g.due
 	was := grantPoints(g.available, g.pending, g.tier)
 	*g = grant{
-		rule: w.rule, part: w.part, available: w.available, pending: w.pending, tier: w.tier, due: w.due, booked: w.booked, at: w.at,
+		rule: w.rule, part: w.part, available: w.available, pending: w.pending, tier: w.tier, due: w.due, booked: w.booked, at: w.at, expires: w.expires,
 		revision: g.revision + 1,
 	}
 	d.account.change(f)
@@ -105,6 +105,9 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 	}
 	if g.at == noDue {
 		e.AvailableAt = time.Time{}
+	}
+	if g.expires != 0 {
+		e.ExpiresAt = time.UnixMilli(g.expires).UTC()
 	}
 	at := g.booked
 	if d.fact != nil {
@@ -156,6 +159,8 @@ func (d *deciding) entryReason(r *run, f *fact, g *grant, kind schemas.EntryKind
 	switch {
 	case kind == schemas.EntryReleased:
 		return fmt.Sprintf("the hold of %s is over", rule.Hold.For)
+	case was == is && kind == schemas.EntryAdjusted:
+		return d.causeText() + ": the points expire at another time"
 	case f == d.fact && f == r.explain:
 		for i := range r.passed.verdicts {
 			if r.passed.verdicts[i].RuleID == rule.ID {

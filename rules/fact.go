@@ -93,6 +93,7 @@ type grant struct {
 	due       int64 // when its points are released; 0: they are not held, or no more
 	booked    int64 // when it was granted: the fact's time, or that of a release that raised the tier
 	at        int64 // from when on its points can be spent
+	expires   int64 // from when on they are gone; 0: never
 }
 
 // wanted is what a grant should be.
@@ -105,6 +106,7 @@ type wanted struct {
 	due       int64
 	booked    int64
 	at        int64
+	expires   int64
 }
 
 func attributesOf(m map[string]string) []attribute {
@@ -180,7 +182,7 @@ func (f *fact) encode(w *writer) {
 // released; of the others a flag beside the part tells.
 func (g *grant) encode(w *writer, at int64) {
 	w.string(g.rule)
-	plain := g.booked == at && g.at == max(at, g.due)
+	plain := g.booked == at && g.at == max(at, g.due) && g.expires == 0
 	if plain {
 		w.varint(int64(g.part) << 1)
 	} else {
@@ -194,6 +196,7 @@ func (g *grant) encode(w *writer, at int64) {
 	if !plain {
 		w.varint(g.booked - at)
 		w.varint(g.at - at)
+		w.varint(g.expires)
 	}
 }
 
@@ -204,7 +207,7 @@ func decodeGrant(r *reader, at int64) grant {
 	g.revision, g.due = int32(r.varint()), r.varint()
 	g.booked, g.at = at, max(at, g.due)
 	if part&1 != 0 {
-		g.booked, g.at = at+r.varint(), at+r.varint()
+		g.booked, g.at, g.expires = at+r.varint(), at+r.varint(), r.varint()
 	}
 	return g
 }

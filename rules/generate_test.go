@@ -81,6 +81,9 @@ func programmeHeader(t *rapid.T, window string, tiers bool) string {
 	fmt.Fprintf(&b, "rounding: %s\n", pick(t, "rounding", "floor", "half_up", "half_even"))
 	fmt.Fprintf(&b, "stacking: %s\n", pick(t, "stacking", "add", "multiply", "best"))
 	fmt.Fprintf(&b, "earn_on: %s\n", pick(t, "earn_on", "PAID", "PAID", "PAID", "COMPLETED"))
+	if oneIn(t, 2, "expiry") {
+		fmt.Fprintf(&b, "expiry: %s\n", drawExpiry(t))
+	}
 	if oneIn(t, 3, "programme limits") {
 		fmt.Fprintf(&b, "limits: %s\n", drawLimits(t, 200))
 	}
@@ -96,6 +99,9 @@ func programmeHeader(t *rapid.T, window string, tiers bool) string {
 			}
 		}
 		never := pick(t, "never", "", ", falls: never")
+		if oneIn(t, 3, "expiry of a level") {
+			never += ", expiry: " + drawExpiry(t)
+		}
 		fmt.Fprintf(&b, "  levels: [{id: member, at: 0}, {id: gold, at: %d%s}, {id: platinum, at: %d}]\n", levels[0], never, levels[1])
 	}
 	return b.String()
@@ -227,6 +233,9 @@ func ruleOptions(t *rapid.T, kind string) []string {
 	if oneIn(t, 3, "hold") {
 		keys = append(keys, "hold: "+pick(t, "hold length", "1 day", "3 days", "36h", "90m", "1 month"))
 	}
+	if oneIn(t, 5, "expiry of a rule") {
+		keys = append(keys, "expiry: "+drawExpiry(t))
+	}
 	if oneIn(t, 8, "chance") {
 		keys = append(keys, "chance: "+pick(t, "how likely", "50%", "12.5%", "90%"))
 	}
@@ -247,6 +256,11 @@ func orderConditions() []string {
 		"member.spend > 50.00", "member.streak >= 2", `order.channel == "app"`, `"vip" in order.coupons`, "order.lines.size() >= 2",
 		"now.getHours() < 12", "now.getDayOfWeek() == 0", `order.attributes["colour"] == "red"`, "member.points + member.pending < 100",
 	}
+}
+
+// drawExpiry draws an expiry; many end within the history.
+func drawExpiry(t *rapid.T) string {
+	return pick(t, "expires", "never", "{after: 1 day}", "{after: 4 days}", "{after: 12 days}", "{after: 1 month, at: month_end}", "{after: 3 days, at: month_end}")
 }
 
 // clock draws instants near days on which calendars do odd things, of which some are equal.

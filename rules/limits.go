@@ -155,7 +155,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		available = 0
 	}
 	if c.rule.Hold.IsZero() && c.review == nil {
-		w.available, w.tier = available, tier
+		w.available, w.tier, w.expires = available, tier, endOf(expiryOf(c.rule, p, r.level), at, p)
 		var err error
 		if r.s.points, err = addInt(r.s.points, available); err != nil {
 			return err
@@ -168,7 +168,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		if c.review == nil {
 			w.due = c.rule.Hold.For.AddTo(now, p.Zone).UnixMilli()
 		}
-		w.at = w.due
+		w.at, w.expires = w.due, endOf(expiryOf(c.rule, p, r.level), w.due, p)
 		var err error
 		if r.s.pending, err = addInt(r.s.pending, available); err != nil {
 			return err
@@ -176,7 +176,13 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		if r.s.heldTier, err = addInt(r.s.heldTier, tier); err != nil {
 			return err
 		}
-		r.s.held.add(heldAt{w.due, f.key, c.rule.ID, part, available, tier})
+		level := 0 // of no use but for its expiry
+		if r.account.ledger.expires {
+			level = r.level
+		}
+		r.s.held.add(heldAt{
+			due: w.due, fact: f.key, rule: c.rule.ID, part: part, available: available, tier: tier, booked: at, level: int32(level), // few
+		})
 	}
 	if err := r.s.releasable(); err != nil {
 		return err

@@ -131,6 +131,9 @@ func (r *run) passCheckIn(f *fact) error {
 func (r *run) see(p *programme.Programme, now time.Time) {
 	s := r.s
 	r.periods = periods{local: now}
+	if r.level = 0; p.Tiers != nil {
+		r.level = r.s.tier.level(p.Tiers)
+	}
 	streak := int64(0)
 	if s.checkInStreak > 0 && programme.DayNumber(now, p.Zone)-s.checkInDay <= 1 {
 		streak = int64(s.checkInStreak)

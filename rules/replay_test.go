@@ -41,6 +41,7 @@ type grantSum struct {
 	member, rule, event      string
 	topic                    string
 	available, pending, tier int64
+	expires                  time.Time // by the last entry
 	revision                 int
 }
 
@@ -178,7 +179,7 @@ func (r *replay) text(which func(*grantSum) bool) string {
 	var lines []string
 	for id, g := range r.grants {
 		if which(g) && (g.available != 0 || g.pending != 0 || g.tier != 0) {
-			lines = append(lines, fmt.Sprintf("%s %s %s of %s: available %d pending %d tier %d", g.member, id, g.rule, g.event, g.available, g.pending, g.tier))
+			lines = append(lines, fmt.Sprintf("%s %s %s of %s: available %d pending %d tier %d expires %s", g.member, id, g.rule, g.event, g.available, g.pending, g.tier, g.expires.Format(time.RFC3339)))
 		}
 	}
 	for name, m := range r.members {
@@ -203,6 +204,7 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		g.available += e.AvailableDelta
 		g.pending += e.PendingDelta
 		g.tier += e.TierDelta
+		g.expires = e.ExpiresAt
 		g.revision++
 		m.balance += e.AvailableDelta
 		m.pending += e.PendingDelta

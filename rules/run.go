@@ -28,6 +28,7 @@ type run struct {
 	checkIn programme.CheckInView
 	periods periods // of the event of the pass
 	review  *ruling // which holds the grants of the pass until an operator decides; nil: none does
+	level   int     // that the member held before the event of the pass, as an index
 	part    int32   // of the first grant that a rule makes now
 }
 
@@ -86,12 +87,12 @@ func (r *run) advance(to int64) error {
 		r.s.due = max(r.s.due, at)
 		v := r.account.ledger.at(at)
 		if r.s.firstRelease() == at {
-			if len(v.tierUps) > 0 {
-				r.see(v.programme, inZone(at, v.programme))
-			}
 			last, err := r.release(at)
 			if err != nil {
 				return err
+			}
+			if len(v.tierUps) > 0 {
+				r.see(v.programme, inZone(at, v.programme))
 			}
 			if err := r.look(v, at, last); err != nil {
 				return err
@@ -135,6 +136,7 @@ func (r *run) release(at int64) (last factKey, err error) {
 			continue
 		}
 		f.want[i].available, f.want[i].pending, f.want[i].tier, f.want[i].due = h.available, 0, h.tier, 0
+		f.want[i].at, f.want[i].expires = at, endOf(h.expiry(r.account.ledger), at, r.account.ledger.at(at).programme)
 	}
 	r.s.held.takeFront(n)
 	return last, nil
@@ -151,7 +153,7 @@ func (r *run) touch(f *fact) {
 	for i := range f.grants {
 		g := &f.grants[i]
 		r.wants = append(r.wants, wanted{
-			rule: g.rule, part: g.part, available: g.available, pending: g.pending, tier: g.tier, due: g.due, booked: g.booked, at: g.at,
+			rule: g.rule, part: g.part, available: g.available, pending: g.pending, tier: g.tier, due: g.due, booked: g.booked, at: g.at, expires: g.expires,
 		})
 	}
 	f.want = r.wants[from:len(r.wants):len(r.wants)]

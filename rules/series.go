@@ -260,6 +260,8 @@ type heldAt struct {
 	part      int32
 	available int64 // points that can be spent once released
 	tier      int64 // points that count for the tier once released
+	booked    int64 // when it was granted
+	level     int32 // held before the event, as an index
 }
 
 func (e heldAt) at() int64 { return e.due }
@@ -270,18 +272,30 @@ func (e heldAt) put(w *writer, previous int64) {
 	w.byte(byte(e.fact.kind))
 	w.string(e.fact.event)
 	w.string(e.rule)
-	w.varint(int64(e.part))
+	plain := e.booked == e.fact.at && e.level == 0
+	if plain {
+		w.varint(int64(e.part) << 1)
+	} else {
+		w.varint(int64(e.part)<<1 | 1)
+	}
 	w.varint(e.available)
 	w.varint(e.tier)
+	if !plain {
+		w.varint(e.booked - e.fact.at)
+		w.varint(int64(e.level))
+	}
 }
 
 func getHeldAt(r *reader, previous int64) heldAt {
-	return heldAt{
-		due:       previous + r.varint(),
-		fact:      factKey{at: r.varint(), kind: factKind(r.byte()), event: r.string()},
-		rule:      r.string(),
-		part:      int32(r.varint()),
-		available: r.varint(),
-		tier:      r.varint(),
+	h := heldAt{
+		due:  previous + r.varint(),
+		fact: factKey{at: r.varint(), kind: factKind(r.byte()), event: r.string()},
+		rule: r.string(),
 	}
+	part := r.varint()
+	h.part, h.available, h.tier, h.booked = int32(part>>1), r.varint(), r.varint(), h.fact.at
+	if part&1 != 0 {
+		h.booked, h.level = h.booked+r.varint(), int32(r.varint())
+	}
+	return h
 }

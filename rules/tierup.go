@@ -5,7 +5,8 @@ import "slices"
 // This file grants what members get for a rise to a higher level. Such a grant belongs to the fact that raised, or, where time
 // raised by releasing held points, to the fact of the last grant that was released then.
 
-// tierUp asks the rules that listen to rises, once for a rise. They see the new tier, and else the member before the event.
+// tierUp asks the rules that listen to rises, once for a rise. They see the new tier, and else the member before the
+// event; at a release, as the release left the member.
 // nth counts the rises of this event.
 func (r *run) tierUp(v *version, at int64, source factKey, nth int) error {
 	f, err := r.account.factAt(source)

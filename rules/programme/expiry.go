@@ -2,6 +2,7 @@ package programme
 
 import (
 	"slices"
+	"time"
 
 	"accrue/schemas"
 )
@@ -31,6 +32,21 @@ func (p *programmeParser) expiry(in fields) *Expiry {
 	_, e.MonthEnd = p.word(f, "at")
 	e.Notice = p.notice(f, e.After, "points expire `after` %s")
 	return e
+}
+
+// End is the instant, UTC, from which points are gone that can be spent from `at` on: the midnight after the local day that lies
+// After later, or after the last day of its month. It must not be asked of an Expiry that is Never.
+func (e *Expiry) End(at time.Time, loc *time.Location) time.Time {
+	day := int64(DayNumber(at, loc))
+	if e.After.Months != 0 {
+		day = addMonths(day, e.After.Months)
+	}
+	day += int64(e.After.Days) + 1
+	if e.MonthEnd {
+		year, month, _ := time.Unix((day-1)*secondsPerDay, 0).UTC().Date()
+		day = time.Date(year, month+1, 1, 0, 0, 0, 0, time.UTC).Unix() / secondsPerDay
+	}
+	return Midnight(int32(day), loc) // days of four-digit years fit by far
 }
 
 // calendarSpan reads a span in months or days.
