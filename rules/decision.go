@@ -88,7 +88,7 @@ func (d *deciding) refundDecision(decision *schemas.Decision) string {
 		return fmt.Sprintf("order %s is not known; if it comes, this will count", f.order.id)
 	}
 	p := a.ledger.at(order.key.at).programme
-	if !honours(p, order.key.at, f.key.at) {
+	if !a.honours(p, order.key.at, f.key.at) {
 		return fmt.Sprintf("order %s is of %s, and refunds are honoured for %s", f.order.id,
 			time.UnixMilli(order.key.at).UTC().Format(time.RFC3339), p.ReturnWindow)
 	}

@@ -18,6 +18,7 @@ type deciding struct {
 	again   string // why the event is a duplicate if it changes nothing; it is a fact all the same
 	now     time.Time
 	cause   string // causeText, once it was asked for
+	undo    func() // takes back what was learnt of the person; nil: nothing was
 }
 
 // finish turns what a run wants into records: the entries are the difference to what was written.
@@ -156,6 +157,8 @@ func (d *deciding) entryReason(r *run, f *fact, g *grant, kind schemas.EntryKind
 	switch {
 	case kind == schemas.EntryReleased:
 		return fmt.Sprintf("the hold of %s is over", rule.Hold.For)
+	case f.byTime() && was == 0:
+		return fmt.Sprintf("%s: %s", dueText(f, d.account.head.zone(d.account.ledger.at(f.at()).programme)), pointsText(is))
 	case f == d.fact && f == r.explain:
 		for i := range r.passed.verdicts {
 			if r.passed.verdicts[i].RuleID == rule.ID {
@@ -185,6 +188,10 @@ func (d *deciding) describeCause() string {
 	switch {
 	case f == nil:
 		return "time"
+	case f.profile != nil && f.profile.ends:
+		return "the profile ended"
+	case f.profile != nil:
+		return fmt.Sprintf("profile %s came in", f.key.event)
 	case f.order != nil && f.order.status == schemas.Cancelled:
 		return fmt.Sprintf("order %s was cancelled", f.order.id)
 	case f.order != nil && f.order.status == schemas.Refunded:

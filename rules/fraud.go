@@ -57,19 +57,19 @@ func (s *fraudStanding) block(f *fact) {
 }
 
 // denies says why an event may grant nothing; empty: it may.
-func (s *fraudStanding) denies(f *fact, p *programme.Programme) string {
+func (s *fraudStanding) denies(f *fact, zone *time.Location) string {
 	for i := range f.rulings {
 		if u := &f.rulings[i]; u.action == programme.ActionDeny || u.action == programme.ActionBlock {
 			return "denied by " + u.why()
 		}
 	}
 	switch {
-	case s.blocked <= f.key.at:
+	case s.blocked <= f.at():
 		return ""
 	case s.blocked == noDue:
 		return "denied: threshold " + s.by + " blocked the member at event " + s.event + ", until an operator ends it"
 	default:
-		return "denied: threshold " + s.by + " blocked the member at event " + s.event + ", until " + inZone(s.blocked, p).Format("2006-01-02 15:04")
+		return "denied: threshold " + s.by + " blocked the member at event " + s.event + ", until " + time.UnixMilli(s.blocked).In(zone).Format("2006-01-02 15:04")
 	}
 }
 
@@ -110,7 +110,7 @@ func (r *run) alert(v *version, t *programme.Threshold, f *fact, now time.Time, 
 	case programme.ActionBlock:
 		u.until = noDue
 		if !t.For.IsZero() {
-			u.until = t.For.AddTo(now, p.Zone).UnixMilli()
+			u.until = t.For.AddTo(now, now.Location()).UnixMilli()
 		}
 	case programme.ActionHold, programme.ActionDeny:
 	}

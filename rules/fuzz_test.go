@@ -60,11 +60,13 @@ func (f *fact) withoutPointers() *struct {
 	fact    fact
 	order   orderEvent
 	checkIn checkInEvent
+	profile profileEvent
 } {
 	out := &struct {
 		fact    fact
 		order   orderEvent
 		checkIn checkInEvent
+		profile profileEvent
 	}{fact: *f}
 	if f.order != nil {
 		out.order = *f.order
@@ -72,7 +74,10 @@ func (f *fact) withoutPointers() *struct {
 	if f.checkIn != nil {
 		out.checkIn = *f.checkIn
 	}
-	out.fact.order, out.fact.checkIn = nil, nil
+	if f.profile != nil {
+		out.profile = *f.profile
+	}
+	out.fact.order, out.fact.checkIn, out.fact.profile = nil, nil, nil
 	return out
 }
 

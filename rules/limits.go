@@ -84,7 +84,7 @@ func (c *candidate) bind(l *programme.Limit, counters []counter, points int64, i
 	}
 	used, number := counter{}, in.number(l.Per)
 	for i := range counters {
-		if k := &counters[i]; k.per == l.Per && k.number == number {
+		if k := &counters[i]; k.per == l.Per && k.number >= number { // in another zone it may be one that has passed
 			used = *k
 		}
 	}
@@ -130,7 +130,7 @@ func countGrant(counters []counter, limits []programme.Limit, points int64, in *
 			counters = append(counters, counter{per: l.Per, number: number})
 		}
 		k := &counters[i]
-		if k.number != number {
+		if k.number < number {
 			*k = counter{per: l.Per, number: number}
 		}
 		k.times++
@@ -166,7 +166,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 	} else {
 		w.pending, w.due = available, noDue
 		if c.review == nil {
-			w.due = c.rule.Hold.For.AddTo(now, p.Zone).UnixMilli()
+			w.due = c.rule.Hold.For.AddTo(now, r.s.zone(p)).UnixMilli()
 		}
 		w.at = w.due
 		var err error

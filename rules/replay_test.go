@@ -259,8 +259,11 @@ func (w *world) story(events []rules.Event) string {
 	b.WriteString("--- events\n")
 	for i := range events {
 		var value any = events[i].CheckIn
-		if events[i].Order != nil {
+		switch {
+		case events[i].Order != nil:
 			value = events[i].Order
+		case events[i].Profile != nil:
+			value = events[i].Profile
 		}
 		line, err := schemas.AppendLine(nil, events[i].Source.Topic, "", value)
 		if err != nil {

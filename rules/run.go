@@ -2,7 +2,6 @@ package rules
 
 import (
 	"slices"
-	"time"
 
 	"accrue/rules/programme"
 	"accrue/schemas"
@@ -64,7 +63,7 @@ func (r *run) free() {
 // through decides the facts in order, and then what falls due up to asOf.
 func (r *run) through(facts []*fact, asOf int64) error {
 	for _, f := range facts {
-		if err := r.advance(f.key.at); err != nil {
+		if err := r.advance(f.dueBefore()); err != nil {
 			return err
 		}
 		if err := r.pass(f); err != nil {
@@ -75,8 +74,8 @@ func (r *run) through(facts []*fact, asOf int64) error {
 	return r.advance(asOf)
 }
 
-// advance lets happen what falls due up to the instant `to`, which is included: releases, then ends of tiers. All of one
-// kind at one instant are one pass.
+// advance lets happen what falls due up to the instant `to`, which is included: releases, then ends of tiers, then that the
+// member joins, then the birthday. All of one kind at one instant are one pass.
 func (r *run) advance(to int64) error {
 	for {
 		at, ok := r.s.next()
@@ -87,7 +86,9 @@ func (r *run) advance(to int64) error {
 		v := r.account.ledger.at(at)
 		if r.s.firstRelease() == at {
 			if len(v.tierUps) > 0 {
-				r.see(v.programme, inZone(at, v.programme))
+				if err := r.see(v, r.s.local(at, v.programme)); err != nil {
+					return err
+				}
 			}
 			last, err := r.release(at)
 			if err != nil {
@@ -99,6 +100,16 @@ func (r *run) advance(to int64) error {
 		}
 		if r.s.tier.fallsDue() == at {
 			if err := r.endTier(v.programme, at); err != nil {
+				return err
+			}
+		}
+		if r.s.profile.coming.joined == at {
+			if err := r.join(at); err != nil {
+				return err
+			}
+		}
+		if r.s.profile.coming.birthday == at {
+			if err := r.celebrate(at); err != nil {
 				return err
 			}
 		}
@@ -134,7 +145,8 @@ func (r *run) release(at int64) (last factKey, err error) {
 		if i < 0 {
 			continue
 		}
-		f.want[i].available, f.want[i].pending, f.want[i].tier, f.want[i].due = h.available, 0, h.tier, 0
+		w := &f.want[i]
+		w.available, w.pending, w.tier, w.due = h.available, 0, h.tier, 0
 	}
 	r.s.held.takeFront(n)
 	return last, nil
@@ -166,5 +178,3 @@ func (r *run) begin(f *fact) (from int) {
 	}
 	return len(r.wants)
 }
-
-func inZone(at int64, p *programme.Programme) time.Time { return time.UnixMilli(at).In(p.Zone) }

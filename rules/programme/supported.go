@@ -19,15 +19,9 @@ func notYet() []string {
 		"tiers.becomes",
 		"level.expiry",
 		"rule.on: referral",
-		"rule.on: joined",
-		"rule.on: birthday",
 		"rule.budget",
 		"rule.hold: review",
 		"rule.expiry",
 		"hold.until",
-		"member.segments",
-		"member.joined_at",
-		"member.age_days",
-		"member.attributes",
 	}
 }

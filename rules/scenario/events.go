@@ -52,6 +52,8 @@ func (e *events) event(st step) (sent, bool) {
 		out, id = e.order(st, at)
 	case "refund", "cancel":
 		out, id = e.takeBack(st, at)
+	case "profile":
+		out, id = e.profile(st, at)
 	default:
 		out, id = e.checkIn(st, at)
 	}
@@ -202,4 +204,21 @@ func (e *events) checkIn(st step, at time.Time) (sent, string) {
 	}
 	c.EventID = e.eventID(st, c.MemberID+" "+c.Activity)
 	return sent{event: rules.Event{CheckIn: c, Source: e.source(schemas.TopicCheckIns)}, name: "the " + c.Activity}, c.EventID
+}
+
+func (e *events) profile(st step, at time.Time) (sent, string) {
+	m := &schemas.Member{
+		MemberID: e.text(st.what, "profile"), OccurredAt: at, JoinedAt: e.instant(st.keys["joined"], "joined"),
+		Birthday: e.text(st.keys["birthday"], "birthday"), TimeZone: e.text(st.keys["zone"], "zone"),
+		Segments: e.texts(st.keys["segments"], "segments"), Attributes: e.attributes(st.keys["attributes"]),
+	}
+	if m.MemberID == "" {
+		m.MemberID = e.memberOf(st, "")
+	}
+	ends := e.text(st.keys["ends"], "ends")
+	if ends != "" && ends != "true" {
+		e.problems.add(st.keys["ends"].pos, "`ends: true` ends the profile; otherwise leave it out")
+	}
+	m.EventID = e.eventID(st, m.MemberID+" profile")
+	return sent{event: rules.Event{Profile: m, ProfileEnds: ends != "", Source: e.source(schemas.TopicProfiles)}, name: "the profile"}, m.EventID
 }
