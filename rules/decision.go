@@ -55,6 +55,9 @@ func (d *deciding) decide(r *run, entries []schemas.PointGrant) {
 	if held && decision.Outcome == schemas.OutcomeNothing {
 		decision.Outcome = schemas.OutcomeHeld
 	}
+	if r.passed.granted {
+		decision.Outcome = schemas.OutcomeGranted
+	}
 	if r.passed.denied != "" {
 		decision.Outcome = schemas.OutcomeDenied
 	}
@@ -146,7 +149,7 @@ func verdictKind(c *candidate) schemas.VerdictKind {
 	switch {
 	case c.rule.Mode == programme.Shadow:
 		return schemas.VerdictShadow
-	case c.points > 0 && (c.review != nil || !c.rule.Hold.IsZero()):
+	case c.points > 0 && (c.review != nil || !c.rule.Hold.IsZero() && !c.atOnce):
 		return schemas.VerdictHeld
 	case c.points > 0:
 		return schemas.VerdictGranted

@@ -208,6 +208,8 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 	switch {
 	case f.checkIn != nil && f.checkIn.activity != "":
 		d.Kind = f.checkIn.activity
+	case f.command != nil:
+		d.Kind = "command " + f.command.kind.String()
 	case f.order != nil:
 		d.Kind, d.OrderID = "order "+string(f.order.status), f.order.id
 		if f.refunds() {

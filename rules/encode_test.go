@@ -44,7 +44,7 @@ func texts() *rapid.Generator[string] {
 
 func drawKey(t *rapid.T) factKey {
 	return factKey{
-		at: drawInt(t, -1<<62, "at") / 2, kind: rapid.SampledFrom([]factKind{profileFact, orderFact, checkInFact, joinedFact, birthdayFact}).Draw(t, "kind"), event: texts().Draw(t, "event"),
+		at: drawInt(t, -1<<62, "at") / 2, kind: rapid.SampledFrom([]factKind{profileFact, orderFact, checkInFact, commandFact, joinedFact, birthdayFact}).Draw(t, "kind"), event: texts().Draw(t, "event"),
 	}
 }
 
@@ -63,6 +63,11 @@ func drawFact(t *rapid.T) *fact {
 	switch f.key.kind {
 	case profileFact:
 		f.profile = drawProfileEvent(t)
+	case commandFact:
+		f.command = &commandEvent{
+			commandKind(rapid.IntRange(1, len(commandWords)).Draw(t, "command")), texts().Draw(t, "operator"), texts().Draw(t, "reason"), drawInt(t, -5, "points"),
+			texts().Draw(t, "grant"), texts().Draw(t, "tier"), drawInt(t, 0, "until"),
+		}
 	case joinedFact, birthdayFact:
 		f.due = drawInt(t, -1e13, "due")
 	case checkInFact:
@@ -208,7 +213,7 @@ func drawStanding(t *rapid.T) *standing {
 	}
 	s.metric.rolling = drawSeries(t, drawAmountAt)
 	s.held = drawSeries(t, func(t *rapid.T) heldAt {
-		return heldAt{rapid.Int64Range(0, 1e13).Draw(t, "due"), factKey{rapid.Int64Range(0, 1e13).Draw(t, "at"), orderFact, "e"}, "spend", 1, 5, 6}
+		return heldAt{rapid.Int64Range(0, 1e13).Draw(t, "due"), factKey{rapid.Int64Range(0, 1e13).Draw(t, "at"), orderFact, "e"}, "spend", 1, 5, 6, rapid.Uint64().Draw(t, "status"), rapid.Bool().Draw(t, "rejects"), drawInt(t, 0, "booked")}
 	})
 	for i := range rapid.IntRange(0, 3).Draw(t, "limits") {
 		s.limits = append(s.limits, counter{programme.Period(i), rapid.Int32().Draw(t, "number"), 4, rapid.Int64().Draw(t, "points")})

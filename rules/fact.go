@@ -53,6 +53,7 @@ type fact struct {
 	checkIn   *checkInEvent // with checkInFact
 	device    string        // that it was done with; empty: not known
 	profile   *profileEvent // with profileFact
+	command   *commandEvent // with commandFact
 	due       int64         // with joinedFact and birthdayFact: when it happened; below 0: when it would have, see undo
 	kept      bool          // it stands beside the facts of the window, see kept.go
 	grants    []grant       // as written, in the order in which they were first written
@@ -145,6 +146,7 @@ type wanted struct {
 	due       int64
 	booked    int64
 	at        int64
+	answered  *answer // what became of it, if it was held; nil: nothing yet, or that was written before
 }
 
 func attributesOf(m map[string]string) []attribute {
@@ -211,6 +213,8 @@ func (f *fact) encode(w *writer) {
 		encodeAttributes(w, f.checkIn.attributes)
 	case profileFact:
 		f.profile.encode(w)
+	case commandFact:
+		f.command.encode(w)
 	case joinedFact, birthdayFact:
 		w.varint(f.due)
 	}
@@ -274,6 +278,8 @@ func decodeFact(key factKey, row []byte) (*fact, error) {
 		f.checkIn = &checkInEvent{activity: r.string(), channel: r.string(), store: r.string(), attributes: decodeAttributes(r)}
 	case profileFact:
 		f.profile = decodeProfile(r)
+	case commandFact:
+		f.command = decodeCommand(r)
 	case joinedFact, birthdayFact:
 		f.due = r.varint()
 	default:
@@ -297,6 +303,8 @@ func defaultTopic(kind factKind) string {
 		return schemas.TopicCheckIns
 	case profileFact, joinedFact, birthdayFact:
 		return schemas.TopicProfiles
+	case commandFact:
+		return schemas.TopicCommands
 	case orderFact:
 	}
 	return schemas.TopicOrders

@@ -42,7 +42,7 @@ func (v *version) guard(thresholds []*programme.Threshold) {
 // fraudStanding is what thresholds have done to a member that outlasts the event.
 type fraudStanding struct {
 	blocked int64  // the instant until which events are denied; 0: they are not; noDue: until somebody ends it
-	by      string // the threshold that blocked
+	by      string // the threshold that blocked; empty: an operator did
 	event   string // the event that it was about
 }
 
@@ -63,13 +63,17 @@ func (s *fraudStanding) denies(f *fact, zone *time.Location) string {
 			return "denied by " + u.why()
 		}
 	}
+	who := "threshold " + s.by
+	if s.by == "" {
+		who = "an operator"
+	}
 	switch {
 	case s.blocked <= f.at():
 		return ""
 	case s.blocked == noDue:
-		return "denied: threshold " + s.by + " blocked the member at event " + s.event + ", until an operator ends it"
+		return "denied: " + who + " blocked the member at event " + s.event + ", until an operator ends it"
 	default:
-		return "denied: threshold " + s.by + " blocked the member at event " + s.event + ", until " + time.UnixMilli(s.blocked).In(zone).Format("2006-01-02 15:04")
+		return "denied: " + who + " blocked the member at event " + s.event + ", until " + time.UnixMilli(s.blocked).In(zone).Format("2006-01-02 15:04")
 	}
 }
 

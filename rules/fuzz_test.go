@@ -61,12 +61,14 @@ func (f *fact) withoutPointers() *struct {
 	order   orderEvent
 	checkIn checkInEvent
 	profile profileEvent
+	command commandEvent
 } {
 	out := &struct {
 		fact    fact
 		order   orderEvent
 		checkIn checkInEvent
 		profile profileEvent
+		command commandEvent
 	}{fact: *f}
 	if f.order != nil {
 		out.order = *f.order
@@ -77,7 +79,10 @@ func (f *fact) withoutPointers() *struct {
 	if f.profile != nil {
 		out.profile = *f.profile
 	}
-	out.fact.order, out.fact.checkIn, out.fact.profile = nil, nil, nil
+	if f.command != nil {
+		out.command = *f.command
+	}
+	out.fact.order, out.fact.checkIn, out.fact.profile, out.fact.command = nil, nil, nil, nil
 	return out
 }
 

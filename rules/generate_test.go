@@ -48,7 +48,11 @@ func newWorld(t *rapid.T, versions int) *world {
 			w.days = min(w.days, map[string]int{"3 days": 3, "10 days": 10, "30 days": 30, "72h": 3, "1 month": 28}[window])
 			header = programmeHeader(t, window, tiers)
 		}
-		w.texts = append(w.texts, header+programmeBody(t, tiers))
+		body := programmeBody(t, tiers)
+		if strings.Contains(header, "earn_on: COMPLETED") { // a hold waits for another status
+			body = strings.ReplaceAll(body, "until: COMPLETED", "until: PLACED")
+		}
+		w.texts = append(w.texts, header+body)
 		w.from = append(w.from, time.Time{})
 	}
 	return w
@@ -235,7 +239,11 @@ func ruleOptions(t *rapid.T, kind string) []string {
 		keys = append(keys, "limit: "+drawLimits(t, 60))
 	}
 	if oneIn(t, 3, "hold") {
-		keys = append(keys, "hold: "+pick(t, "hold length", "1 day", "3 days", "36h", "90m", "1 month"))
+		lengths := []string{"1 day", "3 days", "36h", "90m", "1 month", "review"}
+		if onOrders(kind) {
+			lengths = append(lengths, "{until: COMPLETED, within: 3 days, else: reject}", "{until: COMPLETED, within: 30h, else: release}")
+		}
+		keys = append(keys, "hold: "+rapid.SampledFrom(lengths).Draw(t, "hold length"))
 	}
 	if oneIn(t, 8, "chance") {
 		keys = append(keys, "chance: "+pick(t, "how likely", "50%", "12.5%", "90%"))
@@ -301,7 +309,10 @@ func (w *world) drawEvents(t *rapid.T, c clock, least, most int) {
 }
 
 func (w *world) drawEvent(t *rapid.T, member string, at time.Time, n int) rules.Event {
-	kind := pick(t, "event", "order", "order", "order", "order", "check-in", "check-in", "refund", "refund", "part", "cancel", "placed", "profile")
+	kind := pick(t, "event", "order", "order", "order", "order", "check-in", "check-in", "refund", "refund", "part", "cancel", "placed", "profile", "command")
+	if kind == "command" {
+		return w.drawCommand(t, member, at)
+	}
 	if kind == "profile" {
 		return w.drawProfile(t, member, at)
 	}
@@ -337,6 +348,29 @@ func (w *world) drawEvent(t *rapid.T, member string, at time.Time, n int) rules.
 		o.Status = schemas.Cancelled
 	}
 	return rules.Event{Order: o, Source: schemas.Source{Topic: schemas.TopicOrders}}
+}
+
+// drawCommand draws a command. Releases and rejections are of grants that may be held, or never were.
+func (w *world) drawCommand(t *rapid.T, member string, at time.Time) rules.Event {
+	c := &schemas.Command{MemberID: member, OccurredAt: at, Operator: "lin", Points: int64(rapid.IntRange(1, 60).Draw(t, "points by hand"))}
+	c.Kind = pick(t, "command", "GRANT", "DEDUCT", "RELEASE", "REJECT", "RELEASE", "REJECT", "BLOCK", "UNBLOCK", "SET_TIER")
+	switch c.Kind {
+	case "RELEASE", "REJECT":
+		c.GrantID = "none"
+		own := slices.DeleteFunc(slices.Clone(w.events), func(e rules.Event) bool { return e.Member() != member })
+		if len(own) > 0 {
+			of := rapid.SampledFrom(own).Draw(t, "granted for")
+			c.GrantID = rules.GrantIDOf(of, "r"+strconv.Itoa(rapid.IntRange(0, 4).Draw(t, "granted by")))
+		}
+	case "BLOCK":
+		c.Until = at.Add(time.Duration(rapid.IntRange(1, 72).Draw(t, "blocked for")) * time.Hour)
+	case "SET_TIER":
+		c.Tier = pick(t, "tier by hand", "member", "gold", "platinum")
+		if !oneIn(t, 3, "for ever") {
+			c.Until = at.Add(time.Duration(rapid.IntRange(1, 500).Draw(t, "tier for")) * time.Hour)
+		}
+	}
+	return rules.Event{Command: c, Source: schemas.Source{Topic: schemas.TopicCommands}}
 }
 
 // drawProfile draws a profile, or the end of one. Who joined, and when the birthday is, lies near the event, so that it happens.
@@ -395,6 +429,8 @@ func eventHead(e *rules.Event) (id *string, at *time.Time) {
 		return &e.Order.EventID, &e.Order.OccurredAt
 	case e.CheckIn != nil:
 		return &e.CheckIn.EventID, &e.CheckIn.OccurredAt
+	case e.Command != nil:
+		return &e.Command.EventID, &e.Command.OccurredAt
 	default:
 		return &e.Profile.EventID, &e.Profile.OccurredAt
 	}
@@ -422,8 +458,10 @@ func kindOf(e *rules.Event) int {
 		return 5
 	case e.Order != nil:
 		return 10
-	default:
+	case e.CheckIn != nil:
 		return 20
+	default:
+		return 40
 	}
 }
 

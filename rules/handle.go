@@ -64,6 +64,8 @@ func newFact(e *Event) *fact {
 		}
 	case e.Profile != nil:
 		f.key, f.profile = profileOf(e)
+	case e.Command != nil:
+		f.key, f.command = factKey{e.Command.OccurredAt.UnixMilli(), commandFact, e.Command.EventID}, commandOf(e.Command)
 	case e.CheckIn != nil:
 		c := e.CheckIn
 		f.key, f.device = factKey{c.OccurredAt.UnixMilli(), checkInFact, c.EventID}, c.DeviceID

@@ -103,7 +103,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 			case programme.OnReferral: // refused when the programme is read
 			}
 			made.asksProfile = made.asksProfile || asksProfile(rule)
-			made.longest = longer(made.longest, rule.Hold.For)
+			made.longest = longer(longer(made.longest, rule.Hold.For), rule.Hold.Within)
 			if rule.Each != nil {
 				made.longest = longer(made.longest, rule.Each.Within)
 			}

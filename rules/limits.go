@@ -154,9 +154,12 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 	case programme.CountsTier:
 		available = 0
 	}
-	if c.rule.Hold.IsZero() && c.review == nil {
+	h, err := r.holdOf(c, f, p, now)
+	if err != nil {
+		return err
+	}
+	if h.due == 0 {
 		w.available, w.tier = available, tier
-		var err error
 		if r.s.points, err = addInt(r.s.points, available); err != nil {
 			return err
 		}
@@ -164,19 +167,18 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 			return err
 		}
 	} else {
-		w.pending, w.due = available, noDue
-		if c.review == nil {
-			w.due = c.rule.Hold.For.AddTo(now, r.s.zone(p)).UnixMilli()
-		}
-		w.at = w.due
-		var err error
+		w.pending, w.due, w.at = available, h.due, h.due
 		if r.s.pending, err = addInt(r.s.pending, available); err != nil {
 			return err
 		}
 		if r.s.heldTier, err = addInt(r.s.heldTier, tier); err != nil {
 			return err
 		}
-		r.s.held.add(heldAt{w.due, f.key, c.rule.ID, part, available, tier})
+		h.fact, h.rule, h.part, h.available, h.tier = f.key, c.rule.ID, part, available, tier
+		if at != f.key.at {
+			h.booked = at
+		}
+		r.s.held.add(h)
 	}
 	if err := r.s.releasable(); err != nil {
 		return err

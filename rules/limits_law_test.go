@@ -27,7 +27,7 @@ func TestLimitsBind(t *testing.T) {
 			}
 		}
 		for _, l := range p.Limits {
-			r.checkLimit(p, l, "the programme", func(*grantSum) bool { return true })
+			r.checkLimit(p, l, "the programme", func(g *grantSum) bool { return g.rule != "by hand" })
 		}
 	})
 }

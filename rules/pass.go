@@ -18,6 +18,7 @@ type candidate struct {
 	counted programme.Money
 	points  int64 // granted in the end, over all parts
 	cut     binding
+	atOnce  bool    // its hold was over before it began
 	review  *ruling // which holds what is granted; nil: none does
 }
 
@@ -43,6 +44,8 @@ func (r *run) passKind(f *fact) error {
 		return r.passCheckIn(f)
 	case f.profile != nil:
 		return r.passProfile(f)
+	case f.command != nil:
+		return r.passCommand(f)
 	case r.account.earns(f):
 		return r.passOrder(f)
 	default: // an event of another status; refunds and cancellations act through their order
@@ -52,7 +55,7 @@ func (r *run) passKind(f *fact) error {
 		} else {
 			r.unasked(f, "orders earn when they are %s, this one is %s", earnOn, f.order.status)
 		}
-		return nil
+		return r.fulfil(f)
 	}
 }
 

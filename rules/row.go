@@ -64,6 +64,7 @@ type FactRow struct {
 	Currency   string            `json:"currency,omitempty"`
 	Activity   string            `json:"activity,omitempty"`
 	Profile    *ProfileRow       `json:"profile,omitempty"`
+	Command    *CommandRow       `json:"command,omitempty"`
 	Channel    string            `json:"channel,omitempty"`
 	Store      string            `json:"store,omitempty"`
 	Coupons    []string          `json:"coupons,omitempty"`
@@ -71,6 +72,17 @@ type FactRow struct {
 	Refunded   []RefundedRow     `json:"refunded_lines,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`
 	Grants     []GrantRow        `json:"grants,omitempty"`
+}
+
+// CommandRow is what somebody did.
+type CommandRow struct {
+	Kind     string    `json:"kind"`
+	Operator string    `json:"operator,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Points   int64     `json:"points,omitempty"`
+	GrantID  string    `json:"grant_id,omitempty"`
+	Tier     string    `json:"tier,omitempty"`
+	Until    time.Time `json:"until,omitzero"`
 }
 
 // ProfileRow is what a profile says.
@@ -202,6 +214,9 @@ func factRow(f *fact) *FactRow {
 	case f.checkIn != nil:
 		c := f.checkIn
 		d.Activity, d.Channel, d.Store, d.Attributes = c.activity, c.channel, c.store, attributeMap(c.attributes)
+	case f.command != nil:
+		c := f.command
+		d.Command = &CommandRow{c.kind.String(), c.operator, c.reason, c.points, c.grant, c.tier, momentOf(c.until)}
 	case f.profile != nil:
 		d.Profile = profileRow(f.profile)
 		d.Attributes = attributeMap(f.profile.attributes)

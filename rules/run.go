@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"slices"
-
 	"accrue/rules/programme"
 	"accrue/schemas"
 )
@@ -17,7 +15,8 @@ type run struct {
 	silent  bool                 // folding: only the standing is of interest
 	out     *Outcome             // in whose memory the verdicts lie; valid while explain is set
 	touched []*fact              // whose grants may differ from what was written, in the order in which that came up
-	wants   []wanted             // of all touched facts, one after the other
+	wants   []wanted             // of the facts that are decided, one after the other
+	others  []wanted             // of those that are only touched, meanwhile
 	tiers   []tierStep           // the tier changes of this run, in order
 	passed  passResult           // of the explained fact
 	lines   []programme.LineView // reused by each pass
@@ -36,6 +35,7 @@ type passResult struct {
 	summary  string // of the verdicts
 	reason   string // why nothing was asked of the rules; empty: they were asked
 	denied   string // why the event may grant nothing; empty: it may
+	granted  bool   // a command has granted or released
 }
 
 // newRun takes a run out of the pool, whose buffers it reuses.
@@ -55,7 +55,7 @@ func (r *run) free() {
 	clear(r.lines)
 	pool := &r.account.ledger.runs
 	*r = run{
-		lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], wants: r.wants[:0], tiers: r.tiers[:0],
+		lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], wants: r.wants[:0], others: r.others[:0], tiers: r.tiers[:0],
 	}
 	pool.Put(r)
 }
@@ -116,42 +116,6 @@ func (r *run) advance(to int64) error {
 	}
 }
 
-// release frees all grants that are held until the instant at. It returns the fact of the last of them.
-func (r *run) release(at int64) (last factKey, err error) {
-	n := r.s.held.notAfter(at)
-	for _, h := range r.s.held.items[:n] {
-		last = h.fact
-		if r.s.points, err = addInt(r.s.points, h.available); err != nil {
-			return last, err
-		}
-		r.s.pending -= h.available
-		r.s.heldTier -= h.tier
-		if err := r.s.count(r.account.ledger.at(at).programme, at, programme.ByPoints, h.tier); err != nil {
-			return last, err
-		}
-		if r.silent {
-			continue
-		}
-		f, err := r.account.factAt(h.fact)
-		if err != nil {
-			return last, err
-		}
-		if f == nil {
-			continue // folded away: it was released before that (R4)
-		}
-		r.touch(f)
-		withoutRises(f, at)
-		i := slices.IndexFunc(f.want, func(w wanted) bool { return w.rule == h.rule && w.part == h.part })
-		if i < 0 {
-			continue
-		}
-		w := &f.want[i]
-		w.available, w.pending, w.tier, w.due = h.available, 0, h.tier, 0
-	}
-	r.s.held.takeFront(n)
-	return last, nil
-}
-
 // touch begins to collect what the grants of a fact should be, with what was written where the run does not decide the
 // fact itself.
 func (r *run) touch(f *fact) {
@@ -159,14 +123,14 @@ func (r *run) touch(f *fact) {
 		return
 	}
 	f.decided = true
-	from := len(r.wants)
+	from := len(r.others)
 	for i := range f.grants {
 		g := &f.grants[i]
-		r.wants = append(r.wants, wanted{
+		r.others = append(r.others, wanted{
 			rule: g.rule, part: g.part, available: g.available, pending: g.pending, tier: g.tier, due: g.due, booked: g.booked, at: g.at,
 		})
 	}
-	f.want = r.wants[from:len(r.wants):len(r.wants)]
+	f.want = r.others[from:len(r.others):len(r.others)]
 	r.touched = append(r.touched, f)
 }
 

@@ -260,6 +260,10 @@ type heldAt struct {
 	part      int32
 	available int64 // points that can be spent once released
 	tier      int64 // points that count for the tier once released
+
+	status  uint64 // what it waits for (see awaited); 0: for its time only
+	rejects bool   // when its time comes it is rejected
+	booked  int64  // when it was granted; 0: at the fact's time
 }
 
 func (e heldAt) at() int64 { return e.due }
@@ -270,18 +274,49 @@ func (e heldAt) put(w *writer, previous int64) {
 	w.byte(byte(e.fact.kind))
 	w.string(e.fact.event)
 	w.string(e.rule)
-	w.varint(int64(e.part))
+	flags := int64(0)
+	if e.status != 0 {
+		flags |= heldForStatus
+	}
+	if e.rejects {
+		flags |= heldOrRejected
+	}
+	if e.booked != 0 {
+		flags |= heldLater
+	}
+	w.varint(int64(e.part)<<heldFlags | flags)
 	w.varint(e.available)
 	w.varint(e.tier)
+	if e.status != 0 {
+		w.uint64(e.status)
+	}
+	if e.booked != 0 {
+		w.varint(e.booked)
+	}
 }
 
+// What a stored heldAt has, as the low bits of its part.
+const (
+	heldForStatus = 1 << iota
+	heldOrRejected
+	heldLater
+	heldFlags = iota
+)
+
 func getHeldAt(r *reader, previous int64) heldAt {
-	return heldAt{
-		due:       previous + r.varint(),
-		fact:      factKey{at: r.varint(), kind: factKind(r.byte()), event: r.string()},
-		rule:      r.string(),
-		part:      int32(r.varint()),
-		available: r.varint(),
-		tier:      r.varint(),
+	e := heldAt{
+		due:  previous + r.varint(),
+		fact: factKey{at: r.varint(), kind: factKind(r.byte()), event: r.string()},
+		rule: r.string(),
 	}
+	part := r.varint()
+	e.part, e.rejects = int32(part>>heldFlags), part&heldOrRejected != 0
+	e.available, e.tier = r.varint(), r.varint()
+	if part&heldForStatus != 0 {
+		e.status = r.uint64()
+	}
+	if part&heldLater != 0 {
+		e.booked = r.varint()
+	}
+	return e
 }

@@ -38,7 +38,7 @@ func (a *Account) invalid(e *Event) string {
 	case e.Order != nil:
 		return a.invalidOrder(e.Order)
 	case e.Command != nil:
-		return "commands are not supported by this version"
+		return a.invalidCommand(e.Command)
 	case e.Redemption != nil:
 		return "redemptions are not supported by this version"
 	case e.Profile != nil:

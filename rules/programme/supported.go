@@ -20,8 +20,6 @@ func notYet() []string {
 		"level.expiry",
 		"rule.on: referral",
 		"rule.budget",
-		"rule.hold: review",
 		"rule.expiry",
-		"hold.until",
 	}
 }

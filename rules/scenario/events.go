@@ -24,6 +24,7 @@ type events struct {
 	orders map[string]string // member of an order
 	totals map[string]bool   // orders given as a total
 	offset int64
+	grants func(member, rule, event string) string // the id of a grant; empty: there is none
 }
 
 // event reads the event of a step; false where it cannot be read.
@@ -54,6 +55,8 @@ func (e *events) event(st step) (sent, bool) {
 		out, id = e.takeBack(st, at)
 	case "profile":
 		out, id = e.profile(st, at)
+	case "command":
+		out, id = e.command(st, at)
 	default:
 		out, id = e.checkIn(st, at)
 	}
@@ -221,4 +224,26 @@ func (e *events) profile(st step, at time.Time) (sent, string) {
 	}
 	m.EventID = e.eventID(st, m.MemberID+" profile")
 	return sent{event: rules.Event{Profile: m, ProfileEnds: ends != "", Source: e.source(schemas.TopicProfiles)}, name: "the profile"}, m.EventID
+}
+
+func (e *events) command(st step, at time.Time) (sent, string) {
+	kind := strings.ToLower(e.text(st.what, "command"))
+	c := &schemas.Command{
+		MemberID: e.memberOf(st, ""), OccurredAt: at, Kind: strings.ToUpper(strings.ReplaceAll(kind, "-", "_")),
+		Operator: e.text(st.keys["operator"], "operator"), Reason: e.text(st.keys["reason"], "reason"),
+		Points: e.whole(st.keys["points"], "points", 0), Tier: e.text(st.keys["tier"], "tier"), Until: e.instant(st.keys["until"], "until"),
+	}
+	switch grant := st.keys["grant"]; {
+	case grant == nil:
+	case grant.kind == mapping:
+		keys := e.keys(grant, "a grant", "rule", "of")
+		rule, of := e.text(keys["rule"], "rule"), e.text(keys["of"], "of")
+		if c.GrantID = e.grants(c.MemberID, rule, of); c.GrantID == "" {
+			e.problems.add(grant.pos, "rule %q has granted nothing to %s for the event %q so far", rule, c.MemberID, of)
+		}
+	default:
+		c.GrantID = e.text(grant, "grant")
+	}
+	c.EventID = e.eventID(st, c.MemberID+" "+kind)
+	return sent{event: rules.Event{Command: c, Source: e.source(schemas.TopicCommands)}, name: "the command " + kind}, c.EventID
 }
