@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"accrue/rules"
 	"accrue/schemas"
 )
 
@@ -178,8 +179,8 @@ func (t *Topics) forward(r *Record, o *origin, home int32) Output {
 
 // endOfProfile is what a tombstone on the profiles topic means: from then on the programme's values hold. The member is in
 // the key, the only thing that a tombstone has.
-func endOfProfile(r *Record, o *origin) *schemas.Member {
-	return &schemas.Member{
+func endOfProfile(r *Record, o *origin) *rules.EndOfProfile {
+	return &rules.EndOfProfile{
 		EventID:    fmt.Sprintf("tombstone-%d-%d", o.source.Partition, o.source.Offset),
 		MemberID:   string(r.Key),
 		OccurredAt: r.Timestamp,

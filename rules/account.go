@@ -17,10 +17,12 @@ type Account struct {
 	head   *standing // after all facts, and after what fell due up to asOf
 	base   *standing // after all facts that are folded away; nil: not read yet
 	asOf   int64     // the latest instant up to which dues were decided, and the newest fact at least
-	newest int64     // occurred_at of the newest fact, folded ones among them
+	newest int64     // occurred_at of the newest fact that is no profile, folded ones among them; 0: there was none
 	folded int64     // instant of the last fact that was folded away: what is not after it has no place any more; 0: none was
 	any    bool      // whether there ever was a fact
 	count  int       // facts in the window
+	first  int64     // occurred_at of the earliest fact that was folded away; 0: none was. It is read with the base
+	person *person   // what looks back; nil: no profile has come. It is replaced, never changed
 	ids    series[idAt]
 	sealed series[sealedAt]
 
@@ -31,12 +33,15 @@ type Account struct {
 	facts     []*fact
 	whole     bool
 	orders    map[string][]*fact // the facts of an order, ascending; only while whole
+	profiles  []*fact            // the profiles among facts, ascending; only while whole
+	kept      []*fact            // facts beside the window, all of them once whole is true
 	snapshots []snapshot         // ascending; only while whole
 
-	changed []*fact   // to be written by the next Save, those whose mark still stands
-	dropped []factKey // to be deleted by the next Save
-	touched bool      // whether Save has anything to do
-	rebased bool      // whether Save has to write the base
+	changed     []*fact   // to be written by the next Save, those whose mark still stands
+	dropped     []factKey // to be deleted by the next Save
+	keptDropped []factKey // those beside the window that are
+	touched     bool      // whether Save has anything to do
+	rebased     bool      // whether Save has to write the base
 }
 
 // snapshot is the standing before facts[next].
@@ -67,6 +72,7 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 	a.ids = loadSeries(r, "ai", rows, getIDAt)
 	a.sealed = loadSeries(r, "as", rows, getSealedAt)
 	a.head = loadStanding(r, "h", rows)
+	a.person = loadPerson(r)
 	if err := r.end(); err != nil {
 		return nil, &Broken{member, fmt.Errorf("read head: %w", err)}
 	}
@@ -114,7 +120,7 @@ func (a *Account) Whole() bool { return a.whole }
 // Save was called, and does nothing before.
 func (a *Account) Rest() {
 	if !a.touched && a.any {
-		a.facts, a.whole, a.orders, a.base, a.snapshots = nil, false, nil, nil, nil
+		a.facts, a.whole, a.orders, a.base, a.snapshots, a.profiles, a.kept = nil, false, nil, nil, nil, nil, nil
 	}
 }
 
@@ -145,6 +151,7 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	a.ids.save(w, "ai", rows)
 	a.sealed.save(w, "as", rows)
 	a.head.save(w, "h", rows)
+	a.person.save(w)
 	slices.SortFunc(a.changed, func(x, y *fact) int { return x.key.compare(y.key) })
 	for _, f := range a.changed {
 		if f.changed {
@@ -155,16 +162,21 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	for _, key := range a.dropped {
 		rows.delete(rows.cut(func(w *writer) { w.factKey(key) }))
 	}
+	for _, key := range a.keptDropped {
+		rows.delete(rows.cut(func(w *writer) { w.keyOf(keptRows, key) }))
+	}
 	if a.rebased {
 		base := &writer{} // the pages of its series are made meanwhile
 		base.byte(formatVersion)
-		a.base.save(base, "b", rows)
+		base.varint(a.first)
+		a.base.save(base, baseOwner, rows)
 		rows.emit([]byte(baseRow), base.bytes)
 	}
 	rows.emit([]byte(headRow), w.bytes)
 	rows.emit = nil
 	clear(a.changed)
 	a.changed, a.dropped, a.touched, a.rebased = a.changed[:0], nil, false, false
+	a.keptDropped = nil
 }
 
 func (a *Account) change(f *fact) {
@@ -214,7 +226,10 @@ func (a *Account) load() error {
 	if err := a.loadBase(); err != nil {
 		return err
 	}
-	a.facts, a.whole, a.snapshots = facts, true, nil
+	if err := a.loadKept(); err != nil {
+		return err
+	}
+	a.facts, a.whole, a.snapshots, a.profiles = facts, true, nil, profilesOf(facts)
 	a.orders = make(map[string][]*fact)
 	for _, f := range facts {
 		a.index(f)
@@ -247,7 +262,8 @@ func (a *Account) loadBase() error {
 	}
 	r := &reader{rest: slices.Clone(row)}
 	r.version()
-	a.base = loadStanding(r, "b", a.rows)
+	a.first = r.varint()
+	a.base = loadStanding(r, baseOwner, a.rows)
 	if err := r.end(); err != nil {
 		return &Broken{a.member, fmt.Errorf("read base: %w", err)}
 	}
@@ -256,6 +272,9 @@ func (a *Account) loadBase() error {
 
 // factAt finds a fact by its place; nil where it is folded away.
 func (a *Account) factAt(key factKey) (*fact, error) {
+	if key.kind >= joinedFact {
+		return a.keptAt(key)
+	}
 	i, found := slices.BinarySearchFunc(a.facts, key, func(f *fact, k factKey) int { return f.key.compare(k) })
 	if found {
 		return a.facts[i], nil
@@ -296,6 +315,9 @@ func (a *Account) insert(f *fact) {
 	if a.whole {
 		a.index(f)
 		a.forgetSnapshots(i + 1)
+		if f.profile != nil {
+			a.profiles = profilesOf(a.facts)
+		}
 	}
 	a.change(f)
 }

@@ -55,6 +55,9 @@ func (d *deciding) decide(r *run, entries []schemas.PointGrant) {
 	if held && decision.Outcome == schemas.OutcomeNothing {
 		decision.Outcome = schemas.OutcomeHeld
 	}
+	if r.passed.granted {
+		decision.Outcome = schemas.OutcomeGranted
+	}
 	if r.passed.denied != "" {
 		decision.Outcome = schemas.OutcomeDenied
 	}
@@ -88,7 +91,7 @@ func (d *deciding) refundDecision(decision *schemas.Decision) string {
 		return fmt.Sprintf("order %s is not known; if it comes, this will count", f.order.id)
 	}
 	p := a.ledger.at(order.key.at).programme
-	if !honours(p, order.key.at, f.key.at) {
+	if !a.honours(p, order.key.at, f.key.at) {
 		return fmt.Sprintf("order %s is of %s, and refunds are honoured for %s", f.order.id,
 			time.UnixMilli(order.key.at).UTC().Format(time.RFC3339), p.ReturnWindow)
 	}
@@ -146,7 +149,7 @@ func verdictKind(c *candidate) schemas.VerdictKind {
 	switch {
 	case c.rule.Mode == programme.Shadow:
 		return schemas.VerdictShadow
-	case c.points > 0 && (c.review != nil || !c.rule.Hold.IsZero()):
+	case c.points > 0 && (c.review != nil || !c.rule.Hold.IsZero() && !c.atOnce):
 		return schemas.VerdictHeld
 	case c.points > 0:
 		return schemas.VerdictGranted

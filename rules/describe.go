@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"accrue/rules/programme"
@@ -67,7 +68,7 @@ type RuleDescription struct {
 // FactDescription is one event of the window with what it was granted, and why.
 type FactDescription struct {
 	OccurredAt time.Time          `json:"occurred_at"`
-	Kind       string             `json:"kind"` // "order PAID", "check-in"
+	Kind       string             `json:"kind"` // "order PAID", "check-in", "profile", "command GRANT", "joined", "birthday"
 	EventID    string             `json:"event_id"`
 	OrderID    string             `json:"order_id,omitempty"`
 	Left       string             `json:"left,omitempty"` // of an order that stands here: what is left of it
@@ -175,30 +176,40 @@ func describeRule(u *ruleUse, p *programme.Programme) RuleDescription {
 func (a *Account) describeFacts() ([]FactDescription, error) {
 	r := &run{account: a, s: a.base.clone(), silent: true}
 	defer func() {
-		for _, f := range a.facts {
-			f.decided, f.want = false, nil
+		for _, list := range [...][]*fact{a.facts, a.kept} {
+			for _, f := range list {
+				f.decided, f.want = false, nil
+			}
 		}
 	}()
 	list := make([]FactDescription, 0, len(a.facts))
 	for _, f := range a.facts {
 		r.explain, r.passed, r.out = f, passResult{}, &Outcome{}
-		if err := r.through([]*fact{f}, f.key.at); err != nil {
+		if err := r.through([]*fact{f}, f.dueBefore()); err != nil {
 			return nil, &Broken{a.member, fmt.Errorf("describe event %s: %w", f.key.event, err)}
 		}
 		list = append(list, a.describeFact(f, &r.passed))
 	}
+	for _, f := range a.kept {
+		if len(f.grants) > 0 {
+			list = append(list, a.describeFact(f, &passResult{}))
+		}
+	}
+	slices.SortStableFunc(list, func(x, y FactDescription) int { return x.OccurredAt.Compare(y.OccurredAt) })
 	return list, nil
 }
 
 func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
-	p := a.ledger.at(f.key.at).programme
+	p := a.ledger.at(f.at()).programme
 	d := FactDescription{
-		OccurredAt: instantUTC(f.key.at), Kind: "check-in", EventID: f.key.event, Note: passed.reason,
+		OccurredAt: instantUTC(f.at()), Kind: factKindText(f.key.kind), EventID: f.key.event, Note: passed.reason,
 		Source: fmt.Sprintf("%s/%d@%d", f.topic, f.partition, f.offset),
 	}
 	switch {
 	case f.checkIn != nil && f.checkIn.activity != "":
 		d.Kind = f.checkIn.activity
+	case f.command != nil:
+		d.Kind = "command " + f.command.kind.String()
 	case f.order != nil:
 		d.Kind, d.OrderID = "order "+string(f.order.status), f.order.id
 		if f.refunds() {

@@ -19,8 +19,15 @@
 //	head      the standing after all facts, what was written of the tier, the next due time      row "h"
 //	facts     the accepted events of the window, each with the grants written for it               rows "f…"
 //	base      the standing after all facts that were folded away                                  row "b"
+//	kept      what time made of the member (joined, birthdays), with the grants written for it      rows "k…"
 //	pages     the full pages of lists that grow: ids, instants of the metric, uses, held grants    rows "p…"
 //	snapshots standings between base and head; in memory only, made while deciding again
+//
+// # What falls due
+//
+// Holds, tiers, joining and birthdays have their own instants, which come before the events of that instant, in this order.
+// A profile holds from its instant on, what falls due then included. What the newest profile says of joining and of the
+// birthday holds for all of the past: see person.go.
 //
 // # Invariants
 //

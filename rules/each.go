@@ -16,11 +16,11 @@ func (r *run) each(c *candidate, f *fact, p *programme.Programme, now time.Time)
 	case each.Orders > 0:
 		out := 0 // how many lie too far back for this event; a later one may look further back, see slack
 		if !each.Within.IsZero() {
-			cut := within(each.Within, now, p)
+			cut := within(each.Within, now)
 			use.orders.takeFront(use.orders.notAfter(cut - slack))
 			out = use.orders.notAfter(cut)
 		}
-		use.orders.add(amountAt{f.key.at, 1})
+		use.orders.add(amountAt{f.at(), 1})
 		if n := int64(use.orders.len() - out); n < each.Orders {
 			c.why = because{kind: ordersShort, number: n}
 			break
@@ -30,9 +30,9 @@ func (r *run) each(c *candidate, f *fact, p *programme.Programme, now time.Time)
 	case each.Spend > 0:
 		return r.eachSpend(c, use, f, p, now)
 	default:
-		day := programme.DayNumber(now, p.Zone)
+		day := programme.DayNumber(now, now.Location())
 		switch {
-		case use.day == day && use.counted():
+		case use.day >= day && use.counted(): // in another zone the day may be one that has passed
 			c.why.kind = dayCounted
 			return nil
 		case use.day == day-1 && use.counted():
@@ -60,7 +60,7 @@ func (r *run) eachSpend(c *candidate, use *ruleUse, f *fact, p *programme.Progra
 	unused, out := &use.total, 0 // without within a sum is enough
 	var inSpan int64
 	if !each.Within.IsZero() {
-		cut := within(each.Within, now, p)
+		cut := within(each.Within, now)
 		use.spend.takeFront(use.spend.notAfter(cut - slack))
 		out = use.spend.notAfter(cut)
 		for _, e := range use.spend.items[out:] {
@@ -68,7 +68,7 @@ func (r *run) eachSpend(c *candidate, use *ruleUse, f *fact, p *programme.Progra
 		}
 		unused = &inSpan
 		if c.counted > 0 {
-			use.spend.add(amountAt{f.key.at, int64(c.counted)})
+			use.spend.add(amountAt{f.at(), int64(c.counted)})
 		}
 	}
 	total, err := addInt(*unused, int64(c.counted))
@@ -106,8 +106,8 @@ func usedUp(amounts []amountAt, sum int64) []amountAt {
 const maxParts = 10_000
 
 // within is the instant that is no more within a span of an event: (t − W, t] is counted.
-func within(span programme.Duration, now time.Time, p *programme.Programme) int64 {
-	return span.SubFrom(now, p.Zone).UnixMilli()
+func within(span programme.Duration, now time.Time) int64 {
+	return span.SubFrom(now, now.Location()).UnixMilli()
 }
 
 // slack is how much longer than its span an instant is kept, in ms: a month before 30 March 12:00 is 28 February 12:00, a month

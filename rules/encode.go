@@ -15,6 +15,9 @@ const (
 	baseRow  = "b"
 	factRows = "f"
 	pageRows = "p"
+	keptRows = "k"
+
+	baseOwner = "b" // of the pages of the base
 )
 
 func (k factKey) row() []byte {
@@ -23,15 +26,24 @@ func (k factKey) row() []byte {
 	return w.bytes
 }
 
-func (w *writer) factKey(k factKey) {
-	w.bytes = append(w.bytes, factRows...)
+// keptRow is the key of a fact beside the window.
+func (k factKey) keptRow() []byte {
+	w := &writer{bytes: make([]byte, 0, 10+len(k.event))}
+	w.keyOf(keptRows, k)
+	return w.bytes
+}
+
+func (w *writer) factKey(k factKey) { w.keyOf(factRows, k) }
+
+func (w *writer) keyOf(rows string, k factKey) {
+	w.bytes = append(w.bytes, rows...)
 	w.uint64(uint64(k.at) ^ 1<<63)
 	w.byte(byte(k.kind))
 	w.bytes = append(w.bytes, k.event...)
 }
 
 func factKeyOf(row []byte) (factKey, error) {
-	if len(row) < 10 || row[0] != factRows[0] {
+	if len(row) < 10 || row[0] != factRows[0] && row[0] != keptRows[0] {
 		return factKey{}, fmt.Errorf("decode fact key %x: it is shorter than 10 bytes or of another kind", row)
 	}
 	at := int64(binary.BigEndian.Uint64(row[1:]) ^ 1<<63)
@@ -219,7 +231,11 @@ func (r *rowWriter) cut(write func(w *writer)) []byte {
 }
 
 func (r *rowWriter) fact(f *fact) {
-	key := r.cut(func(w *writer) { w.factKey(f.key) })
+	rows := factRows
+	if f.kept {
+		rows = keptRows
+	}
+	key := r.cut(func(w *writer) { w.keyOf(rows, f.key) })
 	r.emit(key, r.cut(f.encode))
 }
 

@@ -44,7 +44,7 @@ func texts() *rapid.Generator[string] {
 
 func drawKey(t *rapid.T) factKey {
 	return factKey{
-		at: drawInt(t, -1<<62, "at") / 2, kind: rapid.SampledFrom([]factKind{orderFact, checkInFact}).Draw(t, "kind"), event: texts().Draw(t, "event"),
+		at: drawInt(t, -1<<62, "at") / 2, kind: rapid.SampledFrom([]factKind{profileFact, orderFact, checkInFact, commandFact, joinedFact, birthdayFact}).Draw(t, "kind"), event: texts().Draw(t, "event"),
 	}
 }
 
@@ -60,9 +60,19 @@ func drawFact(t *rapid.T) *fact {
 	if f.topic == "" {
 		f.topic = defaultTopic(f.key.kind)
 	}
-	if f.key.kind == checkInFact {
+	switch f.key.kind {
+	case profileFact:
+		f.profile = drawProfileEvent(t)
+	case commandFact:
+		f.command = &commandEvent{
+			commandKind(rapid.IntRange(1, len(commandWords)).Draw(t, "command")), texts().Draw(t, "operator"), texts().Draw(t, "reason"), drawInt(t, -5, "points"),
+			texts().Draw(t, "grant"), texts().Draw(t, "tier"), drawInt(t, 0, "until"),
+		}
+	case joinedFact, birthdayFact:
+		f.due = drawInt(t, -1e13, "due")
+	case checkInFact:
 		f.checkIn = &checkInEvent{texts().Draw(t, "activity"), texts().Draw(t, "channel"), texts().Draw(t, "store"), drawAttributes(t)}
-	} else {
+	default:
 		f.order = drawOrderEvent(t)
 	}
 	if rapid.Bool().Draw(t, "guarded") {
@@ -88,6 +98,36 @@ func drawFact(t *rapid.T) *fact {
 		})
 	}
 	return f
+}
+
+func drawProfileEvent(t *rapid.T) *profileEvent {
+	p := &profileEvent{
+		at: drawInt(t, 0, "at"), ends: rapid.Bool().Draw(t, "ends"), joinedAt: drawInt(t, 0, "joined"), birthday: birthday(rapid.Int32().Draw(t, "birthday")),
+		zone: pick(t, "zone", "", "Europe/Berlin"), attributes: drawAttributes(t),
+	}
+	if segments := rapid.SliceOfN(texts(), 0, 3).Draw(t, "segments"); len(segments) > 0 {
+		p.segments = segments
+	}
+	return p
+}
+
+func pick[T any](t *rapid.T, label string, options ...T) T {
+	return rapid.SampledFrom(options).Draw(t, label)
+}
+
+// drawProfileStanding draws what a standing has of a profile, as a base has it.
+func drawProfileStanding(t *rapid.T) profileStanding {
+	var s profileStanding
+	if rapid.Bool().Draw(t, "profile") {
+		s.place = factKey{drawInt(t, 0, "place"), profileFact, "p" + texts().Draw(t, "profile's event")}
+		s.at, s.ended, s.named = drawInt(t, 0, "at"), rapid.Bool().Draw(t, "ended"), pick(t, "zone", "", "Europe/Berlin")
+		s.zone = zoneNamed(s.named)
+	}
+	s.coming = coming{joined: drawInt(t, 0, "joins"), last: rapid.Int32Range(0, 9999).Draw(t, "last"), welcomed: rapid.Bool().Draw(t, "welcomed")}
+	if s.coming.birthday = drawInt(t, 0, "next birthday"); s.coming.birthday != 0 {
+		s.coming.year = rapid.Int32Range(0, 9999).Draw(t, "year")
+	}
+	return s
 }
 
 func drawOrderEvent(t *rapid.T) *orderEvent {
@@ -176,6 +216,7 @@ func drawStanding(t *rapid.T) *standing {
 		at := rapid.Int64Range(0, 1e13).Draw(t, "at")
 		return heldAt{
 			due: rapid.Int64Range(0, 1e13).Draw(t, "due"), fact: factKey{at, orderFact, "e"}, rule: "spend", part: 1, available: 5, tier: 6,
+			status: rapid.Uint64().Draw(t, "status"), rejects: rapid.Bool().Draw(t, "rejects"),
 			booked: at + rapid.Int64Range(0, 5).Draw(t, "booked"), level: rapid.Int32Range(0, 3).Draw(t, "level"),
 		}
 	})
@@ -188,6 +229,7 @@ func drawStanding(t *rapid.T) *standing {
 		u.orders, u.spend = drawSeries(t, drawAmountAt), drawSeries(t, drawAmountAt)
 		u.total, u.day, u.run = rapid.Int64().Draw(t, "unused"), rapid.Int32().Draw(t, "last day"), 3
 	}
+	s.profile = drawProfileStanding(t)
 	return s
 }
 
@@ -212,6 +254,7 @@ func (s *standing) text() string {
 	write([]any{f.due, f.points, f.pending, f.orders, f.spend, f.checkInDay, f.checkInStreak, f.tier, f.metric.total, f.metric.year, f.metric.current, f.metric.before})
 	write(f.metric.rolling.items)
 	write(f.held.items)
+	write([]any{f.profile.place, f.profile.at, f.profile.ended, f.profile.named, f.profile.zone, f.profile.coming})
 	write(f.limits)
 	for i := range f.rules {
 		u := &f.rules[i]

@@ -18,6 +18,7 @@ type deciding struct {
 	again   string // why the event is a duplicate if it changes nothing; it is a fact all the same
 	now     time.Time
 	cause   string // causeText, once it was asked for
+	undo    func() // takes back what was learnt of the person; nil: nothing was
 }
 
 // finish turns what a run wants into records: the entries are the difference to what was written.
@@ -82,7 +83,6 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		return
 	}
 	kind := entryKind(g, w)
-	released := g.due
 	was := grantPoints(g.available, g.pending, g.tier)
 	*g = grant{
 		rule: w.rule, part: w.part, available: w.available, pending: w.pending, tier: w.tier, due: w.due, booked: w.booked, at: w.at, expires: w.expires,
@@ -114,18 +114,25 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		e.Cause = d.fact.key.event
 		at = max(at, d.fact.key.at)
 	}
-	if kind == schemas.EntryReleased {
-		at = max(at, released)
-		e.Cause = ""
+	if w.answered != nil && (kind == schemas.EntryReleased || kind == schemas.EntryRejected) {
+		at = max(at, w.answered.at)
+		e.Cause = w.answered.event
+	}
+	if w.rule == byHand {
+		e.RuleTitle = byHand
 	}
 	e.OccurredAt = time.UnixMilli(at).UTC()
-	e.Reason = d.entryReason(r, f, g, kind, rule, was, grantPoints(w.available, w.pending, w.tier))
+	e.Reason = d.entryReason(r, f, g, w, kind, rule, was, grantPoints(w.available, w.pending, w.tier))
 }
 
 func entryKind(g *grant, w *wanted) schemas.EntryKind {
 	switch {
 	case g.revision == 0 && w.due != 0:
 		return schemas.EntryHeld
+	case w.answered != nil && !w.answered.released:
+		return schemas.EntryRejected
+	case w.available < 0:
+		return schemas.EntryAdjusted
 	case g.revision == 0:
 		return schemas.EntryGranted
 	case w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0:
@@ -155,12 +162,16 @@ func ruleOf(p *programme.Programme, id string) *programme.Rule {
 	return &programme.Rule{}
 }
 
-func (d *deciding) entryReason(r *run, f *fact, g *grant, kind schemas.EntryKind, rule *programme.Rule, was, is int64) string {
+func (d *deciding) entryReason(r *run, f *fact, g *grant, w *wanted, kind schemas.EntryKind, rule *programme.Rule, was, is int64) string {
 	switch {
-	case kind == schemas.EntryReleased:
-		return fmt.Sprintf("the hold of %s is over", rule.Hold.For)
+	case w.answered != nil && (kind == schemas.EntryReleased || kind == schemas.EntryRejected):
+		return answerText(w.answered, rule.Hold)
 	case was == is && kind == schemas.EntryAdjusted:
 		return d.causeText() + ": the points expire at another time"
+	case w.rule == byHand && f.command != nil && g.revision == 1:
+		return f.command.text(map[bool]string{true: "granted", false: "deducted"}[w.available > 0])
+	case f.byTime() && was == 0:
+		return fmt.Sprintf("%s: %s", dueText(f, d.account.head.zone(d.account.ledger.at(f.at()).programme)), pointsText(is))
 	case f == d.fact && f == r.explain:
 		for i := range r.passed.verdicts {
 			if r.passed.verdicts[i].RuleID == rule.ID {
@@ -190,6 +201,10 @@ func (d *deciding) describeCause() string {
 	switch {
 	case f == nil:
 		return "time"
+	case f.profile != nil && f.profile.ends:
+		return "the profile ended"
+	case f.profile != nil:
+		return fmt.Sprintf("profile %s came in", f.key.event)
 	case f.order != nil && f.order.status == schemas.Cancelled:
 		return fmt.Sprintf("order %s was cancelled", f.order.id)
 	case f.order != nil && f.order.status == schemas.Refunded:

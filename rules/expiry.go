@@ -25,12 +25,12 @@ func expiryOf(rule *programme.Rule, p *programme.Programme, level int) *programm
 	return e
 }
 
-// endOf is the instant from which points are gone that can be spent from `at` on; 0: never.
-func endOf(e *programme.Expiry, at int64, p *programme.Programme) int64 {
-	if e == nil || at == noDue {
+// endOf is the instant from which points are gone that can be spent from `at` on, in the zone of which the days are; 0: never.
+func endOf(e *programme.Expiry, at time.Time) int64 {
+	if e == nil {
 		return 0
 	}
-	return e.End(time.UnixMilli(at), p.Zone).UnixMilli()
+	return e.End(at, at.Location()).UnixMilli()
 }
 
 // expiry is the expiry of a held grant, as it was when the grant was made.

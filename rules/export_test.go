@@ -24,3 +24,6 @@ func (a *Account) HandleRuled(e Event, given Rulings, out *Outcome) error {
 	f.unruled, f.rulings = false, given
 	return a.handle(d, f)
 }
+
+// GrantIDOf is the id of the first grant of a rule for an event.
+func GrantIDOf(e Event, rule string) string { return grantID(e.Member(), rule, newFact(&e).key, 0) }

@@ -15,8 +15,14 @@ const semantics = 1
 type factKind byte
 
 const (
+	profileFact factKind = 5
 	orderFact   factKind = 10
 	checkInFact factKind = 20
+	commandFact factKind = 40
+
+	// What time makes of a member has no place among the facts: it comes before them, see person.go.
+	joinedFact   factKind = 100
+	birthdayFact factKind = 101
 )
 
 // factKey is the place of a fact: facts are ordered by (occurred_at, kind, event_id).
@@ -46,6 +52,10 @@ type fact struct {
 	order     *orderEvent   // with orderFact
 	checkIn   *checkInEvent // with checkInFact
 	device    string        // that it was done with; empty: not known
+	profile   *profileEvent // with profileFact
+	command   *commandEvent // with commandFact
+	due       int64         // with joinedFact and birthdayFact: when it happened; below 0: when it would have, see undo
+	kept      bool          // it stands beside the facts of the window, see kept.go
 	grants    []grant       // as written, in the order in which they were first written
 	rulings   []ruling      // what thresholds said to it when it first arrived
 	met       []string      // thresholds that count the events that meet a condition, this one among them
@@ -96,6 +106,37 @@ type grant struct {
 	expires   int64 // from when on they are gone; 0: never
 }
 
+// at is when the fact happened, in the order of facts.
+func (f *fact) at() int64 {
+	switch {
+	case f.due > 0:
+		return f.due
+	case f.due < 0:
+		return -f.due
+	}
+	return f.key.at
+}
+
+// byTime says that time made the fact, not an event.
+func (f *fact) byTime() bool { return f.key.kind == joinedFact || f.key.kind == birthdayFact }
+
+// occurredAt is when the event says that it happened.
+func (f *fact) occurredAt() int64 {
+	if f.profile != nil {
+		return f.profile.at
+	}
+	return f.key.at
+}
+
+// dueBefore is the instant up to which what falls due comes before the fact: a profile holds from its instant on, so what
+// falls due at that instant is decided with it.
+func (f *fact) dueBefore() int64 {
+	if f.profile != nil {
+		return f.key.at - 1
+	}
+	return f.key.at
+}
+
 // wanted is what a grant should be.
 type wanted struct {
 	rule      string
@@ -107,6 +148,7 @@ type wanted struct {
 	booked    int64
 	at        int64
 	expires   int64
+	answered  *answer // what became of it, if it was held; nil: nothing yet, or that was written before
 }
 
 func attributesOf(m map[string]string) []attribute {
@@ -171,6 +213,12 @@ func (f *fact) encode(w *writer) {
 		w.string(f.checkIn.channel)
 		w.string(f.checkIn.store)
 		encodeAttributes(w, f.checkIn.attributes)
+	case profileFact:
+		f.profile.encode(w)
+	case commandFact:
+		f.command.encode(w)
+	case joinedFact, birthdayFact:
+		w.varint(f.due)
 	}
 	w.uvarint(uint64(len(f.grants)))
 	for i := range f.grants {
@@ -231,6 +279,12 @@ func decodeFact(key factKey, row []byte) (*fact, error) {
 		f.order = decodeOrder(r)
 	case checkInFact:
 		f.checkIn = &checkInEvent{activity: r.string(), channel: r.string(), store: r.string(), attributes: decodeAttributes(r)}
+	case profileFact:
+		f.profile = decodeProfile(r)
+	case commandFact:
+		f.command = decodeCommand(r)
+	case joinedFact, birthdayFact:
+		f.due = r.varint()
 	default:
 		return nil, fmt.Errorf("decode fact: kind %d is not known to this version", key.kind)
 	}
@@ -247,8 +301,14 @@ func decodeFact(key factKey, row []byte) (*fact, error) {
 }
 
 func defaultTopic(kind factKind) string {
-	if kind == checkInFact {
+	switch kind {
+	case checkInFact:
 		return schemas.TopicCheckIns
+	case profileFact, joinedFact, birthdayFact:
+		return schemas.TopicProfiles
+	case commandFact:
+		return schemas.TopicCommands
+	case orderFact:
 	}
 	return schemas.TopicOrders
 }

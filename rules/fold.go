@@ -17,11 +17,24 @@ const (
 )
 
 // windowStart is the instant up to which facts may be folded: a refund that is not late may be of an order return_window
-// before itself, and what spans orders or holds points may reach further.
+// before itself, and what spans orders or holds points may reach further. A month or a day may be longer in the zone that the
+// member has then.
 func windowStart(v *version, newest int64) int64 {
 	p := v.programme
-	at := p.ReturnWindow.SubFrom(inZone(newest, p), p.Zone)
-	return min(v.longest.SubFrom(at, p.Zone).UnixMilli(), p.ReturnWindow.SubFrom(at, p.Zone).UnixMilli())
+	at := p.ReturnWindow.SubFrom(time.UnixMilli(newest), p.Zone)
+	return min(v.longest.SubFrom(at, p.Zone).UnixMilli(), p.ReturnWindow.SubFrom(at, p.Zone).UnixMilli()) - slack
+}
+
+// foldable is windowStart with each version, as an order is refunded by the rules that it was decided by.
+func (a *Account) foldable() int64 {
+	start := windowStart(a.ledger.at(a.newest), a.newest)
+	for i := range a.ledger.versions {
+		// A version to come holds no facts yet. What is kept must not depend on when it became known.
+		if v := &a.ledger.versions[i]; v.from <= a.newest {
+			start = min(start, windowStart(v, a.newest))
+		}
+	}
+	return start
 }
 
 // fold moves the facts that lie before the window into the base. It changes nothing that anybody can see.
@@ -29,14 +42,7 @@ func (a *Account) fold() error {
 	if a.count < foldEvery || a.count%foldEvery != 0 {
 		return nil
 	}
-	v := a.ledger.at(a.newest)
-	start := windowStart(v, a.newest)
-	for i := range a.ledger.versions { // an order is refunded by the rules that it was decided by
-		// A version to come holds no facts yet. What is kept must not depend on when it became known.
-		if other := &a.ledger.versions[i]; other.from <= a.newest {
-			start = min(start, windowStart(other, a.newest))
-		}
-	}
+	v, start := a.ledger.at(a.newest), a.foldable()
 	if old := a.ids.notAfter(start); old == 0 || old < a.ids.len()/foldPart {
 		return nil
 	}
@@ -53,7 +59,7 @@ func (a *Account) fold() error {
 	}
 	r := &run{account: a, s: a.base, silent: true}
 	for _, f := range a.facts[:n] {
-		if err := r.through([]*fact{f}, f.key.at); err != nil {
+		if err := r.through([]*fact{f}, f.dueBefore()); err != nil {
 			return &Broken{a.member, fmt.Errorf("fold event %s: %w", f.key.event, err)}
 		}
 		f.decided, f.want = false, nil
@@ -86,6 +92,9 @@ func (a *Account) forget(n int, p *programme.Programme) {
 		f.changed = false
 		a.dropped = append(a.dropped, f.key)
 		a.forgetID(eventHash(f.key.kind, f.key.event), f.key.at)
+		if a.first == 0 || f.occurredAt() < a.first {
+			a.first = f.occurredAt()
+		}
 		if f.order == nil {
 			continue
 		}
@@ -103,7 +112,9 @@ func (a *Account) forget(n int, p *programme.Programme) {
 	a.sealed.takeFront(a.sealed.notAfter(until))
 	a.sealedIndex = nil
 	a.facts = append([]*fact(nil), a.facts[n:]...)
+	a.profiles = profilesOf(a.facts)
 	a.count -= n
+	a.forgetKept()
 	kept := a.snapshots[:0]
 	for _, s := range a.snapshots {
 		if s.next > n {

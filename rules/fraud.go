@@ -42,7 +42,7 @@ func (v *version) guard(thresholds []*programme.Threshold) {
 // fraudStanding is what thresholds have done to a member that outlasts the event.
 type fraudStanding struct {
 	blocked int64  // the instant until which events are denied; 0: they are not; noDue: until somebody ends it
-	by      string // the threshold that blocked
+	by      string // the threshold that blocked; empty: an operator did
 	event   string // the event that it was about
 }
 
@@ -57,19 +57,23 @@ func (s *fraudStanding) block(f *fact) {
 }
 
 // denies says why an event may grant nothing; empty: it may.
-func (s *fraudStanding) denies(f *fact, p *programme.Programme) string {
+func (s *fraudStanding) denies(f *fact, zone *time.Location) string {
 	for i := range f.rulings {
 		if u := &f.rulings[i]; u.action == programme.ActionDeny || u.action == programme.ActionBlock {
 			return "denied by " + u.why()
 		}
 	}
+	who := "threshold " + s.by
+	if s.by == "" {
+		who = "an operator"
+	}
 	switch {
-	case s.blocked <= f.key.at:
+	case s.blocked <= f.at():
 		return ""
 	case s.blocked == noDue:
-		return "denied: threshold " + s.by + " blocked the member at event " + s.event + ", until an operator ends it"
+		return "denied: " + who + " blocked the member at event " + s.event + ", until an operator ends it"
 	default:
-		return "denied: threshold " + s.by + " blocked the member at event " + s.event + ", until " + inZone(s.blocked, p).Format("2006-01-02 15:04")
+		return "denied: " + who + " blocked the member at event " + s.event + ", until " + time.UnixMilli(s.blocked).In(zone).Format("2006-01-02 15:04")
 	}
 }
 
@@ -110,7 +114,7 @@ func (r *run) alert(v *version, t *programme.Threshold, f *fact, now time.Time, 
 	case programme.ActionBlock:
 		u.until = noDue
 		if !t.For.IsZero() {
-			u.until = t.For.AddTo(now, p.Zone).UnixMilli()
+			u.until = t.For.AddTo(now, now.Location()).UnixMilli()
 		}
 	case programme.ActionHold, programme.ActionDeny:
 	}

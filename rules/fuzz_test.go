@@ -60,11 +60,15 @@ func (f *fact) withoutPointers() *struct {
 	fact    fact
 	order   orderEvent
 	checkIn checkInEvent
+	profile profileEvent
+	command commandEvent
 } {
 	out := &struct {
 		fact    fact
 		order   orderEvent
 		checkIn checkInEvent
+		profile profileEvent
+		command commandEvent
 	}{fact: *f}
 	if f.order != nil {
 		out.order = *f.order
@@ -72,7 +76,13 @@ func (f *fact) withoutPointers() *struct {
 	if f.checkIn != nil {
 		out.checkIn = *f.checkIn
 	}
-	out.fact.order, out.fact.checkIn = nil, nil
+	if f.profile != nil {
+		out.profile = *f.profile
+	}
+	if f.command != nil {
+		out.command = *f.command
+	}
+	out.fact.order, out.fact.checkIn, out.fact.profile, out.fact.command = nil, nil, nil, nil
 	return out
 }
 

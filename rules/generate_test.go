@@ -48,7 +48,11 @@ func newWorld(t *rapid.T, versions int) *world {
 			w.days = min(w.days, map[string]int{"3 days": 3, "10 days": 10, "30 days": 30, "72h": 3, "1 month": 28}[window])
 			header = programmeHeader(t, window, tiers)
 		}
-		w.texts = append(w.texts, header+programmeBody(t, tiers))
+		body := programmeBody(t, tiers)
+		if strings.Contains(header, "earn_on: COMPLETED") { // a hold waits for another status
+			body = strings.ReplaceAll(body, "until: COMPLETED", "until: PLACED")
+		}
+		w.texts = append(w.texts, header+body)
 		w.from = append(w.from, time.Time{})
 	}
 	return w
@@ -72,6 +76,11 @@ func (w *world) newLedger(t rapid.TB) *rules.Ledger {
 		t.Fatal(err)
 	}
 	return ledger
+}
+
+// onOrders says whether a kind of rule listens to orders.
+func onOrders(kind string) bool {
+	return kind != "streak" && kind != "check-in" && kind != "tier-up" && kind != "joined" && kind != "birthday"
 }
 
 func programmeHeader(t *rapid.T, window string, tiers bool) string {
@@ -138,11 +147,12 @@ func programmeBody(t *rapid.T, tiers bool) string {
 	var earning []string
 	for i := range rapid.IntRange(1, 5).Draw(t, "rules") {
 		id := "r" + strconv.Itoa(i)
-		kind := pick(t, "kind", "points", "per", "rate", "boost", "each orders", "each spend", "streak", "check-in", "per", "check-in", "random", "tier-up")
+		kind := pick(t, "kind", "points", "per", "rate", "boost", "each orders", "each spend", "streak", "check-in", "per", "check-in", "random", "tier-up",
+			"joined", "birthday")
 		if kind == "boost" && len(earning) == 0 || kind == "tier-up" && !tiers {
 			kind = "points"
 		}
-		if kind != "boost" && kind != "streak" && kind != "check-in" && kind != "tier-up" {
+		if onOrders(kind) && kind != "boost" {
 			earning = append(earning, id)
 		}
 		fmt.Fprintf(&b, "  - {id: %s, %s}\n", id, strings.Join(drawRule(t, kind, earning), ", "))
@@ -203,6 +213,8 @@ func drawRule(t *rapid.T, kind string, earning []string) []string {
 		keys = []string{"on: order", fmt.Sprintf("earn: {random: {from: %d, to: %d}}", points, points+rapid.IntRange(1, 30).Draw(t, "span"))}
 	case "tier-up":
 		keys = []string{"on: tier_up", flat}
+	case "joined", "birthday":
+		keys = []string{"on: " + kind, flat}
 	}
 	return append(keys, ruleOptions(t, kind)...)
 }
@@ -211,8 +223,10 @@ func drawRule(t *rapid.T, kind string, earning []string) []string {
 func ruleOptions(t *rapid.T, kind string) []string {
 	var keys []string
 	conditions := orderConditions()
-	if kind == "streak" || kind == "check-in" {
-		conditions = []string{`check_in.activity == "check-in"`, "member.points < 50", "member.streak >= 1", "member.orders > 0"}
+	if kind == "joined" || kind == "birthday" {
+		conditions = []string{`"vip" in member.segments`, "member.orders > 0", "member.points < 50", "now.getHours() < 12"}
+	} else if kind == "streak" || kind == "check-in" {
+		conditions = []string{`"vip" in member.segments`, `member.attributes["colour"] == "red"`, `check_in.activity == "check-in"`, "member.points < 50", "member.streak >= 1", "member.orders > 0"}
 	} else if kind == "tier-up" {
 		conditions = []string{`member.tier == "gold"`, "member.points < 80", "member.pending == 0", "member.orders > 1"}
 	} else if oneIn(t, 4, "lines") && kind != "boost" {
@@ -231,7 +245,11 @@ func ruleOptions(t *rapid.T, kind string) []string {
 		keys = append(keys, "limit: "+drawLimits(t, 60))
 	}
 	if oneIn(t, 3, "hold") {
-		keys = append(keys, "hold: "+pick(t, "hold length", "1 day", "3 days", "36h", "90m", "1 month"))
+		lengths := []string{"1 day", "3 days", "36h", "90m", "1 month", "review"}
+		if onOrders(kind) {
+			lengths = append(lengths, "{until: COMPLETED, within: 3 days, else: reject}", "{until: COMPLETED, within: 30h, else: release}")
+		}
+		keys = append(keys, "hold: "+rapid.SampledFrom(lengths).Draw(t, "hold length"))
 	}
 	if oneIn(t, 5, "expiry of a rule") {
 		keys = append(keys, "expiry: "+drawExpiry(t))
@@ -254,7 +272,7 @@ func orderConditions() []string {
 	return []string{
 		"order.total >= 20.00", "order.number == 1", "order.number >= 3", "member.orders < 3", "member.points >= 30", "member.pending == 0",
 		"member.spend > 50.00", "member.streak >= 2", `order.channel == "app"`, `"vip" in order.coupons`, "order.lines.size() >= 2",
-		"now.getHours() < 12", "now.getDayOfWeek() == 0", `order.attributes["colour"] == "red"`, "member.points + member.pending < 100",
+		`"vip" in member.segments`, "member.age_days < 3", "now.getHours() < 12", "now.getDayOfWeek() == 0", `order.attributes["colour"] == "red"`, "member.points + member.pending < 100",
 	}
 }
 
@@ -297,11 +315,7 @@ func (w *world) drawEvents(t *rapid.T, c clock, least, most int) {
 		e := w.drawEvent(t, member, c.draw(t), n)
 		counts[member+e.Source.Topic]++
 		id := "e" + strconv.Itoa(counts[member+e.Source.Topic]*7919%1000) // so that the order of ids is not that of anything else
-		if e.Order != nil {
-			e.Order.EventID = id
-		} else {
-			e.CheckIn.EventID = id
-		}
+		setEventID(&e, id)
 		e.Source.Offset = int64(len(w.events))
 		w.events = append(w.events, e)
 	}
@@ -309,7 +323,13 @@ func (w *world) drawEvents(t *rapid.T, c clock, least, most int) {
 }
 
 func (w *world) drawEvent(t *rapid.T, member string, at time.Time, n int) rules.Event {
-	kind := pick(t, "event", "order", "order", "order", "order", "check-in", "check-in", "refund", "refund", "part", "cancel", "placed")
+	kind := pick(t, "event", "order", "order", "order", "order", "check-in", "check-in", "refund", "refund", "part", "cancel", "placed", "profile", "command")
+	if kind == "command" {
+		return w.drawCommand(t, member, at)
+	}
+	if kind == "profile" {
+		return w.drawProfile(t, member, at)
+	}
 	if kind == "check-in" {
 		return rules.Event{Source: schemas.Source{Topic: schemas.TopicCheckIns}, CheckIn: &schemas.CheckIn{
 			MemberID: member, OccurredAt: at, Activity: pick(t, "activity", "check-in", "check-in", "study"), DeviceID: pick(t, "device", "", "a", "b"),
@@ -344,6 +364,56 @@ func (w *world) drawEvent(t *rapid.T, member string, at time.Time, n int) rules.
 	return rules.Event{Order: o, Source: schemas.Source{Topic: schemas.TopicOrders}}
 }
 
+// drawCommand draws a command. Releases and rejections are of grants that may be held, or never were.
+func (w *world) drawCommand(t *rapid.T, member string, at time.Time) rules.Event {
+	c := &schemas.Command{MemberID: member, OccurredAt: at, Operator: "lin", Points: int64(rapid.IntRange(1, 60).Draw(t, "points by hand"))}
+	c.Kind = pick(t, "command", "GRANT", "DEDUCT", "RELEASE", "REJECT", "RELEASE", "REJECT", "BLOCK", "UNBLOCK", "SET_TIER")
+	switch c.Kind {
+	case "RELEASE", "REJECT":
+		c.GrantID = "none"
+		own := slices.DeleteFunc(slices.Clone(w.events), func(e rules.Event) bool { return e.Member() != member })
+		if len(own) > 0 {
+			of := rapid.SampledFrom(own).Draw(t, "granted for")
+			c.GrantID = rules.GrantIDOf(of, "r"+strconv.Itoa(rapid.IntRange(0, 4).Draw(t, "granted by")))
+		}
+	case "BLOCK":
+		c.Until = at.Add(time.Duration(rapid.IntRange(1, 72).Draw(t, "blocked for")) * time.Hour)
+	case "SET_TIER":
+		c.Tier = pick(t, "tier by hand", "member", "gold", "platinum")
+		if !oneIn(t, 3, "for ever") {
+			c.Until = at.Add(time.Duration(rapid.IntRange(1, 500).Draw(t, "tier for")) * time.Hour)
+		}
+	}
+	return rules.Event{Command: c, Source: schemas.Source{Topic: schemas.TopicCommands}}
+}
+
+// drawProfile draws a profile, or the end of one. Who joined, and when the birthday is, lies near the event, so that it happens.
+func (w *world) drawProfile(t *rapid.T, member string, at time.Time) rules.Event {
+	m := &schemas.Member{MemberID: member, OccurredAt: at}
+	e := rules.Event{Profile: m, Source: schemas.Source{Topic: schemas.TopicProfiles}}
+	if oneIn(t, 8, "ends") {
+		e.ProfileEnds = true
+		return e
+	}
+	near := func(label string) time.Time {
+		return at.Add(time.Duration(rapid.IntRange(-30, 30).Draw(t, label)) * 6 * time.Hour)
+	}
+	if !oneIn(t, 3, "no time of joining") {
+		m.JoinedAt = near("joined")
+	}
+	if !oneIn(t, 3, "no birthday") {
+		m.Birthday = near("birthday").AddDate(-30, 0, 0).Format(time.DateOnly)
+	}
+	m.TimeZone = pick(t, "member's zone", "", "", "Asia/Shanghai", "America/New_York", "Pacific/Apia", "Australia/Lord_Howe")
+	if oneIn(t, 2, "vip") {
+		m.Segments = []string{"vip"}
+	}
+	if oneIn(t, 2, "coloured") {
+		m.Attributes = map[string]string{"colour": pick(t, "colour", "red", "blue")}
+	}
+	return e
+}
+
 func drawLines(t *rapid.T) []schemas.Line {
 	lines := make([]schemas.Line, 0, 3)
 	for i := range rapid.IntRange(1, 3).Draw(t, "lines") {
@@ -366,18 +436,47 @@ func drawRefund(t *rapid.T) []schemas.RefundedLine {
 	return lines
 }
 
-func eventTime(e *rules.Event) time.Time {
-	if e.Order != nil {
-		return e.Order.OccurredAt
+// eventHead is the id and the time of an event, to be read or set.
+func eventHead(e *rules.Event) (id *string, at *time.Time) {
+	switch {
+	case e.Order != nil:
+		return &e.Order.EventID, &e.Order.OccurredAt
+	case e.CheckIn != nil:
+		return &e.CheckIn.EventID, &e.CheckIn.OccurredAt
+	case e.Command != nil:
+		return &e.Command.EventID, &e.Command.OccurredAt
+	default:
+		return &e.Profile.EventID, &e.Profile.OccurredAt
 	}
-	return e.CheckIn.OccurredAt
+}
+
+func setEventID(e *rules.Event, id string) {
+	to, _ := eventHead(e)
+	*to = id
+}
+
+func eventTime(e *rules.Event) time.Time {
+	_, at := eventHead(e)
+	return *at
 }
 
 func eventID(e *rules.Event) string {
-	if e.Order != nil {
-		return e.Order.EventID
+	id, _ := eventHead(e)
+	return *id
+}
+
+// kindOf is the place of an event's kind at one instant.
+func kindOf(e *rules.Event) int {
+	switch {
+	case e.Profile != nil:
+		return 5
+	case e.Order != nil:
+		return 10
+	case e.CheckIn != nil:
+		return 20
+	default:
+		return 40
 	}
-	return e.CheckIn.EventID
 }
 
 // inOrder is the history in the order of facts: (occurred_at, kind, event_id).
@@ -387,11 +486,8 @@ func inOrder(events []rules.Event) []rules.Event {
 		if c := eventTime(&a).Compare(eventTime(&b)); c != 0 {
 			return c
 		}
-		if (a.Order == nil) != (b.Order == nil) {
-			if a.Order != nil {
-				return -1
-			}
-			return 1
+		if c := kindOf(&a) - kindOf(&b); c != 0 {
+			return c
 		}
 		return strings.Compare(eventID(&a), eventID(&b))
 	})

@@ -62,6 +62,10 @@ func newFact(e *Event) *fact {
 			id: o.OrderID, status: o.Status, currency: o.Currency, channel: o.Channel, store: o.Store, coupons: o.Coupons,
 			lines: o.Lines, refunded: o.RefundedLines, attributes: attributesOf(o.Attributes),
 		}
+	case e.Profile != nil:
+		f.key, f.profile = profileOf(e)
+	case e.Command != nil:
+		f.key, f.command = factKey{e.Command.OccurredAt.UnixMilli(), commandFact, e.Command.EventID}, commandOf(e.Command)
 	case e.CheckIn != nil:
 		c := e.CheckIn
 		f.key, f.device = factKey{c.OccurredAt.UnixMilli(), checkInFact, c.EventID}, c.DeviceID
@@ -84,9 +88,17 @@ func (a *Account) seen(d *deciding, f *fact) (bool, error) {
 			return d.answer(schemas.OutcomeDuplicate, fmt.Sprintf("event %s was decided before", f.key.event)), nil
 		}
 	}
+	if f.profile != nil {
+		f.key.at = max(f.key.at, a.horizon()+1)
+		return false, nil
+	}
 	if a.any && f.key.at < a.newest {
 		p := a.ledger.at(a.newest).programme
-		if f.key.at <= max(p.ReturnWindow.SubFrom(inZone(a.newest, p), p.Zone).UnixMilli(), a.folded) {
+		zone, err := a.zoneAt(a.newest, p)
+		if err != nil {
+			return false, err
+		}
+		if f.key.at <= max(p.ReturnWindow.SubFrom(time.UnixMilli(a.newest), zone).UnixMilli(), a.folded) {
 			return d.answer(schemas.OutcomeLate, fmt.Sprintf("it happened more than %s before the member's newest event, of %s",
 				p.ReturnWindow, time.UnixMilli(a.newest).UTC().Format(time.RFC3339))), nil
 		}
@@ -121,7 +133,7 @@ func (a *Account) inEffect(f *fact) bool {
 		return true
 	}
 	order := a.standsFor(f.order.id)
-	return order != nil && honours(a.ledger.at(order.key.at).programme, order.key.at, f.key.at)
+	return order != nil && a.honours(a.ledger.at(order.key.at).programme, order.key.at, f.key.at)
 }
 
 // hasEvent confirms a hit among the short hashes: by the place that a redelivered event has, else in all facts.
@@ -142,18 +154,32 @@ func (a *Account) hasEvent(f *fact) (bool, error) {
 // accept puts a new fact in its place and decides what changes by it.
 func (a *Account) accept(d *deciding, f *fact) error {
 	// What falls due up to the event comes before it, and is not the event's doing.
-	if err := a.fallDue(d.out, f.key.at, d.now); err != nil {
+	if err := a.fallDue(d.out, f.dueBefore(), d.now); err != nil {
+		return err
+	}
+	person := a.person
+	d.undo = func() { a.person = person }
+	another, err := a.learn(f)
+	if err != nil {
 		return err
 	}
 	from, err := a.changesFrom(f)
 	if err != nil {
 		return err
 	}
+	if another {
+		from = 0
+	}
 	a.insert(f)
 	r := a.newRun()
 	defer r.free()
 	r.explain, r.out = f, d.out
 	before := a.head.tier
+	if another {
+		was := a.base.profile.coming
+		a.reschedule()
+		d.undo = func() { a.person, a.base.profile.coming = person, was }
+	}
 	if from == atHead {
 		r.s = a.head
 		err = r.through([]*fact{f}, max(a.asOf, f.key.at))
@@ -171,7 +197,9 @@ func (a *Account) accept(d *deciding, f *fact) error {
 // settled enters an accepted fact in what is remembered.
 func (a *Account) settled(f *fact) {
 	f.unruled = false // where nothing was asked of the rules, nothing was measured, and never will be
-	a.newest = max(a.newest, f.key.at)
+	if f.profile == nil {
+		a.newest = max(a.newest, f.key.at)
+	}
 	a.asOf = max(a.asOf, f.key.at)
 	a.any = true
 	a.remember(eventHash(f.key.kind, f.key.event), f.key.at)
@@ -185,10 +213,15 @@ func (a *Account) settled(f *fact) {
 func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, cause error) error {
 	a.remove(f)
 	a.snapshots = nil
-	for _, x := range a.facts {
-		x.decided, x.want = false, nil
+	if d.undo != nil {
+		d.undo()
 	}
-	if !errors.Is(cause, errOverflow) {
+	for _, list := range [...][]*fact{a.facts, a.kept} {
+		for _, x := range list {
+			x.decided, x.want = false, nil
+		}
+	}
+	if !isOverflow(cause) {
 		return cause
 	}
 	d.out.Alerts = d.out.Alerts[:0]
@@ -225,3 +258,5 @@ func (a *Account) fallDue(out *Outcome, to int64, now time.Time) error {
 	d.finish(r, before, true)
 	return nil
 }
+
+func isOverflow(err error) bool { return errors.Is(err, errOverflow) }

@@ -33,6 +33,7 @@ func long(t *rapid.T, least, most int) (*world, []rules.Event) {
 	}
 	w.ready(t)
 	w.drawEvents(t, c, least, most)
+	w.samePersons(t, c)
 	type arrival struct {
 		at    time.Time
 		event rules.Event
@@ -41,6 +42,9 @@ func long(t *rapid.T, least, most int) (*world, []rules.Event) {
 	window := time.Duration(w.days)*24*time.Hour - 2*time.Hour // a clock change may take an hour
 	for _, e := range w.events {
 		delay := time.Duration(rapid.IntRange(0, 9).Draw(t, "delay")) * window / 10
+		if eventID(&e) == "first" {
+			delay = -time.Second
+		}
 		arrivals = append(arrivals, arrival{eventTime(&e).Add(delay), e})
 	}
 	slices.SortStableFunc(arrivals, func(a, b arrival) int { return a.at.Compare(b.at) })
@@ -49,6 +53,29 @@ func long(t *rapid.T, least, most int) (*world, []rules.Event) {
 		events = append(events, a.event)
 	}
 	return w, events
+}
+
+// samePersons makes all profiles of a member tell the same of when it joined and of its birthday, the first one at the very
+// beginning: what another profile says of that reaches no further back than facts are kept.
+func (w *world) samePersons(t *rapid.T, c clock) {
+	told := map[string]*schemas.Member{}
+	var first []rules.Event
+	for i := range w.events {
+		e := &w.events[i]
+		if e.Profile == nil || e.ProfileEnds {
+			continue
+		}
+		m := told[e.Profile.MemberID]
+		if m == nil {
+			m = w.drawProfile(t, e.Profile.MemberID, c.begin).Profile
+			m.EventID = "first"
+			m.JoinedAt = m.JoinedAt.Add(time.Duration(rapid.IntRange(0, 10).Draw(t, "joins later")) * 24 * time.Hour)
+			told[m.MemberID] = m
+			first = append(first, rules.Event{Profile: m, Source: schemas.Source{Topic: schemas.TopicProfiles, Offset: int64(len(w.events) + len(first))}})
+		}
+		e.Profile.JoinedAt, e.Profile.Birthday = m.JoinedAt, m.Birthday
+	}
+	w.events = append(first, w.events...)
 }
 
 // The order in which records arrive does not matter, nor does it matter that they arrive twice.

@@ -51,9 +51,13 @@ type version struct {
 	checkIns  []int
 	guards    guards
 	tierUps   []int
-	asks      []asks             // by rule: what its conditions depend on
-	words     []ruleWords        // by rule
-	longest   programme.Duration // the longest hold or `within` that spans orders, or return_window
+	joined    []int
+	birthdays []int
+	// asksProfile says that a condition reads segments or attributes of the profile.
+	asksProfile bool
+	asks        []asks             // by rule: what its conditions depend on
+	words       []ruleWords        // by rule
+	longest     programme.Duration // the longest hold or `within` that spans orders, or return_window
 }
 
 // NewLedger makes the function for these versions, ascending. All must count money alike (Programme.Scale). A *NeedsSecret is the
@@ -94,9 +98,14 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 				made.checkIns = append(made.checkIns, i)
 			case programme.OnTierUp:
 				made.tierUps = append(made.tierUps, i)
-			case programme.OnReferral, programme.OnJoined, programme.OnBirthday: // refused when the programme is read
+			case programme.OnJoined:
+				made.joined = append(made.joined, i)
+			case programme.OnBirthday:
+				made.birthdays = append(made.birthdays, i)
+			case programme.OnReferral: // refused when the programme is read
 			}
-			made.longest = longer(made.longest, rule.Hold.For)
+			made.asksProfile = made.asksProfile || asksProfile(rule)
+			made.longest = longer(longer(made.longest, rule.Hold.For), rule.Hold.Within)
 			if rule.Each != nil {
 				made.longest = longer(made.longest, rule.Each.Within)
 			}
@@ -137,10 +146,20 @@ type Event struct {
 	Command    *schemas.Command
 	Redemption *schemas.Redemption
 
+	// ProfileEnds says that Profile is the end of one: of it only the member, the event id and the time are of interest.
+	ProfileEnds bool
+
 	Source schemas.Source // topic, partition and offset
 	// Now is the engine's clock when it first saw the record, UTC: decided_at, and what "in the future" is measured by.
 	// The zero time (simulate) means that nothing is in the future and that decided_at is the event's own time.
 	Now time.Time
+}
+
+// EndOfProfile is what a null value on the topic of profiles says: from then on nothing is known of the member.
+type EndOfProfile struct {
+	MemberID   string
+	EventID    string // made by whoever read the record, the same each time
+	OccurredAt time.Time
 }
 
 // NewEvent puts a decoded record into an event. It fails for a type that is not an input.
@@ -155,6 +174,9 @@ func NewEvent(record any, source schemas.Source, now time.Time) (Event, error) {
 		e.Referral = v
 	case *schemas.Member:
 		e.Profile = v
+	case *EndOfProfile:
+		e.Profile = &schemas.Member{MemberID: v.MemberID, EventID: v.EventID, OccurredAt: v.OccurredAt}
+		e.ProfileEnds = true
 	case *schemas.Command:
 		e.Command = v
 	case *schemas.Redemption:

@@ -84,7 +84,7 @@ func (c *candidate) bind(l *programme.Limit, counters []counter, points int64, i
 	}
 	used, number := counter{}, in.number(l.Per)
 	for i := range counters {
-		if k := &counters[i]; k.per == l.Per && k.number == number {
+		if k := &counters[i]; k.per == l.Per && k.number >= number { // in another zone it may be one that has passed
 			used = *k
 		}
 	}
@@ -130,7 +130,7 @@ func countGrant(counters []counter, limits []programme.Limit, points int64, in *
 			counters = append(counters, counter{per: l.Per, number: number})
 		}
 		k := &counters[i]
-		if k.number != number {
+		if k.number < number {
 			*k = counter{per: l.Per, number: number}
 		}
 		k.times++
@@ -154,9 +154,13 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 	case programme.CountsTier:
 		available = 0
 	}
-	if c.rule.Hold.IsZero() && c.review == nil {
-		w.available, w.tier, w.expires = available, tier, endOf(expiryOf(c.rule, p, r.level), at, p)
-		var err error
+	expires := expiryOf(c.rule, p, r.level)
+	h, err := r.holdOf(c, f, p, now)
+	if err != nil {
+		return err
+	}
+	if h.due == 0 {
+		w.available, w.tier, w.expires = available, tier, endOf(expires, now)
 		if r.s.points, err = addInt(r.s.points, available); err != nil {
 			return err
 		}
@@ -164,25 +168,21 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 			return err
 		}
 	} else {
-		w.pending, w.due = available, noDue
-		if c.review == nil {
-			w.due = c.rule.Hold.For.AddTo(now, p.Zone).UnixMilli()
+		w.pending, w.due, w.at = available, h.due, h.due
+		if h.due != noDue {
+			w.expires = endOf(expires, time.UnixMilli(h.due).In(now.Location()))
 		}
-		w.at, w.expires = w.due, endOf(expiryOf(c.rule, p, r.level), w.due, p)
-		var err error
 		if r.s.pending, err = addInt(r.s.pending, available); err != nil {
 			return err
 		}
 		if r.s.heldTier, err = addInt(r.s.heldTier, tier); err != nil {
 			return err
 		}
-		level := 0 // of no use but for its expiry
-		if r.account.ledger.expires {
-			level = r.level
+		h.fact, h.rule, h.part, h.available, h.tier, h.booked = f.key, c.rule.ID, part, available, tier, at
+		if r.account.ledger.expires { // else of no use
+			h.level = int32(r.level) // few
 		}
-		r.s.held.add(heldAt{
-			due: w.due, fact: f.key, rule: c.rule.ID, part: part, available: available, tier: tier, booked: at, level: int32(level), // few
-		})
+		r.s.held.add(h)
 	}
 	if err := r.s.releasable(); err != nil {
 		return err

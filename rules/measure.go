@@ -41,7 +41,7 @@ func (r *run) measure(v *version, listening []int, f *fact, now time.Time, rest 
 			r.alert(v, t, f, now, measurement{text: "its condition is met: " + t.When.Source})
 			continue
 		}
-		from := t.Within.SubFrom(now, v.programme.Zone).UnixMilli()
+		from := t.Within.SubFrom(now, now.Location()).UnixMilli()
 		if r.account.fewIDs(t, from, f.key.at) {
 			continue
 		}
@@ -59,12 +59,15 @@ func (r *run) measure(v *version, listening []int, f *fact, now time.Time, rest 
 	return nil
 }
 
-// trigger is what thresholds call the event.
+// trigger is what thresholds call the event; 0: none listens to such events.
 func (f *fact) trigger() programme.Trigger {
-	if f.checkIn != nil {
+	switch {
+	case f.checkIn != nil:
 		return programme.OnCheckIn
+	case f.order != nil:
+		return programme.OnOrder
 	}
-	return programme.OnOrder
+	return 0
 }
 
 // fewIDs says that the threshold cannot be passed, because there are too few events of any kind in its window, the new one
@@ -222,7 +225,7 @@ func (r *run) refundShare(p *programme.Programme, t *programme.Threshold, m meas
 func (a *Account) tookBack(order *fact) bool {
 	p := a.ledger.at(order.key.at).programme
 	return slices.ContainsFunc(a.orders[order.order.id], func(x *fact) bool {
-		return x.refunds() && honours(p, order.key.at, x.key.at)
+		return x.refunds() && a.honours(p, order.key.at, x.key.at)
 	})
 }
 

@@ -12,13 +12,13 @@ import (
 // again. A refund makes it void, as it changes the order.
 type memo struct {
 	counts []programme.Money // by rule: the sum of the lines that count
-	met    []answer          // by rule: whether its condition is met
+	met    []told            // by rule: whether its condition is met
 }
 
-type answer uint8
+type told uint8
 
 const (
-	unknown answer = iota
+	unknown told = iota
 	yes
 	no
 )
@@ -36,7 +36,7 @@ func (r *run) memoOf(f *fact, v *version) *memo {
 		return nil
 	}
 	if f.memo == nil {
-		f.memo = &memo{counts: make([]programme.Money, len(v.programme.Rules)), met: make([]answer, len(v.programme.Rules))}
+		f.memo = &memo{counts: make([]programme.Money, len(v.programme.Rules)), met: make([]told, len(v.programme.Rules))}
 		for i := range f.memo.counts {
 			f.memo.counts[i] = unknownCount
 		}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"accrue/rules/programme"
 	"accrue/schemas"
@@ -37,13 +38,14 @@ func (a *Account) earns(f *fact) bool {
 }
 
 // honours says whether a refund or cancellation is near enough to its order. The order must be within return_window of it;
-// one that lies before its order in time is held to the same distance, so that the answer does not depend on arrival.
-func honours(p *programme.Programme, order, refund int64) bool {
+// one that lies before its order in time is held to the same distance, so that the answer does not depend on arrival. It needs the
+// facts of the window.
+func (a *Account) honours(p *programme.Programme, order, refund int64) bool {
 	early, late := min(order, refund), max(order, refund)
 	if late-early < int64(p.ReturnWindow.Days-1)*24*3600*1000 {
 		return true // the usual case needs no calendar
 	}
-	return early > p.ReturnWindow.SubFrom(inZone(late, p), p.Zone).UnixMilli()
+	return early > p.ReturnWindow.SubFrom(time.UnixMilli(late), a.zoneWithin(late, p)).UnixMilli()
 }
 
 // left works out what is left of the order that stands at f, into the given buffer.
@@ -53,7 +55,7 @@ func (a *Account) left(f *fact, p *programme.Programme, buffer []programme.LineV
 	var back []returned
 	for _, event := range a.orders[f.order.id] {
 		status := event.order.status
-		if status != schemas.Cancelled && status != schemas.Refunded || !honours(p, f.key.at, event.key.at) {
+		if status != schemas.Cancelled && status != schemas.Refunded || !a.honours(p, f.key.at, event.key.at) {
 			continue
 		}
 		switch {

@@ -18,6 +18,7 @@ type candidate struct {
 	counted programme.Money
 	points  int64 // granted in the end, over all parts
 	cut     binding
+	atOnce  bool    // its hold was over before it began
 	review  *ruling // which holds what is granted; nil: none does
 }
 
@@ -41,6 +42,10 @@ func (r *run) passKind(f *fact) error {
 	switch {
 	case f.checkIn != nil:
 		return r.passCheckIn(f)
+	case f.profile != nil:
+		return r.passProfile(f)
+	case f.command != nil:
+		return r.passCommand(f)
 	case r.account.earns(f):
 		return r.passOrder(f)
 	default: // an event of another status; refunds and cancellations act through their order
@@ -50,7 +55,7 @@ func (r *run) passKind(f *fact) error {
 		} else {
 			r.unasked(f, "orders earn when they are %s, this one is %s", earnOn, f.order.status)
 		}
-		return nil
+		return r.fulfil(f)
 	}
 }
 
@@ -80,8 +85,10 @@ func (r *run) passOrder(f *fact) error {
 		r.unasked(f, "nothing is left: %s", rest.gone)
 		return nil
 	}
-	now := inZone(f.key.at, p)
-	r.see(p, now)
+	now := s.local(f.key.at, p)
+	if err := r.see(v, now); err != nil {
+		return err
+	}
 	r.scope.Order = &r.order
 	r.order = programme.OrderView{
 		Total: rest.total, Number: s.orders + 1, Channel: f.order.channel, Store: f.order.store, Coupons: f.order.coupons,
@@ -108,8 +115,10 @@ func (r *run) passOrder(f *fact) error {
 func (r *run) passCheckIn(f *fact) error {
 	v := r.account.ledger.at(f.key.at)
 	p, s := v.programme, r.s
-	now := inZone(f.key.at, p)
-	r.see(p, now)
+	now := s.local(f.key.at, p)
+	if err := r.see(v, now); err != nil {
+		return err
+	}
 	r.scope.CheckIn = &r.checkIn
 	r.checkIn = programme.CheckInView{
 		Activity: f.checkIn.activity, Channel: f.checkIn.channel, Store: f.checkIn.store, Attributes: attributeMap(f.checkIn.attributes),
@@ -117,8 +126,8 @@ func (r *run) passCheckIn(f *fact) error {
 	if err := r.ask(v, v.checkIns, f, now, remains{}); err != nil {
 		return err
 	}
-	switch day := programme.DayNumber(now, p.Zone); {
-	case s.checkInStreak > 0 && day == s.checkInDay:
+	switch day := programme.DayNumber(now, now.Location()); {
+	case s.checkInStreak > 0 && day <= s.checkInDay: // in another zone the day may be one that has passed
 	case s.checkInStreak > 0 && day == s.checkInDay+1:
 		s.checkInDay, s.checkInStreak = day, s.checkInStreak+1
 	default:
@@ -128,19 +137,20 @@ func (r *run) passCheckIn(f *fact) error {
 }
 
 // see sets what conditions see of the member: the state before the event.
-func (r *run) see(p *programme.Programme, now time.Time) {
-	s := r.s
+func (r *run) see(v *version, now time.Time) error {
+	s, p := r.s, v.programme
 	r.periods = periods{local: now}
 	if r.level = 0; p.Tiers != nil {
 		r.level = r.s.tier.level(p.Tiers)
 	}
 	streak := int64(0)
-	if s.checkInStreak > 0 && programme.DayNumber(now, p.Zone)-s.checkInDay <= 1 {
+	if s.checkInStreak > 0 && programme.DayNumber(now, now.Location())-s.checkInDay <= 1 {
 		streak = int64(s.checkInStreak)
 	}
 	r.scope = programme.Scope{Now: now, Member: programme.MemberView{
 		Tier: s.tierID(p), Points: s.points, Pending: s.pending, Orders: s.orders, Spend: s.spend, Streak: streak,
 	}}
+	return r.seeProfile(v)
 }
 
 // ask asks the thresholds about an event that has just arrived, and then the rules, unless the event is denied.
@@ -150,7 +160,7 @@ func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest rema
 			return err
 		}
 	}
-	if why := r.s.fraud.denies(f, v.programme); why != "" {
+	if why := r.s.fraud.denies(f, now.Location()); why != "" {
 		r.deny(v, listening, f, why)
 		return nil
 	}

@@ -70,7 +70,7 @@ func wordsOf(rule *programme.Rule, p *programme.Programme) ruleWords {
 		w.notMet = "its condition is not met: " + rule.When.Source
 	}
 	if !rule.Hold.IsZero() {
-		w.held = ", held for " + rule.Hold.For.String()
+		w.held = ", held " + holdText(rule.Hold)
 	}
 	if rule.Chance.Den != 0 {
 		share := exactInt(rule.Chance.Num).times(100, rule.Chance.Den).text() + "%"
@@ -163,6 +163,7 @@ func (t *pieces) reason(c *candidate, v *version) {
 		t.addPoints(c.points)
 		switch {
 		case shadow:
+		case c.atOnce:
 		case c.review != nil:
 			t.add(", held until an operator decides (")
 			t.add(c.review.why())

@@ -14,13 +14,16 @@ const atHead = -1
 // changesFrom finds the earliest fact that a new one changes, as an index into the facts as they are without it; atHead
 // where it only adds to the head. A refund or cancellation changes its order, and everything from there on.
 func (a *Account) changesFrom(f *fact) (int, error) {
-	head := a.head.last.compare(f.key) < 0 && f.key.at >= a.head.due
+	head := a.head.last.compare(f.key) < 0 && f.dueBefore() >= a.head.due
+	if f.profile != nil {
+		return a.profileFrom(f, head)
+	}
 	if f.order != nil && a.touchesOrder(f) {
 		if err := a.load(); err != nil {
 			return 0, err
 		}
 		if stands := a.standsFor(f.order.id); stands != nil && (f.refunds() || a.earns(f) && f.key.compare(stands.key) < 0) {
-			if f.refunds() && !honours(a.ledger.at(stands.key.at).programme, stands.key.at, f.key.at) {
+			if f.refunds() && !a.honours(a.ledger.at(stands.key.at).programme, stands.key.at, f.key.at) {
 				return a.orHead(f, head)
 			}
 			return min(a.place(stands.key), a.place(f.key)), nil
@@ -75,13 +78,14 @@ func (a *Account) decideAgain(r *run, from int, asOf int64) error {
 		start = a.snapshots[n-1]
 	}
 	r.s, r.again = start.standing.clone(), true
+	undone := a.undone(r.s)
 	spaced := a.spacing(start.next)
 	for i := start.next; i < len(a.facts); i++ {
 		if len(spaced) > 0 && spaced[0] == i {
 			spaced = spaced[1:]
 			a.snapshots = append(a.snapshots, snapshot{i, r.s.clone()})
 		}
-		if err := r.through(a.facts[i:i+1], a.facts[i].key.at); err != nil {
+		if err := r.through(a.facts[i:i+1], a.facts[i].dueBefore()); err != nil {
 			a.forgetSnapshots(start.next + 1)
 			return err
 		}
@@ -89,6 +93,7 @@ func (a *Account) decideAgain(r *run, from int, asOf int64) error {
 	if err := r.advance(asOf); err != nil {
 		return err
 	}
+	r.undo(undone)
 	r.s.adopt(a.head)
 	a.head = r.s
 	a.thinSnapshots()
@@ -145,6 +150,9 @@ func (a *Account) remove(f *fact) {
 	a.count--
 	a.forgetSnapshots(i + 1)
 	f.changed = false
+	if a.whole && f.profile != nil {
+		a.profiles = profilesOf(a.facts)
+	}
 	if a.whole && f.order != nil {
 		list := a.orders[f.order.id]
 		a.orders[f.order.id] = slices.DeleteFunc(list, func(x *fact) bool { return x == f })

@@ -25,6 +25,8 @@ type HeadRow struct {
 	FoldedBefore time.Time `json:"folded_before,omitzero"`
 	Facts        int       `json:"facts"`
 	OrdersFolded int64     `json:"orders_folded,omitempty"`
+	JoinedAt     time.Time `json:"joined_at,omitzero"`
+	Birthday     string    `json:"birthday,omitempty"`
 	StandingRow
 }
 
@@ -40,6 +42,7 @@ type StandingRow struct {
 	Held      []HeldGrant `json:"held,omitempty"`
 	Limits    []Count     `json:"limits,omitempty"`
 	Rules     []RuleRow   `json:"rules,omitempty"`
+	TimeZone  string      `json:"time_zone,omitempty"` // of the profile in force
 }
 
 // RuleRow is what a rule remembers.
@@ -53,13 +56,15 @@ type RuleRow struct {
 // FactRow is an accepted event and what was written for it.
 type FactRow struct {
 	OccurredAt time.Time         `json:"occurred_at"`
-	Kind       string            `json:"kind"` // order or check-in
+	Kind       string            `json:"kind"` // order, check-in, profile, command, joined or birthday
 	EventID    string            `json:"event_id"`
 	Source     string            `json:"source"` // topic/partition@offset
 	OrderID    string            `json:"order_id,omitempty"`
 	Status     string            `json:"status,omitempty"`
 	Currency   string            `json:"currency,omitempty"`
 	Activity   string            `json:"activity,omitempty"`
+	Profile    *ProfileRow       `json:"profile,omitempty"`
+	Command    *CommandRow       `json:"command,omitempty"`
 	Channel    string            `json:"channel,omitempty"`
 	Store      string            `json:"store,omitempty"`
 	Coupons    []string          `json:"coupons,omitempty"`
@@ -67,6 +72,30 @@ type FactRow struct {
 	Refunded   []RefundedRow     `json:"refunded_lines,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`
 	Grants     []GrantRow        `json:"grants,omitempty"`
+}
+
+// CommandRow is what somebody did.
+type CommandRow struct {
+	Kind     string    `json:"kind"`
+	Operator string    `json:"operator,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Points   int64     `json:"points,omitempty"`
+	GrantID  string    `json:"grant_id,omitempty"`
+	Tier     string    `json:"tier,omitempty"`
+	Until    time.Time `json:"until,omitzero"`
+}
+
+// ProfileRow is what a profile says.
+type ProfileRow struct {
+	Ends     bool      `json:"ends,omitempty"`
+	JoinedAt time.Time `json:"joined_at,omitzero"`
+	Birthday string    `json:"birthday,omitempty"`
+	TimeZone string    `json:"time_zone,omitempty"`
+	Segments []string  `json:"segments,omitempty"`
+}
+
+func profileRow(p *profileEvent) *ProfileRow {
+	return &ProfileRow{Ends: p.ends, JoinedAt: momentOf(p.joinedAt), Birthday: p.birthday.text(), TimeZone: p.zone, Segments: p.segments}
 }
 
 // LineRow is a line of an order.
@@ -113,9 +142,10 @@ func DescribeRow(key, value []byte) (RowDescription, error) {
 		return RowDescription{Head: h}, r.end()
 	case string(key) == baseRow:
 		r.version()
-		s := standingRow(loadStanding(r, "b", nil))
+		r.varint() // when the earliest event that was folded away occurred
+		s := standingRow(loadStanding(r, baseOwner, nil))
 		return RowDescription{Base: &s}, r.end()
-	case strings.HasPrefix(string(key), factRows):
+	case strings.HasPrefix(string(key), factRows), strings.HasPrefix(string(key), keptRows):
 		at, err := factKeyOf(key)
 		if err != nil {
 			return RowDescription{}, err
@@ -144,13 +174,16 @@ func describeHead(r *reader) *HeadRow {
 	sealed := loadSeries(r, "as", nil, getSealedAt)
 	h.OrdersFolded = int64(sealed.len()) + sealed.unread
 	h.StandingRow = standingRow(loadStanding(r, "h", nil))
+	if p := loadPerson(r); p != nil {
+		h.JoinedAt, h.Birthday = momentOf(p.joinedAt), p.birthday.text()
+	}
 	return h
 }
 
 func standingRow(s *standing) StandingRow {
 	d := StandingRow{
 		Points: s.points, Pending: s.pending, Orders: s.orders, Spend: int64(s.spend), CheckIns: s.checkInStreak,
-		Tier: s.tier.id, TierUntil: momentOf(s.tier.validUntil), Limits: describeCounts(s.limits),
+		Tier: s.tier.id, TierUntil: momentOf(s.tier.validUntil), Limits: describeCounts(s.limits), TimeZone: s.profile.named,
 	}
 	for _, h := range s.held.items {
 		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: momentOf(h.due)})
@@ -164,13 +197,13 @@ func standingRow(s *standing) StandingRow {
 
 func factRow(f *fact) *FactRow {
 	d := &FactRow{
-		OccurredAt: instantUTC(f.key.at), Kind: "check-in", EventID: f.key.event,
+		OccurredAt: instantUTC(f.at()), Kind: factKindText(f.key.kind), EventID: f.key.event,
 		Source: fmt.Sprintf("%s/%d@%d", f.topic, f.partition, f.offset),
 	}
 	switch {
 	case f.order != nil:
 		o := f.order
-		d.Kind, d.OrderID, d.Status, d.Currency = "order", o.id, string(o.status), o.currency
+		d.OrderID, d.Status, d.Currency = o.id, string(o.status), o.currency
 		d.Channel, d.Store, d.Coupons, d.Attributes = o.channel, o.store, o.coupons, attributeMap(o.attributes)
 		for _, l := range o.lines {
 			d.Lines = append(d.Lines, LineRow(l))
@@ -181,11 +214,35 @@ func factRow(f *fact) *FactRow {
 	case f.checkIn != nil:
 		c := f.checkIn
 		d.Activity, d.Channel, d.Store, d.Attributes = c.activity, c.channel, c.store, attributeMap(c.attributes)
+	case f.command != nil:
+		c := f.command
+		d.Command = &CommandRow{c.kind.String(), c.operator, c.reason, c.points, c.grant, c.tier, momentOf(c.until)}
+	case f.profile != nil:
+		d.Profile = profileRow(f.profile)
+		d.Attributes = attributeMap(f.profile.attributes)
 	}
 	for _, g := range f.grants {
 		d.Grants = append(d.Grants, GrantRow{g.rule, g.part, g.available, g.pending, g.tier, g.revision, momentOf(g.due)})
 	}
 	return d
+}
+
+func factKindText(kind factKind) string {
+	switch kind {
+	case orderFact:
+		return "order"
+	case checkInFact:
+		return "check-in"
+	case profileFact:
+		return "profile"
+	case commandFact:
+		return "command"
+	case joinedFact:
+		return "joined"
+	case birthdayFact:
+		return "birthday"
+	}
+	return fmt.Sprintf("kind %d", kind)
 }
 
 // momentOf is an instant of which 0 and noDue mean none.

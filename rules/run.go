@@ -1,9 +1,6 @@
 package rules
 
 import (
-	"slices"
-	"time"
-
 	"accrue/rules/programme"
 	"accrue/schemas"
 )
@@ -18,7 +15,8 @@ type run struct {
 	silent  bool                 // folding: only the standing is of interest
 	out     *Outcome             // in whose memory the verdicts lie; valid while explain is set
 	touched []*fact              // whose grants may differ from what was written, in the order in which that came up
-	wants   []wanted             // of all touched facts, one after the other
+	wants   []wanted             // of the facts that are decided, one after the other
+	others  []wanted             // of those that are only touched, meanwhile
 	tiers   []tierStep           // the tier changes of this run, in order
 	passed  passResult           // of the explained fact
 	lines   []programme.LineView // reused by each pass
@@ -38,6 +36,7 @@ type passResult struct {
 	summary  string // of the verdicts
 	reason   string // why nothing was asked of the rules; empty: they were asked
 	denied   string // why the event may grant nothing; empty: it may
+	granted  bool   // a command has granted or released
 }
 
 // newRun takes a run out of the pool, whose buffers it reuses.
@@ -57,7 +56,7 @@ func (r *run) free() {
 	clear(r.lines)
 	pool := &r.account.ledger.runs
 	*r = run{
-		lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], wants: r.wants[:0], tiers: r.tiers[:0],
+		lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], wants: r.wants[:0], others: r.others[:0], tiers: r.tiers[:0],
 	}
 	pool.Put(r)
 }
@@ -65,7 +64,7 @@ func (r *run) free() {
 // through decides the facts in order, and then what falls due up to asOf.
 func (r *run) through(facts []*fact, asOf int64) error {
 	for _, f := range facts {
-		if err := r.advance(f.key.at); err != nil {
+		if err := r.advance(f.dueBefore()); err != nil {
 			return err
 		}
 		if err := r.pass(f); err != nil {
@@ -76,8 +75,8 @@ func (r *run) through(facts []*fact, asOf int64) error {
 	return r.advance(asOf)
 }
 
-// advance lets happen what falls due up to the instant `to`, which is included: releases, then ends of tiers. All of one
-// kind at one instant are one pass.
+// advance lets happen what falls due up to the instant `to`, which is included: releases, then ends of tiers, then that the
+// member joins, then the birthday. All of one kind at one instant are one pass.
 func (r *run) advance(to int64) error {
 	for {
 		at, ok := r.s.next()
@@ -87,12 +86,14 @@ func (r *run) advance(to int64) error {
 		r.s.due = max(r.s.due, at)
 		v := r.account.ledger.at(at)
 		if r.s.firstRelease() == at {
+			if len(v.tierUps) > 0 {
+				if err := r.see(v, r.s.local(at, v.programme)); err != nil {
+					return err
+				}
+			}
 			last, err := r.release(at)
 			if err != nil {
 				return err
-			}
-			if len(v.tierUps) > 0 {
-				r.see(v.programme, inZone(at, v.programme))
 			}
 			if err := r.look(v, at, last); err != nil {
 				return err
@@ -103,43 +104,17 @@ func (r *run) advance(to int64) error {
 				return err
 			}
 		}
+		if r.s.profile.coming.joined == at {
+			if err := r.join(at); err != nil {
+				return err
+			}
+		}
+		if r.s.profile.coming.birthday == at {
+			if err := r.celebrate(at); err != nil {
+				return err
+			}
+		}
 	}
-}
-
-// release frees all grants that are held until the instant at. It returns the fact of the last of them.
-func (r *run) release(at int64) (last factKey, err error) {
-	n := r.s.held.notAfter(at)
-	for _, h := range r.s.held.items[:n] {
-		last = h.fact
-		if r.s.points, err = addInt(r.s.points, h.available); err != nil {
-			return last, err
-		}
-		r.s.pending -= h.available
-		r.s.heldTier -= h.tier
-		if err := r.s.count(r.account.ledger.at(at).programme, at, programme.ByPoints, h.tier); err != nil {
-			return last, err
-		}
-		if r.silent {
-			continue
-		}
-		f, err := r.account.factAt(h.fact)
-		if err != nil {
-			return last, err
-		}
-		if f == nil {
-			continue // folded away: it was released before that (R4)
-		}
-		r.touch(f)
-		withoutRises(f, at)
-		i := slices.IndexFunc(f.want, func(w wanted) bool { return w.rule == h.rule && w.part == h.part })
-		if i < 0 {
-			continue
-		}
-		f.want[i].available, f.want[i].pending, f.want[i].tier, f.want[i].due = h.available, 0, h.tier, 0
-		f.want[i].at, f.want[i].expires = at, endOf(h.expiry(r.account.ledger), at, r.account.ledger.at(at).programme)
-	}
-	r.s.held.takeFront(n)
-	return last, nil
 }
 
 // touch begins to collect what the grants of a fact should be, with what was written where the run does not decide the
@@ -149,14 +124,14 @@ func (r *run) touch(f *fact) {
 		return
 	}
 	f.decided = true
-	from := len(r.wants)
+	from := len(r.others)
 	for i := range f.grants {
 		g := &f.grants[i]
-		r.wants = append(r.wants, wanted{
+		r.others = append(r.others, wanted{
 			rule: g.rule, part: g.part, available: g.available, pending: g.pending, tier: g.tier, due: g.due, booked: g.booked, at: g.at, expires: g.expires,
 		})
 	}
-	f.want = r.wants[from:len(r.wants):len(r.wants)]
+	f.want = r.others[from:len(r.others):len(r.others)]
 	r.touched = append(r.touched, f)
 }
 
@@ -168,5 +143,3 @@ func (r *run) begin(f *fact) (from int) {
 	}
 	return len(r.wants)
 }
-
-func inZone(at int64, p *programme.Programme) time.Time { return time.UnixMilli(at).In(p.Zone) }

@@ -262,6 +262,9 @@ type heldAt struct {
 	tier      int64 // points that count for the tier once released
 	booked    int64 // when it was granted
 	level     int32 // held before the event, as an index
+
+	status  uint64 // what it waits for (see awaited); 0: for its time only
+	rejects bool   // when its time comes it is rejected
 }
 
 func (e heldAt) at() int64 { return e.due }
@@ -272,30 +275,51 @@ func (e heldAt) put(w *writer, previous int64) {
 	w.byte(byte(e.fact.kind))
 	w.string(e.fact.event)
 	w.string(e.rule)
-	plain := e.booked == e.fact.at && e.level == 0
-	if plain {
-		w.varint(int64(e.part) << 1)
-	} else {
-		w.varint(int64(e.part)<<1 | 1)
+	flags, plain := int64(0), e.booked == e.fact.at && e.level == 0
+	if e.status != 0 {
+		flags |= heldForStatus
 	}
+	if e.rejects {
+		flags |= heldOrRejected
+	}
+	if !plain {
+		flags |= heldLater
+	}
+	w.varint(int64(e.part)<<heldFlags | flags)
 	w.varint(e.available)
 	w.varint(e.tier)
+	if e.status != 0 {
+		w.uint64(e.status)
+	}
 	if !plain {
 		w.varint(e.booked - e.fact.at)
 		w.varint(int64(e.level))
 	}
 }
 
+// What a stored heldAt has, as the low bits of its part.
+const (
+	heldForStatus = 1 << iota
+	heldOrRejected
+	heldLater
+	heldFlags = iota
+)
+
 func getHeldAt(r *reader, previous int64) heldAt {
-	h := heldAt{
+	e := heldAt{
 		due:  previous + r.varint(),
 		fact: factKey{at: r.varint(), kind: factKind(r.byte()), event: r.string()},
 		rule: r.string(),
 	}
 	part := r.varint()
-	h.part, h.available, h.tier, h.booked = int32(part>>1), r.varint(), r.varint(), h.fact.at
-	if part&1 != 0 {
-		h.booked, h.level = h.booked+r.varint(), int32(r.varint())
+	e.part, e.rejects = int32(part>>heldFlags), part&heldOrRejected != 0
+	e.available, e.tier = r.varint(), r.varint()
+	if part&heldForStatus != 0 {
+		e.status = r.uint64()
 	}
-	return h
+	e.booked = e.fact.at
+	if part&heldLater != 0 {
+		e.booked, e.level = e.booked+r.varint(), int32(r.varint())
+	}
+	return e
 }

@@ -25,6 +25,7 @@ type standing struct {
 	heldTier int64
 	limits   []counter // of the programme's limits
 	rules    []ruleUse // ascending by id; only rules that have something to remember
+	profile  profileStanding
 }
 
 // tierStanding is the tier that a member holds.
@@ -129,7 +130,7 @@ func findUse(uses []ruleUse, id string) (int, bool) {
 func (s *standing) next() (int64, bool) {
 	var at int64
 	set := false
-	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease()} {
+	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease(), s.profile.coming.joined, s.profile.coming.birthday} {
 		if due != 0 && (!set || due < at) {
 			at, set = due, true
 		}
@@ -190,6 +191,7 @@ func (s *standing) save(w *writer, owner string, rows *rowWriter) {
 		w.varint(int64(u.day))
 		w.varint(int64(u.run))
 	}
+	s.profile.save(w, owner == baseOwner)
 }
 
 func loadStanding(r *reader, owner string, rows Rows) *standing {
@@ -218,6 +220,7 @@ func loadStanding(r *reader, owner string, rows Rows) *standing {
 		u.spend = loadSeries(r, owner+"s"+u.id, rows, getAmountAt)
 		u.total, u.day, u.run = r.varint(), int32(r.varint()), int32(r.varint())
 	}
+	s.profile = loadProfileStanding(r)
 	return s
 }
 

@@ -62,7 +62,7 @@ func (s *standing) count(p *programme.Programme, at int64, by programme.Metric, 
 		}
 		s.metric.fresh = amountAt{at, s.metric.fresh.amount + amount} // no more than the total
 	case programme.CalendarYear:
-		s.metric.turn(programme.PerYear.Number(time.UnixMilli(at), p.Zone))
+		s.metric.turn(programme.PerYear.Number(time.UnixMilli(at), s.zone(p)))
 		s.metric.current += amount
 	case programme.Lifetime: // the total is enough
 	}
@@ -97,7 +97,7 @@ func (s *standing) value(p *programme.Programme, at int64) int64 {
 		if m.rolling.len() == 0 {
 			return m.total
 		}
-		cut := p.Tiers.Over.SubFrom(time.UnixMilli(at), p.Zone).UnixMilli()
+		cut := p.Tiers.Over.SubFrom(time.UnixMilli(at), s.zone(p)).UnixMilli()
 		gone := m.rolling.notAfter(cut - slack)
 		for _, e := range m.rolling.items[:gone] {
 			m.total -= e.amount
@@ -109,7 +109,7 @@ func (s *standing) value(p *programme.Programme, at int64) int64 {
 		}
 		return value
 	case programme.CalendarYear:
-		m.turn(programme.PerYear.Number(time.UnixMilli(at), p.Zone))
+		m.turn(programme.PerYear.Number(time.UnixMilli(at), s.zone(p)))
 		return m.current
 	default:
 		return m.total
@@ -160,13 +160,13 @@ func (r *run) look(v *version, at int64, source factKey) error {
 func (s *standing) validity(p *programme.Programme, from int64, rise bool) int64 {
 	switch p.Tiers.Span {
 	case programme.Rolling:
-		return p.Tiers.Over.AddTo(time.UnixMilli(from), p.Zone).UnixMilli()
+		return p.Tiers.Over.AddTo(time.UnixMilli(from), s.zone(p)).UnixMilli()
 	case programme.CalendarYear:
-		year := inZone(from, p).Year() + 1
+		year := s.local(from, p).Year() + 1
 		if rise {
 			year++
 		}
-		return programme.Instant(year, time.January, 1, 0, 0, 0, 0, p.Zone).UnixMilli()
+		return programme.Instant(year, time.January, 1, 0, 0, 0, 0, s.zone(p)).UnixMilli()
 	default:
 		return 0
 	}
@@ -183,8 +183,7 @@ func (r *run) endTier(p *programme.Programme, at int64) error {
 	held := s.tier.level(tiers)
 	var value int64
 	if tiers.Span == programme.CalendarYear {
-		s.metric.turn(programme.PerYear.Number(time.UnixMilli(ended), p.Zone))
-		value = s.metric.before
+		value = s.yearEnded(p, ended)
 		if s.tier.graceUntil != 0 {
 			value = max(value, s.metric.current)
 		}
@@ -198,7 +197,7 @@ func (r *run) endTier(p *programme.Programme, at int64) error {
 		r.give(p, held, at, until, schemas.DirectionRenewed, value, "still reached")
 		return nil
 	case s.tier.graceUntil == 0 && !tiers.Grace.IsZero():
-		s.tier.graceUntil = tiers.Grace.AddTo(time.UnixMilli(ended), p.Zone).UnixMilli()
+		s.tier.graceUntil = tiers.Grace.AddTo(time.UnixMilli(ended), s.zone(p)).UnixMilli()
 		return nil
 	}
 	switch tiers.Then {
@@ -217,6 +216,19 @@ func (r *run) endTier(p *programme.Programme, at int64) error {
 	}
 	r.give(p, level, at, until, schemas.DirectionDown, value, "")
 	return nil
+}
+
+// yearEnded is the metric of the year before the end of a validity. A tier that somebody has set may end inside a year: then it
+// is the running one. The end of a year is another instant in another zone, at most a day and some hours apart.
+func (s *standing) yearEnded(p *programme.Programme, ended int64) int64 {
+	const apart = 26 * time.Hour
+	end, zone := time.UnixMilli(ended), s.zone(p)
+	year := programme.PerYear.Number(end.Add(apart), zone)
+	s.metric.turn(year)
+	if programme.PerYear.Number(end.Add(-apart), zone) == year && s.metric.year == year {
+		return s.metric.current
+	}
+	return s.metric.before
 }
 
 // give sets the tier and notes the step.

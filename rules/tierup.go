@@ -17,14 +17,14 @@ func (r *run) tierUp(v *version, at int64, source factKey, nth int) error {
 	r.scope.Order, r.scope.CheckIn = nil, nil
 	r.part = risePart(f, at, nth)
 	from := len(r.wants)
-	if now := inZone(at, v.programme); at == source.at {
+	if now := r.s.local(at, v.programme); at == f.at() {
 		err = r.ask(v, v.tierUps, f, now, remains{})
 	} else { // what a threshold said to the fact was about its own grants
 		r.review = nil
 		err = r.askRules(v, v.tierUps, f, now, remains{})
 	}
 	r.part = 0
-	if at != source.at && !r.silent {
+	if at != f.at() && !r.silent {
 		r.touch(f)
 		f.want = append(slices.Clip(f.want), r.wants[from:]...)
 	}
@@ -35,12 +35,12 @@ func (r *run) tierUp(v *version, at int64, source factKey, nth int) error {
 // came, and which of that instant it was. Holds are counted in minutes.
 func risePart(f *fact, at int64, nth int) int32 {
 	const perInstant, mostMinutes = 128, 1<<24 - 1
-	return int32(min((at-f.key.at)/60_000, mostMinutes)*perInstant) + int32(nth)
+	return int32(min((at-f.at())/60_000, mostMinutes)*perInstant) + int32(nth)
 }
 
 // withoutRises takes the grants for rises at an instant out of what is wanted: they are decided again.
 func withoutRises(f *fact, at int64) {
-	f.want = slices.DeleteFunc(f.want, func(w wanted) bool { return w.booked == at && at != f.key.at })
+	f.want = slices.DeleteFunc(f.want, func(w wanted) bool { return w.booked == at && at != f.at() })
 }
 
 // raises says whether any version grants something for rises.

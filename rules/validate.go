@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
@@ -37,11 +38,26 @@ func (a *Account) invalid(e *Event) string {
 	case e.Order != nil:
 		return a.invalidOrder(e.Order)
 	case e.Command != nil:
-		return "commands are not supported by this version"
+		return a.invalidCommand(e.Command)
 	case e.Redemption != nil:
 		return "redemptions are not supported by this version"
 	case e.Profile != nil:
-		return "profiles are not supported by this version"
+		return invalidProfile(e.Profile)
+	}
+	return ""
+}
+
+func invalidProfile(p *schemas.Member) string {
+	if p.TimeZone != "" {
+		if _, err := programme.LoadZone(p.TimeZone); err != nil {
+			return "time_zone: " + err.Error()
+		}
+	}
+	if _, ok := birthdayOf(p.Birthday); !ok {
+		return fmt.Sprintf("birthday is %q, which is no date such as 1990-02-28", p.Birthday)
+	}
+	if !p.JoinedAt.IsZero() && (p.JoinedAt.Year() < 1900 || p.JoinedAt.Year() > 9999) {
+		return fmt.Sprintf("joined_at is %s, which lies outside of 1900 to 9999", p.JoinedAt.UTC().Format(time.RFC3339))
 	}
 	return ""
 }

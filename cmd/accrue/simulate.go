@@ -161,7 +161,11 @@ func (s *simulation) line(line []byte, number int64, failed error) error {
 		return s.deadLetter(line, number, err.Error())
 	}
 	if m.Value == nil {
-		return s.deadLetter(line, number, "the value is null, and no topic of this version has such records")
+		if m.Topic != schemas.TopicProfiles || m.Key == "" || s.newest.IsZero() {
+			return s.deadLetter(line, number, "the value is null: that says the end of a profile, on "+schemas.TopicProfiles+
+				" with the member as `key`, at the time of the newest event before it")
+		}
+		m.Value = &rules.EndOfProfile{MemberID: m.Key, EventID: fmt.Sprintf("tombstone-0-%d", number), OccurredAt: s.newest}
 	}
 	event, err := rules.NewEvent(m.Value, schemas.Source{Topic: m.Topic, Offset: number}, s.now)
 	if err != nil {

@@ -18,14 +18,6 @@ func notYet() []string {
 		"tiers.notice",
 		"tiers.becomes",
 		"rule.on: referral",
-		"rule.on: joined",
-		"rule.on: birthday",
 		"rule.budget",
-		"rule.hold: review",
-		"hold.until",
-		"member.segments",
-		"member.joined_at",
-		"member.age_days",
-		"member.attributes",
 	}
 }

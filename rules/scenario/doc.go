@@ -26,6 +26,10 @@
 //	          neither: everything
 //	cancel    id of the order; at
 //	check-in  the member (may be empty); at, activity, channel, store, device, attributes
+//	profile   the member (may be empty); at, joined (a time), birthday (a date), zone, segments, attributes; or ends: true, which
+//	          is a null value: from then on nothing is known of the member
+//	command   grant, deduct, release, reject, block, unblock or set-tier; at, operator, reason, points, grant ({rule, of: event id}),
+//	          tier, until
 //	again     the event id of an event before, sent once more as it was
 //	expect    at (first let happen what falls due until then, that instant included), balance, pending, tier, until (the end of the
 //	          tier, as the last tier record says it; never), change (direction of the last tier record), points by rule
@@ -33,5 +37,5 @@
 //	          (a part of it) of the last event, alerts (the thresholds that it passed, "burst, farm"; none)
 //
 // Events have an event id of their own, `event`. By default it is the order's id with what happened ("o1 paid",
-// "o1 refund", "o1 cancel") or the member's check-in ("anna check-in"), with a number from the second on ("o1 refund 2").
+// "o1 refund", "o1 cancel") or the member's check-in, profile or command ("anna check-in", "anna profile", "anna grant"), with a number from the second on ("o1 refund 2").
 package scenario

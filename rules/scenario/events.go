@@ -24,6 +24,7 @@ type events struct {
 	orders map[string]string // member of an order
 	totals map[string]bool   // orders given as a total
 	offset int64
+	grants func(member, rule, event string) string // the id of a grant; empty: there is none
 }
 
 // event reads the event of a step; false where it cannot be read.
@@ -52,6 +53,10 @@ func (e *events) event(st step) (sent, bool) {
 		out, id = e.order(st, at)
 	case "refund", "cancel":
 		out, id = e.takeBack(st, at)
+	case "profile":
+		out, id = e.profile(st, at)
+	case "command":
+		out, id = e.command(st, at)
 	default:
 		out, id = e.checkIn(st, at)
 	}
@@ -202,4 +207,43 @@ func (e *events) checkIn(st step, at time.Time) (sent, string) {
 	}
 	c.EventID = e.eventID(st, c.MemberID+" "+c.Activity)
 	return sent{event: rules.Event{CheckIn: c, Source: e.source(schemas.TopicCheckIns)}, name: "the " + c.Activity}, c.EventID
+}
+
+func (e *events) profile(st step, at time.Time) (sent, string) {
+	m := &schemas.Member{
+		MemberID: e.text(st.what, "profile"), OccurredAt: at, JoinedAt: e.instant(st.keys["joined"], "joined"),
+		Birthday: e.text(st.keys["birthday"], "birthday"), TimeZone: e.text(st.keys["zone"], "zone"),
+		Segments: e.texts(st.keys["segments"], "segments"), Attributes: e.attributes(st.keys["attributes"]),
+	}
+	if m.MemberID == "" {
+		m.MemberID = e.memberOf(st, "")
+	}
+	ends := e.text(st.keys["ends"], "ends")
+	if ends != "" && ends != "true" {
+		e.problems.add(st.keys["ends"].pos, "`ends: true` ends the profile; otherwise leave it out")
+	}
+	m.EventID = e.eventID(st, m.MemberID+" profile")
+	return sent{event: rules.Event{Profile: m, ProfileEnds: ends != "", Source: e.source(schemas.TopicProfiles)}, name: "the profile"}, m.EventID
+}
+
+func (e *events) command(st step, at time.Time) (sent, string) {
+	kind := strings.ToLower(e.text(st.what, "command"))
+	c := &schemas.Command{
+		MemberID: e.memberOf(st, ""), OccurredAt: at, Kind: strings.ToUpper(strings.ReplaceAll(kind, "-", "_")),
+		Operator: e.text(st.keys["operator"], "operator"), Reason: e.text(st.keys["reason"], "reason"),
+		Points: e.whole(st.keys["points"], "points", 0), Tier: e.text(st.keys["tier"], "tier"), Until: e.instant(st.keys["until"], "until"),
+	}
+	switch grant := st.keys["grant"]; {
+	case grant == nil:
+	case grant.kind == mapping:
+		keys := e.keys(grant, "a grant", "rule", "of")
+		rule, of := e.text(keys["rule"], "rule"), e.text(keys["of"], "of")
+		if c.GrantID = e.grants(c.MemberID, rule, of); c.GrantID == "" {
+			e.problems.add(grant.pos, "rule %q has granted nothing to %s for the event %q so far", rule, c.MemberID, of)
+		}
+	default:
+		c.GrantID = e.text(grant, "grant")
+	}
+	c.EventID = e.eventID(st, c.MemberID+" "+kind)
+	return sent{event: rules.Event{Command: c, Source: e.source(schemas.TopicCommands)}, name: "the command " + kind}, c.EventID
 }

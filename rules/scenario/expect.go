@@ -145,6 +145,9 @@ func (e *expectation) quietInstant(text string) time.Time {
 }
 
 func (e *expectation) knows(rule string) bool {
+	if rule == "by hand" { // what commands grant
+		return true
+	}
 	for _, v := range e.versions {
 		for _, have := range v.Programme.Rules {
 			if have.ID == rule {

@@ -43,6 +43,10 @@ func stepKeys(kind string) []string {
 		return []string{"cancel", "member", "at", "event"}
 	case "check-in":
 		return []string{"check-in", "member", "at", "event", "activity", "channel", "store", "device", "attributes"}
+	case "profile":
+		return []string{"profile", "member", "at", "event", "joined", "birthday", "zone", "segments", "attributes", "ends"}
+	case "command":
+		return []string{"command", "member", "at", "event", "operator", "reason", "points", "grant", "tier", "until"}
 	case "again":
 		return []string{"again"}
 	case "expect":
@@ -75,7 +79,7 @@ func readScript(files map[string][]byte, name string, content []byte, problems *
 	}
 	for _, item := range steps.items {
 		if item.kind != mapping || len(item.fields) == 0 || stepKeys(item.fields[0].key.text) == nil {
-			problems.add(item.pos, "a step begins with order, refund, cancel, check-in, again or expect")
+			problems.add(item.pos, "a step begins with order, refund, cancel, check-in, profile, command, again or expect")
 			continue
 		}
 		first := item.fields[0]

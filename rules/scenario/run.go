@@ -26,6 +26,7 @@ func Run(files map[string][]byte, name string, content []byte) *Report {
 		script: s, ledger: ledger, report: report, members: map[string]*member{},
 		events: &events{script: s, byID: map[string]sent{}, orders: map[string]string{}, totals: map[string]bool{}},
 	}
+	r.events.grants = r.grantID
 	for _, st := range s.steps {
 		if err := r.step(st); err != nil {
 			report.Problems.add(st.pos, "%v", err)
@@ -67,8 +68,21 @@ type member struct {
 
 // sums is what the entries of one grant add up to.
 type sums struct {
-	rule                     string
+	rule, event              string
 	available, pending, tier int64
+}
+
+// grantID finds what a rule has granted for an event; of several the one whose id sorts first.
+func (r *runner) grantID(member, rule, event string) string {
+	found := ""
+	if m := r.members[member]; m != nil {
+		for id, g := range m.grants {
+			if g.rule == rule && g.event == event && (found == "" || id < found) {
+				found = id
+			}
+		}
+	}
+	return found
 }
 
 func (r *runner) step(st step) error {
@@ -133,7 +147,7 @@ func (m *member) take(out *rules.Outcome) {
 		m.pending += e.PendingDelta
 		g := m.grants[e.GrantID]
 		if g == nil {
-			g = &sums{rule: e.RuleID}
+			g = &sums{rule: e.RuleID, event: e.Source.EventID}
 			m.grants[e.GrantID] = g
 		}
 		g.available += e.AvailableDelta
