@@ -286,12 +286,13 @@ func (l *largest) Committed(r Report) { l.records = max(l.records, r.Records) }
 
 // Where each record takes long, a transaction is ended by the time that it takes, not by how many records it may hold.
 func TestTransactionIsBoundedByWork(t *testing.T) {
-	for step, most := range map[time.Duration]int{time.Microsecond: 300, 15 * time.Millisecond: 6} {
+	// The clock goes on whenever it is looked at, so that a step of 15 ms passes the commit interval with the second record.
+	for step, want := range map[time.Duration]struct{ least, most int }{time.Microsecond: {200, 300}, 15 * time.Millisecond: {1, 6}} {
 		var seen largest
 		kafka, run := benchLane(t, 50, ticking(step), &seen)
 		kafka.make(300)
-		if run(); seen.records > most || seen.records <= most/2 {
-			t.Errorf("with %s a record the largest transaction has %d records, expected up to %d", step, seen.records, most)
+		if run(); seen.records > want.most || seen.records < want.least {
+			t.Errorf("with %s a record the largest transaction has %d records, expected %d to %d", step, seen.records, want.least, want.most)
 		}
 	}
 }
