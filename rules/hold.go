@@ -47,7 +47,7 @@ func awaited(status schemas.OrderStatus, order string) uint64 {
 // reachedBefore says whether an order had a status before it earned. As with refunds, what lies further from the order than
 // return_window does not count: it may be folded away.
 func (a *Account) reachedBefore(f *fact, status schemas.OrderStatus, p *programme.Programme) (bool, error) {
-	if !a.knows(orderHash(status, f.order.id)) {
+	if !a.whole && !a.knows(orderHash(status, f.order.id)) { // in memory there may be an event that is being decided just now
 		return false, nil
 	}
 	if err := a.load(); err != nil {
