@@ -120,6 +120,9 @@ func (c *Control) Ledger() *rules.Ledger {
 	return c.ledger
 }
 
+// NeedsSecret says which version draws lots, where Control was read without a secret for them; nil: none, or there is one.
+func (c *Control) NeedsSecret() *rules.NeedsSecret { return c.needs }
+
 // Take adds the next record. It never fails: what is not as it should be is ignored, for good and by all.
 func (c *Control) Take(r Record) {
 	c.Next = r.Offset + 1
@@ -233,7 +236,7 @@ func (c *Control) takeProgramme(r *programmeRecord, out *Published) error {
 	if err != nil {
 		return err
 	}
-	c.versions, c.ledger = versions, ledger
+	c.versions, c.ledger, c.needs = versions, ledger, nil
 	return nil
 }
 

@@ -72,7 +72,7 @@ func (p *publishing) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 	}
-	return withControl(cmd, p.config, func(kafka *kgo.Client, app string, c *processor.Control) error {
+	return withControl(cmd, p.config, func(kafka *kgo.Client, settings processor.Config, c *processor.Control) error {
 		if p.again != "" {
 			before, err := findVersion(c, p.again)
 			if err != nil {
@@ -83,6 +83,9 @@ func (p *publishing) run(cmd *cobra.Command, args []string) error {
 		if why := c.CheckPublication(next, effective, p.now()); len(why) > 0 {
 			return invalidf("%s cannot be published:\n- %s", next.Version, strings.Join(why, "\n- "))
 		}
+		if err := canDraw(settings, next); err != nil {
+			return err
+		}
 		p.tell(cmd.OutOrStdout(), c, next, files, effective)
 		if p.dryRun {
 			fmt.Fprintln(cmd.OutOrStdout(), "nothing is published (--dry-run)")
@@ -91,7 +94,7 @@ func (p *publishing) run(cmd *cobra.Command, args []string) error {
 		if err := p.confirm(cmd); err != nil {
 			return err
 		}
-		published, err := processor.Publish(cmd.Context(), kafka, app, processor.Publication{
+		published, err := processor.Publish(cmd.Context(), kafka, settings.App, processor.Publication{
 			Files: files, Effective: effective, By: p.publisher(), Note: p.note,
 		})
 		if err != nil {
@@ -100,6 +103,17 @@ func (p *publishing) run(cmd *cobra.Command, args []string) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "published: %s is in force from %s on every instance\n", published.Version, atPlace(effective, next))
 		return nil
 	})
+}
+
+// canDraw refuses a programme that draws lots where no secret for them is configured: instances without it stop when they see
+// such a version. Whether they have it nobody can tell from here; they have the configuration that this command should have.
+func canDraw(settings processor.Config, next *programme.Programme) error {
+	secret, err := settings.Random.Key()
+	if err != nil {
+		return &invalidError{err}
+	}
+	_, err = newLedger(next, secret)
+	return err
 }
 
 // tenMinutes is processor.PublishAhead for people.

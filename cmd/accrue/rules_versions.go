@@ -28,7 +28,7 @@ func newRulesListCmd() *cobra.Command {
 		Example: "  accrue rules list --config accrue.yaml",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withControl(cmd, config, func(_ *kgo.Client, _ string, c *processor.Control) error {
+			return withControl(cmd, config, func(_ *kgo.Client, _ processor.Config, c *processor.Control) error {
 				printVersions(cmd.OutOrStdout(), c, time.Now())
 				return nil
 			})
@@ -46,7 +46,7 @@ func newRulesShowCmd() *cobra.Command {
 		Example: "  accrue rules show city-mart@1f0c9a2b --config accrue.yaml\n  accrue rules show city-mart@1f0c9a2b --out programme --config accrue.yaml",
 		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withControl(cmd, config, func(_ *kgo.Client, _ string, c *processor.Control) error {
+			return withControl(cmd, config, func(_ *kgo.Client, _ processor.Config, c *processor.Control) error {
 				v, err := findVersion(c, args[0])
 				if err != nil {
 					return err
@@ -95,7 +95,7 @@ func diffSide(cmd *cobra.Command, config, name string) (files map[string][]byte,
 		_, files, err = loadValid(name)
 		return files, err
 	}
-	err = withControl(cmd, config, func(_ *kgo.Client, _ string, c *processor.Control) error {
+	err = withControl(cmd, config, func(_ *kgo.Client, _ processor.Config, c *processor.Control) error {
 		v, err := findVersion(c, name)
 		files = v.Files
 		return err
@@ -104,7 +104,7 @@ func diffSide(cmd *cobra.Command, config, name string) (files map[string][]byte,
 }
 
 // withControl connects and reads the control topic.
-func withControl(cmd *cobra.Command, config string, use func(kafka *kgo.Client, app string, c *processor.Control) error) error {
+func withControl(cmd *cobra.Command, config string, use func(kafka *kgo.Client, settings processor.Config, c *processor.Control) error) error {
 	settings, err := loadConfig(config)
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func withControl(cmd *cobra.Command, config string, use func(kafka *kgo.Client, 
 	if err != nil {
 		return err
 	}
-	return use(kafka, settings.App, c)
+	return use(kafka, settings, c)
 }
 
 // findVersion finds a version that counts, or did, by its name: published twice, it is the same.

@@ -111,6 +111,9 @@ func ledgerOf(cmd *cobra.Command, kafka *kgo.Client, c processor.Config) (*rules
 	if err != nil {
 		return nil, err
 	}
+	if needs := control.NeedsSecret(); needs != nil {
+		return nil, &invalidError{fmt.Errorf("%w: name the secret of the instances in random.key_file", needs)}
+	}
 	if ledger := control.Ledger(); ledger != nil {
 		return ledger, nil
 	}
