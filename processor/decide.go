@@ -288,9 +288,12 @@ func (l *Lane) stageOutput(t *transaction, topic, member string, value any) erro
 	return nil
 }
 
+// wireRoom is into how many bytes nearly all records fit.
+const wireRoom = 4 << 10
+
 // encode returns the wire form of a record, in the transaction's memory.
 func (l *Lane) encode(t *transaction, value any) ([]byte, error) {
-	return t.wire.append(func(to []byte) ([]byte, error) { return l.o.Encoder.Append(to, value) })
+	return t.wire.Append(wireRoom, func(to []byte) ([]byte, error) { return l.o.Encoder.Append(to, value) })
 }
 
 // trimEvery is how often the records of `<app>-effects` that every reader is past are let go.

@@ -45,7 +45,7 @@ type transaction struct {
 	why    error // why it is being dropped, while aborting
 	report Report
 
-	wire  wire             // the bytes of outputs
+	wire  state.Arena      // the bytes of outputs
 	spare []*state.Overlay // of the committed transaction whose memory it has
 }
 
@@ -58,7 +58,7 @@ func newTransaction(used *transaction) *transaction {
 	}
 	clear(used.outputs)
 	t.outputs, t.wire, t.spare = used.outputs[:0], used.wire, used.spare
-	t.wire.reset()
+	t.wire.Reset()
 	return t
 }
 

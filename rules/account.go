@@ -282,15 +282,23 @@ func (a *Account) factAt(key factKey) (*fact, error) {
 	if a.whole {
 		return nil, nil
 	}
-	row, err := a.rows.Get(key.row())
+	f, err := a.read(key, key.row())
+	if f != nil {
+		a.facts = slices.Insert(a.facts, i, f)
+	}
+	return f, err
+}
+
+// read reads the row of one fact; nil: there is none.
+func (a *Account) read(place factKey, key []byte) (*fact, error) {
+	row, err := a.rows.Get(key)
 	if err != nil || row == nil {
 		return nil, err
 	}
-	f, err := decodeFact(key, row)
+	f, err := decodeFact(place, row)
 	if err != nil {
 		return nil, &Broken{a.member, err}
 	}
-	a.facts = slices.Insert(a.facts, i, f)
 	return f, nil
 }
 

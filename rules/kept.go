@@ -19,17 +19,12 @@ func (a *Account) keptAt(key factKey) (*fact, error) {
 	if a.whole {
 		return nil, nil
 	}
-	row, err := a.rows.Get(key.keptRow())
-	if err != nil || row == nil {
-		return nil, err
+	f, err := a.read(key, key.keptRow())
+	if f != nil {
+		f.kept = true
+		a.kept = append(a.kept, f)
 	}
-	f, err := decodeFact(key, row)
-	if err != nil {
-		return nil, &Broken{a.member, err}
-	}
-	f.kept = true
-	a.kept = append(a.kept, f)
-	return f, nil
+	return f, err
 }
 
 // loadKept reads all of them.

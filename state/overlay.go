@@ -21,7 +21,7 @@ type Overlay struct {
 	dues    []dueChange            // in first-change order
 	bytes   int
 	scratch []byte       // the key being looked up
-	arena   arena        // keys and values are cut from it
+	arena   Arena        // keys and values are cut from it
 	spare   []memberRows // of members to come
 }
 
@@ -57,7 +57,7 @@ func (o *Overlay) Reset() {
 	clear(o.index)
 	clear(o.members)
 	clear(o.due)
-	o.arena.reset()
+	o.arena.Reset()
 }
 
 // Put sets a row of a member; a nil value deletes it. The last Put of a row wins. Key and value are copied.
@@ -72,11 +72,11 @@ func (o *Overlay) Put(member string, key, value []byte) {
 func (o *Overlay) put(key []byte, memberLen int, value []byte) {
 	if i, ok := o.index[string(key)]; ok {
 		o.bytes += len(value) - len(o.rows[i].Value)
-		o.rows[i].Value = o.arena.keep(value)
+		o.rows[i].Value = o.arena.Keep(value)
 		return
 	}
 	i := int32(len(o.rows)) // a transaction is bounded far below
-	o.rows = append(o.rows, Record{Key: o.arena.keep(key), Value: o.arena.keep(value)})
+	o.rows = append(o.rows, Record{Key: o.arena.Keep(key), Value: o.arena.Keep(value)})
 	o.bytes += len(key) + len(value)
 	name := string(key)
 	o.index[name] = i
