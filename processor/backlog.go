@@ -85,6 +85,21 @@ func (q *queue) add(r Record) {
 	q.records = q.all[len(q.all)-n-1:]
 }
 
+// behind says that more is to be decided than what is in transactions, by what is known of the partitions that are served.
+func (l *Lane) behind() bool {
+	if l.backlog.records > 0 {
+		return true
+	}
+	for h := range l.inOrder() {
+		for _, p := range h.parts {
+			if h.state == serving && p.queue.next < p.queue.end {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // oldest is the partition whose first record is to be decided next; nil: all that there is waits for others, until the time
 // given.
 func (l *Lane) oldest(now time.Time) (next *position, until time.Time) {

@@ -431,7 +431,7 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 			h.shard.accounts.hits, h.shard.accounts.misses = 0, 0
 		}
 	}
-	if !t.oldest.IsZero() {
+	if !t.oldest.IsZero() && l.behind() {
 		t.report.Lag = max(0, now.Sub(t.oldest))
 	}
 	l.o.Observer.Committed(t.report)

@@ -284,6 +284,25 @@ type largest struct {
 
 func (l *largest) Committed(r Report) { l.records = max(l.records, r.Records) }
 
+// lags notes the lag of each transaction.
+type lags struct {
+	nobody
+	seen []time.Duration
+}
+
+func (l *lags) Committed(r Report) { l.seen = append(l.seen, r.Lag) }
+
+// History that is imported lags by its age, and no more once all of it is decided.
+func TestLagEndsWithTheBacklog(t *testing.T) {
+	var l lags
+	kafka, run := benchLane(t, 50, ticking(15*time.Millisecond), &l)
+	kafka.make(300)
+	run()
+	if n := len(l.seen); n < 10 || l.seen[0] < 30*24*time.Hour || l.seen[n-1] != 0 {
+		t.Errorf("the lags were %v", l.seen)
+	}
+}
+
 // Where each record takes long, a transaction is ended by the time that it takes, not by how many records it may hold.
 func TestTransactionIsBoundedByWork(t *testing.T) {
 	// The clock goes on whenever it is looked at, so that a step of 15 ms passes the commit interval with the second record.

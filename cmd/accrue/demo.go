@@ -288,7 +288,7 @@ Accrue applies %s and writes points and tiers, exactly once.
   metrics     %s/metrics
   engine log  %s
 
-In another terminal:
+In another terminal (from a checkout, write go run ./cmd/accrue for accrue):
   accrue tail rewards.point-grants --config %s
   accrue tail rewards.decisions --config %s
   accrue state get %s --config %s

@@ -1,5 +1,11 @@
 package programme
 
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
 // ParseWhole parses a programme as if the ledger did all that the grammar has, so that tests of the grammar do not depend on how
 // far the ledger is.
 func ParseWhole(files map[string][]byte) (*Programme, Problems) { return newParser(nil).parse(files) }
@@ -108,4 +114,22 @@ func othersOf(v *value, found any) []any {
 	case aMapping, aList:
 	}
 	return others
+}
+
+// TestdataFiles are the programmes in folders of testdata, by path.
+func TestdataFiles(t testing.TB, folders ...string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for _, folder := range folders {
+		paths, err := filepath.Glob("testdata/" + folder + "/*.yaml")
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("no programmes in %s: %v", folder, err)
+		}
+		for _, path := range paths {
+			if files[path], err = os.ReadFile(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return files
 }

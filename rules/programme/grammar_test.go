@@ -150,20 +150,7 @@ func TestMeasureInBraces(t *testing.T) {
 // Each line of the list of what the ledger does not do yet is refused, in the programmes that use every word of the grammar: so
 // none is misspelt, and none stays behind when the grammar changes.
 func TestNotYetIsRefused(t *testing.T) {
-	files := map[string][]byte{}
-	for _, pattern := range []string{"testdata/good/*.yaml", "testdata/doubtful/*.yaml"} {
-		paths, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range paths {
-			content, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			files[path] = content
-		}
-	}
+	files := TestdataFiles(t, "good", "doubtful")
 	for _, line := range append(notYet(), "rule.on: referral", "member.tier", "hold.until") {
 		refused := 0
 		for name, content := range files {

@@ -296,18 +296,8 @@ func manyRules(n int) string {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, pattern := range []string{"testdata/bad/*.yaml", "testdata/good/*.yaml", "testdata/doubtful/*.yaml"} {
-		paths, err := filepath.Glob(pattern)
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, path := range paths {
-			content, err := os.ReadFile(path)
-			if err != nil {
-				f.Fatal(err)
-			}
-			f.Add(content)
-		}
+	for _, content := range programme.TestdataFiles(f, "bad", "good", "doubtful") {
+		f.Add(content)
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		p, problems := programme.ParseWhole(map[string][]byte{"p.yaml": content})
