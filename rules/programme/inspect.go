@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	celast "cel.dev/cel-go/common/ast"
@@ -354,29 +353,29 @@ func (s *session) literal(e celast.Expr) (decimal, bool) {
 	return d, wrong == nil
 }
 
-// literalText reads a decimal literal. The evaluator's tree has it as a float64 already; its shortest decimal form is what
-// was written as long as that has at most 15 digits, so more are refused. This is the only place where a float is seen.
+// literalText reads a decimal literal as it was written: the evaluator's tree has it rounded to binary digits.
 func (s *session) literalText(e celast.Expr) (decimal, *badValue) {
-	const exactDigits = 15
+	const mostDigits = 15 // more is a slip: no amount and no share is that exact
 	source := s.literalSource(e)
-	value, ok := e.AsLiteral().(types.Double)
-	if !ok {
+	if e.AsLiteral().Type() != types.DoubleType {
 		return decimal{}, bad("", "%s is no number", shorten(source))
 	}
 	if strings.ContainsAny(source, "eE") {
 		return decimal{}, bad("", "%s is written with an exponent; write all digits", shorten(source))
 	}
-	text := strconv.FormatFloat(float64(value), 'f', -1, 64)
-	unsigned := strings.TrimPrefix(text, "-")
-	written := strings.TrimLeft(strings.Replace(strings.TrimPrefix(source, "-"), ".", "", 1), "0")
-	if len(written) > exactDigits || len(strings.TrimLeft(strings.Replace(unsigned, ".", "", 1), "0")) > exactDigits {
-		return decimal{}, bad("", "%s has more than %d digits", shorten(source), exactDigits)
+	unsigned, negative := strings.CutPrefix(source, "-")
+	unsigned = strings.TrimSpace(unsigned)
+	if strings.HasPrefix(unsigned, ".") {
+		unsigned = "0" + unsigned
+	}
+	if len(strings.TrimLeft(strings.Replace(unsigned, ".", "", 1), "0")) > mostDigits {
+		return decimal{}, bad("", "%s has more than %d digits", shorten(source), mostDigits)
 	}
 	d, ok := parseDecimal(unsigned)
-	if !ok || d.digits > exactDigits {
+	if d = d.trim(); !ok || d.digits > mostDigits {
 		return decimal{}, bad("", "%s is no decimal number", shorten(source))
 	}
-	if unsigned != text {
+	if negative {
 		d.coefficient = -d.coefficient
 	}
 	return d, nil
