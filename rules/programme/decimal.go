@@ -3,6 +3,7 @@ package programme
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"math/bits"
 	"reflect"
 	"strconv"
@@ -161,9 +162,19 @@ func (d decimal) minus(o decimal) (decimal, bool) {
 func (d decimal) plus(o decimal) (decimal, bool) {
 	sum, ok := d.plusAligned(o)
 	if !ok {
-		sum, ok = d.trim().plusAligned(o.trim())
+		sum, ok = d.trim().plusWide(o.trim())
 	}
 	return sum, ok
+}
+
+// plusWide is plusAligned where one of the two does not fit with the other's digits: of different signs, their sum may.
+func (d decimal) plusWide(o decimal) (decimal, bool) {
+	if d.digits > o.digits {
+		d, o = o, d
+	}
+	sum := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(o.digits-d.digits)), nil)
+	sum.Mul(sum, big.NewInt(d.coefficient)).Add(sum, big.NewInt(o.coefficient))
+	return decimal{sum.Int64(), o.digits}, sum.IsInt64()
 }
 
 func (d decimal) plusAligned(o decimal) (decimal, bool) {

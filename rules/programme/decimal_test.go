@@ -59,6 +59,17 @@ func same(t *rapid.T, operator string, got ref.Val, want *big.Rat, digits int) {
 	}
 }
 
+// A sum that fits is exact also where one of the two does not fit with as many digits as the other.
+func TestDecimalSumOfLongAndLarge(t *testing.T) {
+	a, b := decimal{-92234, 4}, decimal{9223372036854775807, 18}
+	if got, ok := a.plus(b); !ok || got != (decimal{-27963145224193, 18}) {
+		t.Errorf("%s + %s = %s, %v", a, b, got, ok)
+	}
+	if got, ok := a.plus(decimal{-9223372036854775807, 18}); ok {
+		t.Errorf("a sum that passes 64 bits is %s", got)
+	}
+}
+
 func TestDecimalString(t *testing.T) {
 	for want, d := range map[string]decimal{
 		"0.05": {5, 2}, "-0.05": {-5, 2}, "12.50": {1250, 2}, "7": {7, 0}, "-92233720368547758.08": {-1 << 63, 2},
