@@ -208,7 +208,7 @@ func drawStanding(t *rapid.T) *standing {
 		last: drawKey(t), due: drawInt(t, 0, "due"), points: rapid.Int64().Draw(t, "points"), pending: rapid.Int64().Draw(t, "pending"),
 		orders: rapid.Int64().Draw(t, "orders"), spend: programme.Money(rapid.Int64().Draw(t, "spend")), checkInDay: rapid.Int32().Draw(t, "day"),
 		checkInStreak: rapid.Int32().Draw(t, "streak"),
-		tier:          tierStanding{texts().Draw(t, "tier"), drawInt(t, 0, "until"), drawInt(t, 0, "grace"), drawInt(t, 0, "since"), 9, texts().Draw(t, "floor")},
+		tier:          tierStanding{texts().Draw(t, "tier"), drawInt(t, 0, "until"), drawInt(t, 0, "grace"), drawInt(t, 0, "since"), 9, texts().Draw(t, "floor"), drawInt(t, 0, "notice")},
 		metric:        metricStanding{total: rapid.Int64().Draw(t, "total"), year: rapid.Int32().Draw(t, "year"), current: 7, before: -7},
 	}
 	s.metric.rolling = drawSeries(t, drawAmountAt)

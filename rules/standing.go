@@ -36,6 +36,7 @@ type tierStanding struct {
 	since      int64  // when it was given; 0: the member has it from the beginning
 	value      int64  // of the metric when it was given
 	floor      string // the highest level held that never falls; empty: none
+	notice     int64  // when its fall is to be told next; 0: it is not
 }
 
 // metricStanding is what the tier metric is made of.
@@ -130,7 +131,7 @@ func findUse(uses []ruleUse, id string) (int, bool) {
 func (s *standing) next() (int64, bool) {
 	var at int64
 	set := false
-	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease(), s.profile.coming.joined, s.profile.coming.birthday} {
+	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease(), s.profile.coming.joined, s.profile.coming.birthday, s.tier.notice} {
 		if due != 0 && (!set || due < at) {
 			at, set = due, true
 		}
@@ -172,6 +173,7 @@ func (s *standing) save(w *writer, owner string, rows *rowWriter) {
 	w.varint(s.tier.since)
 	w.varint(s.tier.value)
 	w.string(s.tier.floor)
+	w.varint(s.tier.notice)
 	s.fraud.save(w)
 	w.varint(s.metric.total)
 	w.varint(int64(s.metric.year))
@@ -199,7 +201,7 @@ func loadStanding(r *reader, owner string, rows Rows) *standing {
 		last: factKey{at: r.varint(), kind: factKind(r.byte()), event: r.string()}, due: r.varint(),
 		points: r.varint(), pending: r.varint(), orders: r.varint(), spend: programme.Money(r.varint()),
 		checkInDay: int32(r.varint()), checkInStreak: int32(r.varint()),
-		tier:   tierStanding{id: r.string(), validUntil: r.varint(), graceUntil: r.varint(), since: r.varint(), value: r.varint(), floor: r.string()},
+		tier:   tierStanding{id: r.string(), validUntil: r.varint(), graceUntil: r.varint(), since: r.varint(), value: r.varint(), floor: r.string(), notice: r.varint()},
 		fraud:  loadFraud(r),
 		metric: metricStanding{total: r.varint(), year: int32(r.varint()), current: r.varint(), before: r.varint()},
 	}

@@ -143,6 +143,9 @@ func (r *run) look(v *version, at int64, source factKey) error {
 			if s.tier.graceUntil != 0 && level == held {
 				r.give(p, held, at, s.validity(p, s.tier.validUntil, false), schemas.DirectionRenewed, value, "reached again in the grace period")
 			}
+			if s.tier.notice == 0 {
+				s.tier.notice = s.nextTierNotice(p, at) // this version may be the first that tells
+			}
 			return nil
 		}
 		r.give(p, level, at, s.validity(p, at, true), schemas.DirectionUp, value, "")
@@ -176,7 +179,7 @@ func (s *standing) validity(p *programme.Programme, from int64, rise bool) int64
 func (r *run) endTier(p *programme.Programme, at int64) error {
 	s := r.s
 	if p.Tiers == nil {
-		s.tier.validUntil, s.tier.graceUntil = 0, 0
+		s.tier.validUntil, s.tier.graceUntil, s.tier.notice = 0, 0, 0
 		return nil
 	}
 	tiers, ended := p.Tiers, s.tier.validUntil
@@ -200,6 +203,18 @@ func (r *run) endTier(p *programme.Programme, at int64) error {
 		s.tier.graceUntil = tiers.Grace.AddTo(time.UnixMilli(ended), s.zone(p)).UnixMilli()
 		return nil
 	}
+	level = s.fallTo(tiers, held, value)
+	if level == held {
+		r.give(p, held, at, until, schemas.DirectionRenewed, value, "kept")
+		return nil
+	}
+	r.give(p, level, at, until, schemas.DirectionDown, value, "")
+	return nil
+}
+
+// fallTo is the level to which a held one falls whose members are no longer qualified; itself where they keep it.
+func (s *standing) fallTo(tiers *programme.Tiers, held int, value int64) int {
+	level := reached(tiers, value)
 	switch tiers.Then {
 	case programme.Requalify: // what the metric reaches
 	case programme.Keep:
@@ -210,12 +225,7 @@ func (r *run) endTier(p *programme.Programme, at int64) error {
 	if s.tier.floor != "" {
 		level = max(level, min(held, levelOf(tiers, s.tier.floor)))
 	}
-	if level == held {
-		r.give(p, held, at, until, schemas.DirectionRenewed, value, "kept")
-		return nil
-	}
-	r.give(p, level, at, until, schemas.DirectionDown, value, "")
-	return nil
+	return level
 }
 
 // yearEnded is the metric of the year before the end of a validity. A tier that somebody has set may end inside a year: then it
@@ -240,6 +250,7 @@ func (r *run) give(p *programme.Programme, level int, at, until int64, direction
 		until = 0 // the first level has no end
 	}
 	s.tier.id, s.tier.validUntil, s.tier.graceUntil, s.tier.since, s.tier.value = to.ID, until, 0, at, value
+	s.tier.notice = s.nextTierNotice(p, at)
 	if to.FallsNever && (s.tier.floor == "" || levelOf(tiers, s.tier.floor) < level) {
 		s.tier.floor = to.ID
 	}
