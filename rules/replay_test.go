@@ -77,7 +77,7 @@ type replay struct {
 	alerts   []schemas.FraudAlert // of the last event
 	falls    []schemas.TierChange // those down
 	notices  map[string]schemas.Notice
-	measures bool                 // thresholds are asked; else what they said to the first replay is given
+	measures bool // thresholds are asked; else what they said to the first replay is given
 }
 
 func (w *world) replay(t rapid.TB) *replay {
