@@ -46,76 +46,6 @@ func (s *standing) tierID(p *programme.Programme) string {
 	return p.Tiers.Levels[s.tier.level(p.Tiers)].ID
 }
 
-// count adds an amount to the metric, if the programme's tiers go by it.
-func (s *standing) count(p *programme.Programme, at int64, by programme.Metric, amount int64) error {
-	if p.Tiers == nil || p.Tiers.By != by || amount == 0 {
-		return nil
-	}
-	var err error
-	if s.metric.total, err = addInt(s.metric.total, amount); err != nil {
-		return err
-	}
-	switch p.Tiers.Span {
-	case programme.Rolling:
-		if s.metric.fresh.instant != at {
-			s.metric.settle()
-		}
-		s.metric.fresh = amountAt{at, s.metric.fresh.amount + amount} // no more than the total
-	case programme.CalendarYear:
-		s.metric.turn(programme.PerYear.Number(time.UnixMilli(at), s.zone(p)))
-		s.metric.current += amount
-	case programme.Lifetime: // the total is enough
-	}
-	return nil
-}
-
-// settle enters what was counted since the last look at the metric: one element for all grants of a pass.
-func (m *metricStanding) settle() {
-	if m.fresh.amount != 0 {
-		m.rolling.add(m.fresh)
-		m.fresh = amountAt{}
-	}
-}
-
-// turn makes year the current one.
-func (m *metricStanding) turn(year int32) {
-	switch {
-	case year == m.year+1:
-		m.before, m.current = m.current, 0
-	case year > m.year:
-		m.before, m.current = 0, 0
-	}
-	m.year = max(m.year, year)
-}
-
-// value is the metric at an instant: summed over `over` before it, the instant included.
-func (s *standing) value(p *programme.Programme, at int64) int64 {
-	m := &s.metric
-	switch p.Tiers.Span {
-	case programme.Rolling:
-		m.settle()
-		if m.rolling.len() == 0 {
-			return m.total
-		}
-		cut := p.Tiers.Over.SubFrom(time.UnixMilli(at), s.zone(p)).UnixMilli()
-		gone := m.rolling.notAfter(cut - slack)
-		for _, e := range m.rolling.items[:gone] {
-			m.total -= e.amount
-		}
-		m.rolling.takeFront(gone)
-		value := m.total
-		for _, e := range m.rolling.items[:m.rolling.notAfter(cut)] {
-			value -= e.amount
-		}
-		return value
-	case programme.CalendarYear:
-		m.turn(programme.PerYear.Number(time.UnixMilli(at), s.zone(p)))
-		return m.current
-	default:
-		return m.total
-	}
-}
-
 // reached is the highest level that a value of the metric reaches.
 func reached(tiers *programme.Tiers, value int64) int {
 	level := 0
@@ -188,7 +118,7 @@ func (r *run) endTier(p *programme.Programme, at int64) error {
 	if tiers.Span == programme.CalendarYear {
 		value = s.yearEnded(p, ended)
 		if s.tier.graceUntil != 0 {
-			value = max(value, s.metric.current)
+			value = max(value, s.metricOf(kindOf(tiers)).current)
 		}
 	} else {
 		value = s.value(p, at)
@@ -228,19 +158,6 @@ func (s *standing) fallTo(tiers *programme.Tiers, held int, value int64) int {
 	return level
 }
 
-// yearEnded is the metric of the year before the end of a validity. A tier that somebody has set may end inside a year: then it
-// is the running one. The end of a year is another instant in another zone, at most a day and some hours apart.
-func (s *standing) yearEnded(p *programme.Programme, ended int64) int64 {
-	const apart = 26 * time.Hour
-	end, zone := time.UnixMilli(ended), s.zone(p)
-	year := programme.PerYear.Number(end.Add(apart), zone)
-	s.metric.turn(year)
-	if programme.PerYear.Number(end.Add(-apart), zone) == year && s.metric.year == year {
-		return s.metric.current
-	}
-	return s.metric.before
-}
-
 // give sets the tier and notes the step.
 func (r *run) give(p *programme.Programme, level int, at, until int64, direction schemas.Direction, value int64, why string) {
 	s, tiers := r.s, p.Tiers
@@ -269,22 +186,4 @@ func (r *run) give(p *programme.Programme, level int, at, until int64, direction
 	case schemas.DirectionCorrected: // tierCorrection's
 	}
 	r.tiers = append(r.tiers, tierStep{at, from, to.ID, direction, value, until, reason})
-}
-
-func metricName(by programme.Metric) string {
-	switch by {
-	case programme.BySpend:
-		return "spend"
-	case programme.ByOrders:
-		return "orders"
-	default:
-		return "points"
-	}
-}
-
-func metricText(p *programme.Programme, value int64) string {
-	if p.Tiers.By == programme.BySpend {
-		return moneyText(programme.Money(value), p)
-	}
-	return fmt.Sprint(value)
 }
