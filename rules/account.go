@@ -58,7 +58,7 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 		return nil, fmt.Errorf("open account of member %q: %w", member, err)
 	}
 	if row == nil {
-		a.head = &standing{}
+		a.head = l.nobody()
 		return a, nil
 	}
 	r := &reader{rest: slices.Clone(row)}
@@ -73,11 +73,27 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 	a.sealed = loadSeries(r, "as", rows, getSealedAt)
 	a.head = loadStanding(r, "h", rows)
 	a.person = loadPerson(r)
+	a.head.lots = loadLots(r, "h", rows)
 	if err := r.end(); err != nil {
 		return nil, &Broken{member, fmt.Errorf("read head: %w", err)}
 	}
+	if (a.head.lots != nil) != l.follows {
+		return nil, &Broken{member, fmt.Errorf("`redemptions` is %t in the programme and was %t for it: give the programme the value it had", l.follows, !l.follows)}
+	}
 	return a, nil
 }
+
+// nobody is where a member stands of whom nothing has been heard.
+func (l *Ledger) nobody() *standing {
+	s := &standing{}
+	if l.follows {
+		s.lots = &lots{}
+	}
+	return s
+}
+
+// Points are what the member can spend, below 0 a debt, and what is held.
+func (a *Account) Points() (available, pending int64) { return a.head.points, a.head.pending }
 
 // Due is the next instant, UTC, at which Advance would do something.
 func (a *Account) Due() (time.Time, bool) {
@@ -100,6 +116,9 @@ func (a *Account) Size() int {
 	for i := range a.head.rules {
 		u := &a.head.rules[i]
 		size += 150 + 16*u.orders.len() + 16*u.spend.len()
+	}
+	if l := a.head.lots; l != nil {
+		size += 150*(len(l.open)+len(l.closed)) + 32*l.taken.len()
 	}
 	return size + a.FactBytes()
 }
@@ -152,6 +171,7 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	a.sealed.save(w, "as", rows)
 	a.head.save(w, "h", rows)
 	a.person.save(w)
+	a.head.lots.save(w, "h", rows)
 	slices.SortFunc(a.changed, func(x, y *fact) int { return x.key.compare(y.key) })
 	for _, f := range a.changed {
 		if f.changed {
@@ -170,6 +190,7 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 		base.byte(formatVersion)
 		base.varint(a.first)
 		a.base.save(base, baseOwner, rows)
+		a.base.lots.save(base, baseOwner, rows)
 		rows.emit([]byte(baseRow), base.bytes)
 	}
 	rows.emit([]byte(headRow), w.bytes)
@@ -257,13 +278,14 @@ func (a *Account) loadBase() error {
 		return fmt.Errorf("read base of member %q: %w", a.member, err)
 	}
 	if row == nil {
-		a.base = &standing{}
+		a.base = a.ledger.nobody()
 		return nil
 	}
 	r := &reader{rest: slices.Clone(row)}
 	r.version()
 	a.first = r.varint()
 	a.base = loadStanding(r, baseOwner, a.rows)
+	a.base.lots = loadLots(r, baseOwner, a.rows)
 	if err := r.end(); err != nil {
 		return &Broken{a.member, fmt.Errorf("read base: %w", err)}
 	}

@@ -88,8 +88,13 @@ func (a *Account) withTheirOrders(n int) int {
 func (a *Account) forget(n int, p *programme.Programme) {
 	last := a.facts[n-1].key.at
 	a.folded = last
+	held := a.base.lots.facts()
 	for _, f := range a.facts[:n] {
 		f.changed = false
+		if held[f.key] {
+			a.keep(f.remnant())
+			a.change(f)
+		}
 		a.dropped = append(a.dropped, f.key)
 		a.forgetID(eventHash(f.key.kind, f.key.event), f.key.at)
 		if a.first == 0 || f.occurredAt() < a.first {

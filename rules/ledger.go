@@ -37,6 +37,7 @@ type Ledger struct {
 	earnOn   []schemas.OrderStatus // the statuses at which orders earn in any of the versions
 	runs     sync.Pool             // of *run, for their buffers
 	expires  bool                  // points expire in one of the versions
+	follows  bool                  // what is spent is followed, in all of them
 	secret   []byte                // lots are drawn with it; see Secret
 }
 
@@ -66,7 +67,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 	if len(versions) == 0 {
 		return nil, errors.New("make ledger: there is no programme version")
 	}
-	l := &Ledger{scale: versions[0].Programme.Scale}
+	l := &Ledger{scale: versions[0].Programme.Scale, follows: versions[0].Programme.Redemptions}
 	for _, option := range options {
 		option(l)
 	}
@@ -75,6 +76,10 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 		if p.Scale != l.scale {
 			return nil, fmt.Errorf("make ledger: version %s counts money with %d decimals, version %s with %d; give both the same currencies",
 				versions[0].Programme.Version, l.scale, p.Version, p.Scale)
+		}
+		if p.Redemptions != l.follows {
+			return nil, fmt.Errorf("make ledger: `redemptions` is %t in version %s and %t in version %s; give both the same", l.follows,
+				versions[0].Programme.Version, p.Redemptions, p.Version)
 		}
 		if err := l.needsSecret(p); err != nil {
 			return nil, err

@@ -161,7 +161,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 	}
 	if h.due == 0 {
 		w.available, w.tier, w.expires = available, tier, endOf(expires, now)
-		if r.s.points, err = addInt(r.s.points, available); err != nil {
+		if err := r.earn(f.key, &w, at); err != nil {
 			return err
 		}
 		if err := r.s.count(p, at, programme.ByPoints, tier); err != nil {

@@ -46,6 +46,8 @@ func (r *run) passKind(f *fact) error {
 		return r.passProfile(f)
 	case f.command != nil:
 		return r.passCommand(f)
+	case f.redemption != nil:
+		return r.passRedemption(f)
 	case r.account.earns(f):
 		return r.passOrder(f)
 	default: // an event of another status; refunds and cancellations act through their order

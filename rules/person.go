@@ -288,7 +288,7 @@ func (a *Account) dueFact(key factKey, at int64, silent bool) (*fact, error) {
 	if f == nil {
 		f = &fact{key: key, semantics: semantics, topic: schemas.TopicProfiles, kept: true}
 		if !silent {
-			a.kept = append(a.kept, f)
+			a.keep(f)
 		}
 	}
 	if f.due != at {

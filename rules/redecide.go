@@ -79,6 +79,9 @@ func (a *Account) decideAgain(r *run, from int, asOf int64) error {
 	}
 	r.s, r.again = start.standing.clone(), true
 	undone := a.undone(r.s)
+	if err := r.unexpire(); err != nil {
+		return err
+	}
 	spaced := a.spacing(start.next)
 	for i := start.next; i < len(a.facts); i++ {
 		if len(spaced) > 0 && spaced[0] == i {

@@ -75,8 +75,8 @@ func (r *run) through(facts []*fact, asOf int64) error {
 	return r.advance(asOf)
 }
 
-// advance lets happen what falls due up to the instant `to`, which is included: releases, then ends of tiers, then that the
-// member joins, then the birthday. All of one kind at one instant are one pass.
+// advance lets happen what falls due up to the instant `to`, which is included: releases, then expiry, then ends of tiers, then
+// that the member joins, then the birthday. All of one kind at one instant are one pass.
 func (r *run) advance(to int64) error {
 	for {
 		at, ok := r.s.next()
@@ -96,6 +96,11 @@ func (r *run) advance(to int64) error {
 				return err
 			}
 			if err := r.look(v, at, last); err != nil {
+				return err
+			}
+		}
+		if r.s.lots.due() == at {
+			if err := r.expire(at); err != nil {
 				return err
 			}
 		}
@@ -129,6 +134,7 @@ func (r *run) touch(f *fact) {
 		g := &f.grants[i]
 		r.others = append(r.others, wanted{
 			rule: g.rule, part: g.part, available: g.available, pending: g.pending, tier: g.tier, due: g.due, booked: g.booked, at: g.at, expires: g.expires,
+			expired: g.expired,
 		})
 	}
 	f.want = r.others[from:len(r.others):len(r.others)]

@@ -7,7 +7,6 @@ func notYet() []string {
 	return []string{
 		"programme.clawback: within_balance",
 		"programme.clawback: pending_only",
-		"programme.redemptions: true",
 		"fraud.on: referral",
 		"fraud.by: device",
 		"fraud.by: ip",

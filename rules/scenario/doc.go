@@ -30,10 +30,12 @@
 //	          is a null value: from then on nothing is known of the member
 //	command   grant, deduct, release, reject, block, unblock or set-tier; at, operator, reason, points, grant ({rule, of: event id}),
 //	          tier, until
+//	spend     id of the redemption; at, points. With `redemptions: true` the balance is then what the member can spend
+//	return    id of the redemption; at, points
 //	again     the event id of an event before, sent once more as it was
 //	expect    at (first let happen what falls due until then, that instant included), balance, pending, tier, until (the end of the
 //	          tier, as the last tier record says it; never), change (direction of the last tier record), points by rule
-//	          (pending ones are among them), expires and campaign by rule (of its last entry; never, none), decision and reason
+//	          (pending ones are among them), expires, campaign and entry by rule (of its last entry; never, none, EXPIRED), decision and reason
 //	          (a part of it) of the last event, alerts (the thresholds that it passed, "burst, farm"; none)
 //
 // Events have an event id of their own, `event`. By default it is the order's id with what happened ("o1 paid",
