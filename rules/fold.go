@@ -88,7 +88,7 @@ func (a *Account) withTheirOrders(n int) int {
 func (a *Account) forget(n int, p *programme.Programme) {
 	last := a.facts[n-1].key.at
 	a.folded = last
-	held := a.base.lots.facts()
+	held := a.base.facts()
 	for _, f := range a.facts[:n] {
 		f.changed = false
 		if held[f.key] {

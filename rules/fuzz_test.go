@@ -62,6 +62,8 @@ func (f *fact) withoutPointers() *struct {
 	checkIn checkInEvent
 	profile profileEvent
 	command commandEvent
+
+	redemption redemptionEvent
 } {
 	out := &struct {
 		fact    fact
@@ -69,6 +71,8 @@ func (f *fact) withoutPointers() *struct {
 		checkIn checkInEvent
 		profile profileEvent
 		command commandEvent
+
+		redemption redemptionEvent
 	}{fact: *f}
 	if f.order != nil {
 		out.order = *f.order
@@ -82,7 +86,10 @@ func (f *fact) withoutPointers() *struct {
 	if f.command != nil {
 		out.command = *f.command
 	}
-	out.fact.order, out.fact.checkIn, out.fact.profile, out.fact.command = nil, nil, nil, nil
+	if f.redemption != nil {
+		out.redemption = *f.redemption
+	}
+	out.fact.order, out.fact.checkIn, out.fact.profile, out.fact.command, out.fact.redemption = nil, nil, nil, nil, nil
 	return out
 }
 

@@ -138,7 +138,7 @@ func (r *run) answer(h heldAt, a *answer) error {
 	if r.silent {
 		return nil
 	}
-	f, err := r.account.factAt(h.fact)
+	f, err := r.account.holder(h.fact)
 	if err != nil || f == nil { // folded away: it was answered before that (R4)
 		return err
 	}

@@ -32,10 +32,10 @@ func (a *Account) keep(f *fact) {
 	a.kept = slices.Insert(a.kept, i, f)
 }
 
-// holder is the fact of a grant of which something is left, wherever it stands.
+// holder is the fact of a grant of which something is left, wherever it stands; nil: nothing is left, and it is folded away.
 func (a *Account) holder(key factKey) (*fact, error) {
 	f, err := a.factAt(key)
-	if f != nil || err != nil || key.kind >= joinedFact {
+	if f != nil || err != nil || key.kind >= joinedFact || !a.ledger.follows {
 		return f, err
 	}
 	return a.keptAt(key)
@@ -73,7 +73,7 @@ func (a *Account) loadKept() error {
 // forgetKept drops those that the base has behind it and of which nothing can change any more.
 func (a *Account) forgetKept() {
 	var left []*fact
-	held := a.base.lots.facts()
+	held := a.base.facts()
 	for _, f := range a.kept {
 		if held[f.key] || f.pending() || f.at() > a.folded || f.byTime() && f.due > 0 && !a.base.profile.coming.has(f) {
 			left = append(left, f)

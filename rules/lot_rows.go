@@ -56,6 +56,10 @@ func (l *lots) save(w *writer, owner string, rows *rowWriter) {
 			*l.disk = slices.Delete(*l.disk, at, at+1)
 		}
 	}
+	for n := len(*l.disk); n > 0 && (*l.disk)[n-1] >= full; n = len(*l.disk) { // there were more lots when they were written
+		rows.delete(rows.cut(func(w *writer) { w.pageKey(lotsName(owner), (*l.disk)[n-1]) }))
+		*l.disk = (*l.disk)[:n-1]
+	}
 	l.dirty = l.dirty[:0]
 	w.uvarint(uint64(len(*l.disk)))
 	i, _ := slices.BinarySearchFunc(pages, full, func(x *lot, page int64) int { return cmp.Compare(pageOf(x.number), page) })

@@ -365,8 +365,9 @@ func (l *lots) forget(upTo int64) {
 	l.taken.takeFront(n)
 }
 
-// facts are those of which something is left, or to whose grants something may come back.
-func (l *lots) facts() map[factKey]bool {
+// facts are those of which something is left after the standing, or comes to be, or may come back.
+func (s *standing) facts() map[factKey]bool {
+	l := s.lots
 	if l == nil {
 		return nil
 	}
@@ -375,6 +376,9 @@ func (l *lots) facts() map[factKey]bool {
 		for i := range list {
 			keys[list[i].fact] = true
 		}
+	}
+	for i := range s.held.items {
+		keys[s.held.items[i].fact] = true
 	}
 	return keys
 }

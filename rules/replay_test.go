@@ -73,6 +73,8 @@ type replay struct {
 	sent     []rules.Event
 	log      bytes.Buffer         // what was written, as JSON lines
 	outcome  schemas.Outcome      // of the last event
+	entries  []schemas.PointGrant // since somebody took them
+	expired  map[string]int64     // points that EXPIRED entries took, by grant
 	late     int                  // events decided LATE
 	alerts   []schemas.FraudAlert // of the last event
 	measures bool                 // thresholds are asked; else what they said to the first replay is given
@@ -85,6 +87,7 @@ func (w *world) replay(t rapid.TB) *replay {
 	}
 	return &replay{
 		measures: measures, t: t, w: w, ledger: w.ledger, accounts: map[string]*rules.Account{}, grants: map[string]*grantSum{}, members: map[string]*standing{},
+		expired: map[string]int64{},
 	}
 }
 
@@ -171,8 +174,36 @@ func (r *replay) advance(member string, to time.Time) {
 func (r *replay) finish() string {
 	for _, member := range slices.Sorted(maps.Keys(r.members)) {
 		r.advance(member, r.w.end)
+		r.checkBalance(member)
 	}
 	return r.text(func(*grantSum) bool { return true })
+}
+
+// checkBalance compares what a member can spend with what a wallet has: the entries, less what it has spent itself.
+func (r *replay) checkBalance(member string) {
+	balance, pending := r.members[member].balance, r.members[member].pending
+	if r.w.parsed[0].Programme.Redemptions && r.late == 0 {
+		seen, out := map[string]bool{}, map[string]int64{}
+		own := slices.DeleteFunc(slices.Clone(r.sent), func(e rules.Event) bool { return e.Redemption == nil || e.Redemption.MemberID != member })
+		for _, e := range inOrder(own) {
+			switch s := e.Redemption; {
+			case seen[s.EventID]:
+			case s.Kind == "SPENT":
+				out[s.RedemptionID] += s.Points
+				balance -= s.Points
+			default:
+				back := min(s.Points, out[s.RedemptionID])
+				out[s.RedemptionID] -= back
+				balance += back
+			}
+			seen[e.Redemption.EventID] = true
+		}
+	} else if r.late > 0 {
+		return
+	}
+	if has, held := r.open(member).Points(); has != balance || held != pending {
+		r.fatalf("%s can spend %d, %d are held; by the entries and what was spent it is %d, %d", member, has, held, balance, pending)
+	}
 }
 
 func (r *replay) text(which func(*grantSum) bool) string {
@@ -206,6 +237,10 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		g.tier += e.TierDelta
 		g.expires = e.ExpiresAt
 		g.revision++
+		r.entries = append(r.entries, *e)
+		if e.Entry == schemas.EntryExpired {
+			r.expired[e.GrantID] -= e.AvailableDelta
+		}
 		m.balance += e.AvailableDelta
 		m.pending += e.PendingDelta
 		switch {
@@ -225,6 +260,9 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		}
 		m.tier, m.until = c.To, c.ValidUntil
 		r.record(schemas.TopicTierChanges, c)
+	}
+	if err := r.open(member).CheckLots(); err != nil {
+		r.fatalf("after this the lots of %s are wrong: %v", member, err)
 	}
 	r.alerts = out.Alerts
 	for i := range out.Alerts {
@@ -268,6 +306,8 @@ func (w *world) story(events []rules.Event) string {
 			value = events[i].Profile
 		case events[i].Command != nil:
 			value = events[i].Command
+		case events[i].Redemption != nil:
+			value = events[i].Redemption
 		}
 		line, err := schemas.AppendLine(nil, events[i].Source.Topic, "", value)
 		if err != nil {
