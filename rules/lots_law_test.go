@@ -19,7 +19,7 @@ type point struct {
 	grant   string
 	expires time.Time // zero: never
 	granted time.Time // of the grant's event
-	kind    int // and event: the place of the grant's event among those of one instant
+	kind    int       // and event: the place of the grant's event among those of one instant
 	event   string
 	nth     int // in the order in which points came
 }
