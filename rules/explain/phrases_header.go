@@ -67,6 +67,10 @@ var (
 		"What members spend is followed: the points that expire first are spent first, and expired points are taken off by themselves.",
 		"系统跟踪会员的积分使用：先到期的积分先用，到期的积分自动扣除。",
 	}
+	redemptionsReturned = phrase{
+		"Points that are given back go to where they were taken from and keep their expiry, those past it expire at once; what is spent beyond the balance is owed, and later points pay it off first.",
+		"退回的积分回到原来的批次，到期日不变，已过期的立即失效；超出余额使用的积分记为欠分，由以后所得的积分优先抵扣。",
+	}
 	redemptionsElsewhere = phrase{
 		"What members spend is not followed here; where points expire, the wallet takes them off.",
 		"系统不跟踪会员的积分使用；积分如有到期，由积分钱包扣除。",
