@@ -180,6 +180,7 @@ func (r *run) block(f *fact) {
 // setTier gives a level until an instant. A lower one than the metric reaches would be raised at once, so it is not given.
 func (r *run) setTier(f *fact, v *version) error {
 	s, p, c, at := r.s, v.programme, f.command, f.key.at
+	r.rename(p, at)
 	level, held := levelOf(p.Tiers, c.tier), s.tier.level(p.Tiers)
 	value := s.value(p, at)
 	if level < held && reached(p.Tiers, value) > level {

@@ -267,12 +267,13 @@ func (d *deciding) tierCorrection(before tierStanding) {
 		return
 	}
 	old, now := before.level(p.Tiers), a.head.tier.level(p.Tiers)
-	if old == now && before.validUntil == a.head.tier.validUntil {
+	from, to := before.name(p.Tiers), a.head.tier.name(p.Tiers)
+	if from == to && before.validUntil == a.head.tier.validUntil {
 		return
 	}
 	tier := a.head.tier
 	step := tierStep{
-		at: tier.since, from: p.Tiers.Levels[old].ID, to: p.Tiers.Levels[now].ID, direction: schemas.DirectionCorrected,
+		at: tier.since, from: from, to: to, direction: schemas.DirectionCorrected,
 		value: tier.value, until: tier.validUntil,
 	}
 	if tier.since == 0 { // nothing but the first level was ever given
@@ -285,6 +286,9 @@ func (d *deciding) tierCorrection(before tierStanding) {
 	step.reason = fmt.Sprintf("%s: %s were %s when %s was given", d.causeText(), metricName(p.Tiers.By), metricText(p, step.value), step.to)
 	if tier.since == 0 {
 		step.reason = fmt.Sprintf("%s: %s are %s", d.causeText(), metricName(p.Tiers.By), metricText(p, step.value))
+	}
+	if old == now && from != to {
+		step.reason = becomesText(p, from, to)
 	}
 	c := d.tierChange(step)
 	c.Cause = d.fact.key.event

@@ -56,7 +56,12 @@ func newWorld(t *rapid.T, versions int) *world {
 		if strings.Contains(header, "earn_on: COMPLETED") { // a hold waits for another status
 			body = strings.ReplaceAll(body, "until: COMPLETED", "until: PLACED")
 		}
-		w.texts = append(w.texts, header+body)
+		text := header + body
+		if i > 0 && tiers && oneIn(t, 3, "a level has another name") {
+			text = strings.ReplaceAll(strings.ReplaceAll(text, "{id: gold,", "{id: golden,"), `"gold"`, `"golden"`)
+			text = strings.Replace(text, "tiers:\n", "tiers:\n  becomes: {gold: "+pick(t, "becomes", "golden", "golden", "platinum", "member")+"}\n", 1)
+		}
+		w.texts = append(w.texts, text)
 		w.from = append(w.from, time.Time{})
 	}
 	return w
@@ -386,7 +391,7 @@ func (w *world) drawCommand(t *rapid.T, member string, at time.Time) rules.Event
 	case "BLOCK":
 		c.Until = at.Add(time.Duration(rapid.IntRange(1, 72).Draw(t, "blocked for")) * time.Hour)
 	case "SET_TIER":
-		c.Tier = pick(t, "tier by hand", "member", "gold", "platinum")
+		c.Tier = pick(t, "tier by hand", "member", "gold", "platinum", "golden")
 		if !oneIn(t, 3, "for ever") {
 			c.Until = at.Add(time.Duration(rapid.IntRange(1, 500).Draw(t, "tier for")) * time.Hour)
 		}

@@ -15,7 +15,6 @@ func notYet() []string {
 		"fraud.by: store",
 		"expiry.notice",
 		"tiers.notice",
-		"tiers.becomes",
 		"rule.on: referral",
 		"rule.budget",
 	}
