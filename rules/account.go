@@ -36,6 +36,7 @@ type Account struct {
 	profiles  []*fact            // the profiles among facts, ascending; only while whole
 	kept      []*fact            // facts beside the window, all of them once whole is true
 	snapshots []snapshot         // ascending; only while whole
+	keeps     *keeps             // of the facts; only while whole. nil: there are none
 
 	changed     []*fact   // to be written by the next Save, those whose mark still stands
 	dropped     []factKey // to be deleted by the next Save
@@ -140,6 +141,7 @@ func (a *Account) Whole() bool { return a.whole }
 func (a *Account) Rest() {
 	if !a.touched && a.any {
 		a.facts, a.whole, a.orders, a.base, a.snapshots, a.profiles, a.kept = nil, false, nil, nil, nil, nil, nil
+		a.keeps = nil
 	}
 }
 
@@ -251,6 +253,9 @@ func (a *Account) load() error {
 		return err
 	}
 	a.facts, a.whole, a.snapshots, a.profiles = facts, true, nil, profilesOf(facts)
+	if a.ledger.claws {
+		a.keeps = keepsOf(facts)
+	}
 	a.orders = make(map[string][]*fact)
 	for _, f := range facts {
 		a.index(f)
@@ -345,6 +350,9 @@ func (a *Account) insert(f *fact) {
 	if a.whole {
 		a.index(f)
 		a.forgetSnapshots(i + 1)
+		if f.keeps != nil {
+			a.keeps = keepsOf(a.facts)
+		}
 		if f.profile != nil {
 			a.profiles = profilesOf(a.facts)
 		}

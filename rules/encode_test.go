@@ -85,6 +85,9 @@ func drawFact(t *rapid.T) *fact {
 				until: drawInt(t, 0, "until"), measured: texts().Draw(t, "measured"),
 			})
 		}
+		for range rapid.IntRange(0, 2).Draw(t, "keeps") {
+			f.keeps = append(f.keeps, keep{texts().Draw(t, "kept order"), drawKey(t), texts().Draw(t, "kept rule"), 3, drawInt(t, 0, "kept"), 0, 5, drawInt(t, 0, "expires")})
+		}
 		if list := rapid.SliceOfN(texts(), 0, 2).Draw(t, "met"); len(list) > 0 {
 			f.met = list
 		}

@@ -2,18 +2,21 @@ package rules
 
 import "fmt"
 
-// Rulings are what thresholds said to an event when it first arrived.
-type Rulings []ruling
+// Rulings are what was said to an event when it first arrived: by thresholds, and what of a refund was kept.
+type Rulings struct {
+	guards []ruling
+	keeps  []keep
+}
 
 // RulingsOf returns the rulings of an event that the account has decided and not folded away.
 func (a *Account) RulingsOf(e Event) Rulings {
 	key := newFact(&e).key
 	for _, f := range a.facts {
 		if f.key == key {
-			return f.rulings
+			return Rulings{f.rulings, f.keeps}
 		}
 	}
-	return nil
+	return Rulings{}
 }
 
 // HandleRuled is Handle for an event about which no threshold is asked: it has the rulings already.
@@ -23,7 +26,12 @@ func (a *Account) HandleRuled(e Event, given Rulings, out *Outcome) error {
 		return a.Handle(e, out)
 	}
 	f := newFact(&e)
-	f.unruled, f.rulings = false, given
+	f.unruled, f.rulings, f.keeps = false, given.guards, given.keeps
+	if a.ledger.claws { // what is kept may be of an event that has not arrived
+		if err := a.load(); err != nil {
+			return err
+		}
+	}
 	return a.handle(d, f)
 }
 

@@ -62,6 +62,7 @@ type fact struct {
 	kept       bool             // it stands beside the facts of the window, see kept.go
 	grants     []grant          // as written, in the order in which they were first written
 	rulings    []ruling         // what thresholds said to it when it first arrived
+	keeps      []keep           // of a refund: what it was not allowed to take
 	met        []string         // thresholds that count the events that meet a condition, this one among them
 
 	memo    *memo    // answers about the fact on its own; nil: none are kept

@@ -49,7 +49,7 @@ func newWorld(t *rapid.T, versions int) *world {
 			w.days = min(w.days, map[string]int{"3 days": 3, "10 days": 10, "30 days": 30, "72h": 3, "1 month": 28}[window])
 			header = programmeHeader(t, window, tiers)
 			if redemptions {
-				header += "redemptions: true\n"
+				header += "redemptions: true\n" + pick(t, "clawback", "", "", "clawback: within_balance\n", "clawback: pending_only\n")
 			}
 		}
 		body := programmeBody(t, tiers)

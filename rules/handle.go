@@ -190,7 +190,7 @@ func (a *Account) accept(d *deciding, f *fact) error {
 		r.s = a.head
 		err = r.through([]*fact{f}, max(a.asOf, f.key.at))
 	} else {
-		err = a.decideAgain(r, from, max(a.asOf, f.key.at))
+		err = a.decideRefund(r, f, from, max(a.asOf, f.key.at))
 	}
 	if err != nil {
 		return a.refuse(d, f, from == atHead, err)

@@ -38,6 +38,7 @@ type Ledger struct {
 	runs     sync.Pool             // of *run, for their buffers
 	expires  bool                  // points expire in one of the versions
 	follows  bool                  // what is spent is followed, in all of them
+	claws    bool                  // in one of the versions a refund may not take all
 	secret   []byte                // lots are drawn with it; see Secret
 }
 
@@ -85,6 +86,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 			return nil, err
 		}
 		l.expires = l.expires || mayExpire(p)
+		l.claws = l.claws || p.Clawback != programme.ClawbackFull
 		if !slices.Contains(l.earnOn, p.EarnOn) {
 			l.earnOn = append(l.earnOn, p.EarnOn)
 		}

@@ -154,6 +154,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 	case programme.CountsTier:
 		available = 0
 	}
+	available += r.kept(f, c.rule.ID, part, at)
 	expires := expiryOf(c.rule, p, r.level)
 	h, err := r.holdOf(c, f, p, now)
 	if err != nil {

@@ -72,6 +72,15 @@ func (w *world) withoutRedemptions(t rapid.TB) {
 	for i := range w.texts {
 		w.texts[i] = strings.ReplaceAll(w.texts[i], "redemptions: true\n", "")
 	}
+	w.withFullClawback(t)
+}
+
+// withFullClawback lets refunds take all.
+func (w *world) withFullClawback(t rapid.TB) {
+	w.parsed = nil
+	for i := range w.texts {
+		w.texts[i] = strings.NewReplacer("clawback: within_balance\n", "", "clawback: pending_only\n", "").Replace(w.texts[i])
+	}
 	w.ready(t)
 }
 

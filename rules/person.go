@@ -269,6 +269,9 @@ func (r *run) happen(at int64, key factKey, listening func(*version) []int) erro
 	if err == nil {
 		err = r.look(v, at, f.key)
 	}
+	if err == nil {
+		err = r.keepRest(f, from)
+	}
 	if isOverflow(err) {
 		*r.s, r.wants, err = before, r.wants[:from], nil
 	}

@@ -153,6 +153,9 @@ func (a *Account) remove(f *fact) {
 	a.count--
 	a.forgetSnapshots(i + 1)
 	f.changed = false
+	if f.keeps != nil {
+		a.keeps = keepsOf(a.facts)
+	}
 	if a.whole && f.profile != nil {
 		a.profiles = profilesOf(a.facts)
 	}

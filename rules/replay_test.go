@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"accrue/rules"
+	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
@@ -75,6 +77,7 @@ type replay struct {
 	outcome  schemas.Outcome      // of the last event
 	entries  []schemas.PointGrant // since somebody took them
 	expired  map[string]int64     // points that EXPIRED entries took, by grant
+	found    int64                // what could be spent before the last event, an order's; math.MinInt64: it is not known
 	late     int                  // events decided LATE
 	alerts   []schemas.FraudAlert // of the last event
 	measures bool                 // thresholds are asked; else what they said to the first replay is given
@@ -133,6 +136,7 @@ func (r *replay) handle(e rules.Event) {
 	r.sent = append(r.sent, e)
 	a := r.open(e.Member())
 	var out rules.Outcome
+	r.before(&e)
 	name := e.Member() + e.Source.Topic + eventID(&e)
 	if r.measures {
 		if err := a.Handle(e, &out); err != nil {
@@ -152,7 +156,39 @@ func (r *replay) handle(e rules.Event) {
 	}
 	r.take(e.Member(), &out)
 	r.record(schemas.TopicDecisions, out.Decision)
+	r.checkClawback(&e)
 	r.outcome = out.Decision.Outcome
+}
+
+// before notes what a refund finds.
+func (r *replay) before(e *rules.Event) {
+	if r.entries = nil; e.Order != nil && r.measures {
+		if due, ok := r.open(e.Member()).Due(); !ok || due.After(eventTime(e)) { // else what falls due first takes and gives as well
+			r.found, _ = r.open(e.Member()).Points()
+			return
+		}
+	}
+	r.found = math.MinInt64
+}
+
+// checkClawback says that a refund has taken no more than it might.
+func (r *replay) checkClawback(e *rules.Event) {
+	if r.found == math.MinInt64 || e.Order == nil || e.Order.Status != schemas.Refunded && e.Order.Status != schemas.Cancelled {
+		return
+	}
+	how := r.w.parsed[0].Programme.Clawback
+	if len(r.w.parsed) > 1 && r.w.parsed[1].Programme.Clawback != how {
+		return
+	}
+	has, _ := r.open(e.Member()).Points()
+	if how == programme.ClawbackWithinBalance && has < min(r.found, 0) {
+		r.fatalf("a refund has left %d of %d that could be spent", has, r.found)
+	}
+	for i := range r.entries {
+		if x := &r.entries[i]; how == programme.ClawbackPendingOnly && x.AvailableDelta < 0 && x.Entry != schemas.EntryExpired {
+			r.fatalf("a refund has taken what could be spent: %+v", *x)
+		}
+	}
 }
 
 // advance lets happen what falls due for a member.

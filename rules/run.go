@@ -80,24 +80,32 @@ func (r *run) through(facts []*fact, asOf int64) error {
 func (r *run) advance(to int64) error {
 	for {
 		at, ok := r.s.next()
+		if rise, kept := r.keptRise(); kept && (!ok || rise < at) {
+			at, ok = rise, true
+		}
 		if !ok || at > to {
 			return nil
 		}
 		r.s.due = max(r.s.due, at)
 		v := r.account.ledger.at(at)
+		var last factKey
+		from := len(r.wants)
 		if r.s.firstRelease() == at {
 			if len(v.tierUps) > 0 {
 				if err := r.see(v, r.s.local(at, v.programme)); err != nil {
 					return err
 				}
 			}
-			last, err := r.release(at)
-			if err != nil {
+			var err error
+			if last, err = r.release(at); err != nil {
 				return err
 			}
 			if err := r.look(v, at, last); err != nil {
 				return err
 			}
+		}
+		if err := r.keepRises(at, last, r.wants[from:]); err != nil {
+			return err
 		}
 		if r.s.lots.due() == at {
 			if err := r.expire(at); err != nil {
