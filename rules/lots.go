@@ -296,15 +296,16 @@ func (l *lots) giveBack(redemption uint64, points, at int64, gone func(x *lot, n
 			l.lowerDebt(i, n)
 		}
 	}
-	for i := l.taken.len() - 1; i >= 0 && back < points; i-- {
-		t := l.taken.items[i]
+	taken, from := slices.Clone(l.taken.items), l.taken.len()
+	for i := from - 1; i >= 0 && back < points; i-- {
+		t := taken[i]
 		if t.redemption != redemption || t.amount == 0 {
 			continue
 		}
 		n := min(t.amount, points-back)
 		back += n
 		t.amount -= n // one of which nothing is left stays, so that the redemption is known
-		l.taken.set(i, t)
+		taken[i], from = t, i
 		if t.lot == 0 {
 			l.lasting += n
 			continue
@@ -329,6 +330,9 @@ func (l *lots) giveBack(redemption uint64, points, at int64, gone func(x *lot, n
 		} else {
 			l.close(x)
 		}
+	}
+	if from < len(taken) {
+		l.taken.replaceTail(from, taken[from:])
 	}
 	l.settle(at)
 	return back, nil

@@ -230,3 +230,37 @@ func (w *wallet) end(t *rapid.T, r *replay, end time.Time) {
 		r.fatalf("%d can be spent, by the model %d less %d", has, len(w.points), len(w.debts))
 	}
 }
+
+// What is owed fits into 64 bits: a redemption that would pass them is answered INVALID, and the account is as before.
+func TestOverflowOfWhatIsSpentIsAnAnswer(t *testing.T) {
+	w := &world{days: 90, from: []time.Time{{}}, texts: []string{`programme: huge
+currency: CNY
+time_zone: UTC
+redemptions: true
+expiry: {after: 10 days}
+rules: [{id: spend, on: order, earn: {points: 1, per: 1.00}}]
+`}}
+	w.ready(t)
+	w.end = time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC)
+	r := w.replay(t).stored()
+	at := time.Date(2026, 6, 10, 0, 0, 0, 0, time.UTC)
+	r.handle(orderEvent("o1", at, 10000))
+	r.handle(redeemed("SPENT", "s1", at.Add(time.Hour), 40))
+	for i, late := range []time.Duration{2 * time.Hour, 30 * time.Minute} {
+		id := "huge" + strconv.Itoa(i)
+		r.handle(redeemed("SPENT", id, at.Add(late), 1<<63-1))
+		r.handle(redeemed("SPENT", id+"er", at.Add(late), 1<<63-1))
+		if r.outcome != schemas.OutcomeInvalid {
+			r.fatalf("the second of two huge redemptions is answered %s", r.outcome)
+		}
+		r.reopen("m")
+		r.handle(redeemed("RETURNED", id, at.Add(late+time.Minute), 1<<63-1))
+		if has, _ := r.open("m").Points(); has != 60 {
+			r.fatalf("after it was returned there are %d points", has)
+		}
+	}
+	r.advance("m", w.end)
+	if has, _ := r.open("m").Points(); has != 0 {
+		r.fatalf("after all has expired there are %d points", has)
+	}
+}

@@ -174,6 +174,11 @@ rules:
 			}
 		}
 	}
+	for key, row := range r.stores["m"] {
+		if d, err := rules.DescribeRow([]byte(key), row); err != nil || d.Head != nil && (d.Head.Lots == nil || len(d.Head.Lots.Grants) == 0) {
+			r.fatalf("row %q is described as %+v (%v)", key, d, err)
+		}
+	}
 	r.handle(redeemed("SPENT", "all", begin.AddDate(1, 3, 0), 1e6))
 	r.handle(redeemed("SPENT", "later", begin.AddDate(5, 0, 0), 1)) // by then no redemption of before can be returned
 	r.finish()
