@@ -36,6 +36,7 @@ type Account struct {
 	profiles  []*fact            // the profiles among facts, ascending; only while whole
 	kept      []*fact            // facts beside the window, all of them once whole is true
 	snapshots []snapshot         // ascending; only while whole
+	keeps     *keeps             // of the facts; only while whole. nil: there are none
 
 	changed     []*fact   // to be written by the next Save, those whose mark still stands
 	dropped     []factKey // to be deleted by the next Save
@@ -73,11 +74,18 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 	a.sealed = loadSeries(r, "as", rows, getSealedAt)
 	a.head = loadStanding(r, "h", rows)
 	a.person = loadPerson(r)
+	a.head.lots = loadLots(r, "h", rows)
 	if err := r.end(); err != nil {
 		return nil, &Broken{member, fmt.Errorf("read head: %w", err)}
 	}
+	if (a.head.lots != nil) != l.follows {
+		return nil, &Broken{member, fmt.Errorf("`redemptions` is %t in the programme and was %t for it: give the programme the value it had", l.follows, !l.follows)}
+	}
 	return a, a.measureAnew()
 }
+
+// Points are what the member can spend, below 0 a debt, and what is held.
+func (a *Account) Points() (available, pending int64) { return a.head.points, a.head.pending }
 
 // Due is the next instant, UTC, at which Advance would do something.
 func (a *Account) Due() (time.Time, bool) {
@@ -101,6 +109,9 @@ func (a *Account) Size() int {
 		u := &a.head.rules[i]
 		size += 150 + 16*u.orders.len() + 16*u.spend.len()
 	}
+	if l := a.head.lots; l != nil {
+		size += 150*(len(l.open)+len(l.closed)) + 32*l.taken.len()
+	}
 	return size + a.FactBytes()
 }
 
@@ -121,6 +132,7 @@ func (a *Account) Whole() bool { return a.whole }
 func (a *Account) Rest() {
 	if !a.touched && a.any {
 		a.facts, a.whole, a.orders, a.base, a.snapshots, a.profiles, a.kept = nil, false, nil, nil, nil, nil, nil
+		a.keeps = nil
 	}
 }
 
@@ -152,6 +164,7 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	a.sealed.save(w, "as", rows)
 	a.head.save(w, "h", rows)
 	a.person.save(w)
+	a.head.lots.save(w, "h", rows)
 	slices.SortFunc(a.changed, func(x, y *fact) int { return x.key.compare(y.key) })
 	for _, f := range a.changed {
 		if f.changed {
@@ -170,6 +183,7 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 		base.byte(formatVersion)
 		base.varint(a.first)
 		a.base.save(base, baseOwner, rows)
+		a.base.lots.save(base, baseOwner, rows)
 		rows.emit([]byte(baseRow), base.bytes)
 	}
 	rows.emit([]byte(headRow), w.bytes)
@@ -230,6 +244,9 @@ func (a *Account) load() error {
 		return err
 	}
 	a.facts, a.whole, a.snapshots, a.profiles = facts, true, nil, profilesOf(facts)
+	if a.ledger.claws {
+		a.keeps = keepsOf(facts)
+	}
 	a.orders = make(map[string][]*fact)
 	for _, f := range facts {
 		a.index(f)
@@ -264,6 +281,7 @@ func (a *Account) loadBase() error {
 	r.version()
 	a.first = r.varint()
 	a.base = loadStanding(r, baseOwner, a.rows)
+	a.base.lots = loadLots(r, baseOwner, a.rows)
 	if err := r.end(); err != nil {
 		return &Broken{a.member, fmt.Errorf("read base: %w", err)}
 	}
@@ -323,6 +341,9 @@ func (a *Account) insert(f *fact) {
 	if a.whole {
 		a.index(f)
 		a.forgetSnapshots(i + 1)
+		if f.keeps != nil {
+			a.keeps = keepsOf(a.facts)
+		}
 		if f.profile != nil {
 			a.profiles = profilesOf(a.facts)
 		}

@@ -95,14 +95,14 @@ func (d *deciding) refundDecision(decision *schemas.Decision) string {
 		return fmt.Sprintf("order %s is of %s, and refunds are honoured for %s", f.order.id,
 			time.UnixMilli(order.key.at).UTC().Format(time.RFC3339), p.ReturnWindow)
 	}
-	text := refundReason(order, f)
+	text, kept := refundReason(order, f), f.keptText(p.Clawback)
 	switch change := decision.AvailablePoints + decision.PendingPoints; {
 	case change < 0:
-		return text + ": " + pointsText(-change) + " taken back"
+		return text + ": " + pointsText(-change) + " taken back" + kept
 	case change > 0:
-		return text + ": " + pointsText(change) + " given back"
+		return text + ": " + pointsText(change) + " given back" + kept
 	default:
-		return text + ": no points change"
+		return text + ": no points change" + kept
 	}
 }
 

@@ -19,15 +19,18 @@
 //	head      the standing after all facts, what was written of the tier, the next due time      row "h"
 //	facts     the accepted events of the window, each with the grants written for it               rows "f…"
 //	base      the standing after all facts that were folded away                                  row "b"
-//	kept      what time made of the member (joined, birthdays), with the grants written for it      rows "k…"
-//	pages     the full pages of lists that grow: ids, instants of the metric, uses, held grants    rows "p…"
+//	kept      what time made of the member (joined, birthdays), with the grants written for it,
+//	          and what entries need of folded facts whose points can still expire                   rows "k…"
+//	pages     the full pages of lists that grow: ids, instants of the metric, uses, held grants,
+//	          what is left of grants and what redemptions took (lots.go, with `redemptions: true`)  rows "p…"
 //	snapshots standings between base and head; in memory only, made while deciding again
 //
 // # What falls due
 //
-// Holds, tiers, joining and birthdays have their own instants, which come before the events of that instant, in this order.
-// A profile holds from its instant on, what falls due then included. What the newest profile says of joining and of the
-// birthday holds for all of the past: see person.go. Last at an instant comes what is told ahead (notice.go), which changes nothing.
+// Holds, expiry (with `redemptions: true`), tiers, joining and birthdays have their own instants, which come before the events
+// of that instant, in this order. A profile holds from its instant on, what falls due then included. What the newest profile
+// says of joining and of the birthday holds for all of the past: see person.go. Last at an instant comes what is told
+// ahead (notice.go), which changes nothing.
 //
 // # Invariants
 //
@@ -37,6 +40,7 @@
 //	R4  A fact is folded only when nothing of it is pending and no refund that would be honoured can still come.
 //	R5  The head never names a fact that is neither stored nor folded.
 //	R6  All amounts of money are whole numbers of 10^-scale of the programme's currency; points are whole; sums are checked.
+//	R7  What can be spent is what is left of lots and of points that never expire, less what is owed (lots.go).
 //
 // # The path of an event
 //

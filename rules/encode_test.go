@@ -44,7 +44,7 @@ func texts() *rapid.Generator[string] {
 
 func drawKey(t *rapid.T) factKey {
 	return factKey{
-		at: drawInt(t, -1<<62, "at") / 2, kind: rapid.SampledFrom([]factKind{profileFact, orderFact, checkInFact, commandFact, joinedFact, birthdayFact}).Draw(t, "kind"), event: texts().Draw(t, "event"),
+		at: drawInt(t, -1<<62, "at") / 2, kind: rapid.SampledFrom([]factKind{profileFact, orderFact, checkInFact, commandFact, redemptionFact, joinedFact, birthdayFact}).Draw(t, "kind"), event: texts().Draw(t, "event"),
 	}
 }
 
@@ -68,6 +68,8 @@ func drawFact(t *rapid.T) *fact {
 			commandKind(rapid.IntRange(1, len(commandWords)).Draw(t, "command")), texts().Draw(t, "operator"), texts().Draw(t, "reason"), drawInt(t, -5, "points"),
 			texts().Draw(t, "grant"), texts().Draw(t, "tier"), drawInt(t, 0, "until"),
 		}
+	case redemptionFact:
+		f.redemption = &redemptionEvent{rapid.Bool().Draw(t, "returned"), drawInt(t, -5, "points"), texts().Draw(t, "redemption")}
 	case joinedFact, birthdayFact:
 		f.due = drawInt(t, -1e13, "due")
 	case checkInFact:
@@ -83,6 +85,9 @@ func drawFact(t *rapid.T) *fact {
 				until: drawInt(t, 0, "until"), measured: texts().Draw(t, "measured"),
 			})
 		}
+		for range rapid.IntRange(0, 2).Draw(t, "keeps") {
+			f.keeps = append(f.keeps, keep{texts().Draw(t, "kept order"), drawKey(t), texts().Draw(t, "kept rule"), 3, drawInt(t, 0, "kept"), 0, 5, drawInt(t, 0, "expires")})
+		}
 		if list := rapid.SliceOfN(texts(), 0, 2).Draw(t, "met"); len(list) > 0 {
 			f.met = list
 		}
@@ -93,8 +98,9 @@ func drawFact(t *rapid.T) *fact {
 	for range rapid.IntRange(0, 3).Draw(t, "grants") {
 		f.grants = append(f.grants, grant{
 			rule: texts().Draw(t, "rule"), part: rapid.Int32().Draw(t, "part"), available: drawInt(t, -1e18, "available"), pending: drawInt(t, -1e18, "pending"),
-			tier: drawInt(t, -1e18, "tier"), revision: rapid.Int32().Draw(t, "revision"), due: drawInt(t, 0, "due"),
+			tier: drawInt(t, -1e18, "tier"), revision: rapid.Int32Range(0, 1<<30).Draw(t, "revision"), due: drawInt(t, 0, "due"),
 			booked: f.key.at, at: f.key.at + rapid.Int64Range(0, 1e12).Draw(t, "available after"), expires: drawInt(t, 0, "expires"),
+			expired: drawInt(t, 0, "expired"),
 		})
 	}
 	return f

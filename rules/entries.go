@@ -55,7 +55,7 @@ func (d *deciding) difference(r *run, f *fact) {
 		w := &f.want[i]
 		g := f.grantOf(w.rule, w.part)
 		if g == nil {
-			if w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0 {
+			if w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0 && w.expired == 0 {
 				continue
 			}
 			f.grants = append(f.grants, grant{rule: w.rule, part: w.part})
@@ -82,15 +82,25 @@ func wants(f *fact, g *grant) bool {
 
 // write makes the entry that brings a grant from what was written to what is wanted, if the two differ.
 func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
+	if expired := w.expired - g.expired; expired > 0 {
+		d.write(r, f, g, w.unexpired(expired)) // first what else has changed
+	}
 	available, pending, tier := w.available-g.available, w.pending-g.pending, w.tier-g.tier
 	if available == 0 && pending == 0 && tier == 0 && w.due == g.due && w.expires == g.expires {
+		if w.expired != g.expired {
+			g.expired = w.expired
+			d.account.change(f)
+		}
 		return
 	}
-	kind := entryKind(g, w)
-	was := grantPoints(g.available, g.pending, g.tier)
+	kind, late := entryKind(g, w), int64(0)
+	if kind == schemas.EntryExpired {
+		late = w.expires
+	}
+	was, revived := grantPoints(g.available+g.expired, g.pending, g.tier), g.expired-w.expired
 	*g = grant{
 		rule: w.rule, part: w.part, available: w.available, pending: w.pending, tier: w.tier, due: w.due, booked: w.booked, at: w.at, expires: w.expires,
-		revision: g.revision + 1,
+		expired: w.expired, revision: g.revision + 1,
 	}
 	d.account.change(f)
 	p := d.account.ledger.at(g.booked).programme
@@ -113,7 +123,7 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 	if g.expires != 0 {
 		e.ExpiresAt = time.UnixMilli(g.expires).UTC()
 	}
-	at := g.booked
+	at := max(g.booked, late)
 	if d.fact != nil {
 		e.Cause = d.fact.key.event
 		at = max(at, d.fact.key.at)
@@ -126,11 +136,22 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		e.RuleTitle = byHand
 	}
 	e.OccurredAt = time.UnixMilli(at).UTC()
-	e.Reason = d.entryReason(r, f, g, w, kind, rule, was, grantPoints(w.available, w.pending, w.tier))
+	if kind == schemas.EntryExpired {
+		e.Reason = d.expiryReason(f, g, -available)
+		return
+	}
+	is := grantPoints(w.available+w.expired, w.pending, w.tier)
+	if kind == schemas.EntryAdjusted && was == is && revived > 0 {
+		e.Reason = d.causeText() + ": " + pointsText(revived) + " fewer of it had expired"
+		return
+	}
+	e.Reason = d.entryReason(r, f, g, w, kind, rule, was, is)
 }
 
 func entryKind(g *grant, w *wanted) schemas.EntryKind {
 	switch {
+	case w.expired > g.expired:
+		return schemas.EntryExpired
 	case g.revision == 0 && w.due != 0:
 		return schemas.EntryHeld
 	case w.answered != nil && !w.answered.released:
@@ -148,7 +169,7 @@ func entryKind(g *grant, w *wanted) schemas.EntryKind {
 	}
 }
 
-// grantPoints is the size of a grant: a grant that counts for the tier alone has no other sums.
+// grantPoints is the size of a grant, what has expired of it included: a grant that counts for the tier alone has no other sums.
 func grantPoints(available, pending, tier int64) int64 {
 	if available+pending != 0 {
 		return available + pending
@@ -250,12 +271,13 @@ func (d *deciding) tierCorrection(before tierStanding) {
 		return
 	}
 	old, now := before.level(p.Tiers), a.head.tier.level(p.Tiers)
-	if old == now && before.validUntil == a.head.tier.validUntil {
+	from, to := before.name(p.Tiers), a.head.tier.name(p.Tiers)
+	if from == to && before.validUntil == a.head.tier.validUntil {
 		return
 	}
 	tier := a.head.tier
 	step := tierStep{
-		at: tier.since, from: p.Tiers.Levels[old].ID, to: p.Tiers.Levels[now].ID, direction: schemas.DirectionCorrected,
+		at: tier.since, from: from, to: to, direction: schemas.DirectionCorrected,
 		value: tier.value, until: tier.validUntil,
 	}
 	if tier.since == 0 { // nothing but the first level was ever given
@@ -268,6 +290,9 @@ func (d *deciding) tierCorrection(before tierStanding) {
 	step.reason = fmt.Sprintf("%s: %s were %s when %s was given", d.causeText(), metricName(p.Tiers.By), metricText(p, step.value), step.to)
 	if tier.since == 0 {
 		step.reason = fmt.Sprintf("%s: %s are %s", d.causeText(), metricName(p.Tiers.By), metricText(p, step.value))
+	}
+	if old == now && from != to {
+		step.reason = becomesText(p, from, to)
 	}
 	c := d.tierChange(step)
 	c.Cause = d.fact.key.event

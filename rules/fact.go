@@ -20,6 +20,8 @@ const (
 	checkInFact factKind = 20
 	commandFact factKind = 40
 
+	redemptionFact factKind = 50
+
 	// What time makes of a member has no place among the facts: it comes before them, see person.go.
 	joinedFact   factKind = 100
 	birthdayFact factKind = 101
@@ -54,11 +56,14 @@ type fact struct {
 	device    string        // that it was done with; empty: not known
 	profile   *profileEvent // with profileFact
 	command   *commandEvent // with commandFact
-	due       int64         // with joinedFact and birthdayFact: when it happened; below 0: when it would have, see undo
-	kept      bool          // it stands beside the facts of the window, see kept.go
-	grants    []grant       // as written, in the order in which they were first written
-	rulings   []ruling      // what thresholds said to it when it first arrived
-	met       []string      // thresholds that count the events that meet a condition, this one among them
+
+	redemption *redemptionEvent // with redemptionFact
+	due        int64            // with joinedFact and birthdayFact: when it happened; below 0: when it would have, see undo
+	kept       bool             // it stands beside the facts of the window, see kept.go
+	grants     []grant          // as written, in the order in which they were first written
+	rulings    []ruling         // what thresholds said to it when it first arrived
+	keeps      []keep           // of a refund: what it was not allowed to take
+	met        []string         // thresholds that count the events that meet a condition, this one among them
 
 	memo    *memo    // answers about the fact on its own; nil: none are kept
 	want    []wanted // what the run in progress wants the grants to be
@@ -104,6 +109,7 @@ type grant struct {
 	booked    int64 // when it was granted: the fact's time, or that of a release that raised the tier
 	at        int64 // from when on its points can be spent
 	expires   int64 // from when on they are gone; 0: never
+	expired   int64 // how many of its points have expired; they are no part of available
 }
 
 // at is when the fact happened, in the order of facts.
@@ -148,6 +154,7 @@ type wanted struct {
 	booked    int64
 	at        int64
 	expires   int64
+	expired   int64
 	answered  *answer // what became of it, if it was held; nil: nothing yet, or that was written before
 }
 
@@ -217,6 +224,8 @@ func (f *fact) encode(w *writer) {
 		f.profile.encode(w)
 	case commandFact:
 		f.command.encode(w)
+	case redemptionFact:
+		f.redemption.encode(w)
 	case joinedFact, birthdayFact:
 		w.varint(f.due)
 	}
@@ -227,7 +236,7 @@ func (f *fact) encode(w *writer) {
 }
 
 // encode writes a grant of a fact at an instant. Most are granted at that instant and can be spent at once, or when they are
-// released; of the others a flag beside the part tells.
+// released; of the others a flag beside the part tells. A revision below 0 is the complement of one where what has expired follows.
 func (g *grant) encode(w *writer, at int64) {
 	w.string(g.rule)
 	plain := g.booked == at && g.at == max(at, g.due) && g.expires == 0
@@ -239,12 +248,19 @@ func (g *grant) encode(w *writer, at int64) {
 	w.varint(g.available)
 	w.varint(g.pending)
 	w.varint(g.tier)
-	w.varint(int64(g.revision))
+	if g.expired == 0 {
+		w.varint(int64(g.revision))
+	} else {
+		w.varint(int64(^g.revision))
+	}
 	w.varint(g.due)
 	if !plain {
 		w.varint(g.booked - at)
 		w.varint(g.at - at)
 		w.varint(g.expires)
+	}
+	if g.expired != 0 {
+		w.varint(g.expired)
 	}
 }
 
@@ -256,6 +272,9 @@ func decodeGrant(r *reader, at int64) grant {
 	g.booked, g.at = at, max(at, g.due)
 	if part&1 != 0 {
 		g.booked, g.at, g.expires = at+r.varint(), at+r.varint(), r.varint()
+	}
+	if g.revision < 0 {
+		g.revision, g.expired = ^g.revision, r.varint()
 	}
 	return g
 }
@@ -283,6 +302,8 @@ func decodeFact(key factKey, row []byte) (*fact, error) {
 		f.profile = decodeProfile(r)
 	case commandFact:
 		f.command = decodeCommand(r)
+	case redemptionFact:
+		f.redemption = decodeRedemption(r)
 	case joinedFact, birthdayFact:
 		f.due = r.varint()
 	default:
@@ -306,6 +327,8 @@ func defaultTopic(kind factKind) string {
 		return schemas.TopicCheckIns
 	case profileFact, joinedFact, birthdayFact:
 		return schemas.TopicProfiles
+	case redemptionFact:
+		return schemas.TopicRedemptions
 	case commandFact:
 		return schemas.TopicCommands
 	case orderFact:

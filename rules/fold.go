@@ -53,7 +53,10 @@ func (a *Account) fold() error {
 	for n < len(a.facts) && a.facts[n].key.at <= start && !a.facts[n].pending() {
 		n++
 	}
-	n = a.withTheirOrders(a.onlyReleased(n))
+	for before := -1; n != before; { // what one of them takes away may be another's
+		before = n
+		n = a.withTheirKeeps(a.withTheirOrders(a.onlyReleased(n)))
+	}
 	if n == 0 {
 		return nil
 	}
@@ -88,6 +91,7 @@ func (a *Account) withTheirOrders(n int) int {
 func (a *Account) forget(n int, p *programme.Programme) {
 	last := a.facts[n-1].key.at
 	a.folded = last
+	held := a.base.facts()
 	for _, f := range a.facts[:n] {
 		f.changed = false
 		a.dropped = append(a.dropped, f.key)
@@ -108,11 +112,20 @@ func (a *Account) forget(n int, p *programme.Programme) {
 			delete(a.orders, f.order.id)
 		}
 	}
+	for _, f := range a.facts[:n] {
+		if held[f.key] {
+			a.keep(f.remnant())
+			a.change(f)
+		}
+	}
 	until := p.RememberOrders.SubFrom(time.UnixMilli(last), p.Zone).UnixMilli()
 	a.sealed.takeFront(a.sealed.notAfter(until))
 	a.sealedIndex = nil
 	a.facts = append([]*fact(nil), a.facts[n:]...)
 	a.profiles = profilesOf(a.facts)
+	if a.keeps != nil {
+		a.keeps = keepsOf(a.facts)
+	}
 	a.count -= n
 	a.forgetKept()
 	kept := a.snapshots[:0]

@@ -156,6 +156,7 @@ const (
 	hasDevice  = 1 << iota
 	hasRulings // a list
 	hasMet     // a list
+	hasKeeps   // a list
 )
 
 // encodeGuarded writes what thresholds need of a fact, and what they said to it: one byte for most facts.
@@ -169,6 +170,9 @@ func (f *fact) encodeGuarded(w *writer) {
 	}
 	if len(f.met) > 0 {
 		flags |= hasMet
+	}
+	if len(f.keeps) > 0 {
+		flags |= hasKeeps
 	}
 	w.byte(flags)
 	if flags&hasDevice != 0 {
@@ -186,6 +190,9 @@ func (f *fact) encodeGuarded(w *writer) {
 	}
 	if flags&hasMet != 0 {
 		w.strings(f.met)
+	}
+	if flags&hasKeeps != 0 {
+		encodeKeeps(w, f.keeps)
 	}
 }
 
@@ -205,7 +212,10 @@ func (f *fact) decodeGuarded(r *reader) {
 	if flags&hasMet != 0 {
 		f.met = r.strings()
 	}
-	if flags >= hasMet<<1 {
+	if flags&hasKeeps != 0 {
+		f.keeps = decodeKeeps(r)
+	}
+	if flags >= hasKeeps<<1 {
 		r.fail("kinds of guards")
 	}
 }

@@ -18,6 +18,10 @@ func (a *Account) Handle(e Event, out *Outcome) error {
 		d.only(schemas.OutcomeInvalid, why)
 		return nil
 	}
+	if e.Redemption != nil && !a.ledger.follows {
+		d.only(schemas.OutcomeNothing, "the programme does not follow what is spent (`redemptions: true` would); the wallet does")
+		return nil
+	}
 	f := newFact(&e)
 	if f == nil {
 		d.only(schemas.OutcomeNothing, "no rule of this programme listens to such events")
@@ -66,6 +70,8 @@ func newFact(e *Event) *fact {
 		f.key, f.profile = profileOf(e)
 	case e.Command != nil:
 		f.key, f.command = factKey{e.Command.OccurredAt.UnixMilli(), commandFact, e.Command.EventID}, commandOf(e.Command)
+	case e.Redemption != nil:
+		f.key, f.redemption = factKey{e.Redemption.OccurredAt.UnixMilli(), redemptionFact, e.Redemption.EventID}, redemptionOf(e.Redemption)
 	case e.CheckIn != nil:
 		c := e.CheckIn
 		f.key, f.device = factKey{c.OccurredAt.UnixMilli(), checkInFact, c.EventID}, c.DeviceID
@@ -184,7 +190,7 @@ func (a *Account) accept(d *deciding, f *fact) error {
 		r.s = a.head
 		err = r.through([]*fact{f}, max(a.asOf, f.key.at))
 	} else {
-		err = a.decideAgain(r, from, max(a.asOf, f.key.at))
+		err = a.decideRefund(r, f, from, max(a.asOf, f.key.at))
 	}
 	if err != nil {
 		return a.refuse(d, f, from == atHead, err)

@@ -126,8 +126,7 @@ func (r *run) answer(h heldAt, a *answer) error {
 	s.pending -= h.available
 	s.heldTier -= h.tier
 	if a.released {
-		var err error
-		if s.points, err = addInt(s.points, h.available); err != nil {
+		if err := r.earn(h.fact, &wanted{rule: h.rule, part: h.part, available: h.available, booked: h.booked, expires: endOf(h.expiry(r.account.ledger), s.local(a.at, p))}, a.at); err != nil {
 			return err
 		}
 		if err := r.count(p, a.at, programme.ByPoints, h.tier); err != nil {
@@ -139,7 +138,7 @@ func (r *run) answer(h heldAt, a *answer) error {
 	if r.silent {
 		return nil
 	}
-	f, err := r.account.factAt(h.fact)
+	f, err := r.account.holder(h.fact)
 	if err != nil || f == nil { // folded away: it was answered before that (R4)
 		return err
 	}
@@ -152,7 +151,7 @@ func (r *run) answer(h heldAt, a *answer) error {
 		return nil
 	}
 	w := &f.want[i]
-	w.available, w.pending, w.tier, w.due, w.expires, w.answered = 0, 0, 0, 0, 0, a
+	w.available, w.pending, w.tier, w.due, w.expires, w.expired, w.answered = 0, 0, 0, 0, 0, 0, a
 	if a.released {
 		w.available, w.tier, w.at = h.available, h.tier, a.at
 		w.expires = endOf(h.expiry(r.account.ledger), s.local(a.at, p))

@@ -38,6 +38,8 @@ type Ledger struct {
 	runs     sync.Pool             // of *run, for their buffers
 	measured []measured            // what the tiers of any version go by
 	expires  bool                  // points expire in one of the versions
+	follows  bool                  // what is spent is followed, in all of them
+	claws    bool                  // in one of the versions a refund may not take all
 	secret   []byte                // lots are drawn with it; see Secret
 }
 
@@ -67,7 +69,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 	if len(versions) == 0 {
 		return nil, errors.New("make ledger: there is no programme version")
 	}
-	l := &Ledger{scale: versions[0].Programme.Scale}
+	l := &Ledger{scale: versions[0].Programme.Scale, follows: versions[0].Programme.Redemptions}
 	for _, option := range options {
 		option(l)
 	}
@@ -77,11 +79,16 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 			return nil, fmt.Errorf("make ledger: version %s counts money with %d decimals, version %s with %d; give both the same currencies",
 				versions[0].Programme.Version, l.scale, p.Version, p.Scale)
 		}
+		if p.Redemptions != l.follows {
+			return nil, fmt.Errorf("make ledger: `redemptions` is %t in version %s and %t in version %s; give both the same", l.follows,
+				versions[0].Programme.Version, p.Redemptions, p.Version)
+		}
 		if err := l.needsSecret(p); err != nil {
 			return nil, err
 		}
 		l.expires = l.expires || mayExpire(p)
 		l.measure(p.Tiers)
+		l.claws = l.claws || p.Clawback != programme.ClawbackFull
 		if !slices.Contains(l.earnOn, p.EarnOn) {
 			l.earnOn = append(l.earnOn, p.EarnOn)
 		}

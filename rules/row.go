@@ -28,6 +28,7 @@ type HeadRow struct {
 	JoinedAt     time.Time `json:"joined_at,omitzero"`
 	Birthday     string    `json:"birthday,omitempty"`
 	StandingRow
+	Lots *LotsRow `json:"lots,omitempty"`
 }
 
 // StandingRow is where a member stands.
@@ -45,6 +46,24 @@ type StandingRow struct {
 	TimeZone  string      `json:"time_zone,omitempty"` // of the profile in force
 }
 
+// LotsRow is what is left of grants, where the programme follows what is spent.
+type LotsRow struct {
+	Lasting int64           `json:"lasting"` // points that never expire
+	Debt    int64           `json:"debt,omitempty"`
+	Grants  []ExpiringGrant `json:"grants,omitempty"`
+}
+
+func lotsRow(l *lots) *LotsRow {
+	if l == nil {
+		return nil
+	}
+	d := &LotsRow{Lasting: l.lasting, Grants: l.describe()}
+	for _, owed := range l.debts.items {
+		d.Debt += owed.amount
+	}
+	return d
+}
+
 // RuleRow is what a rule remembers.
 type RuleRow struct {
 	Rule   string  `json:"rule"`
@@ -56,7 +75,7 @@ type RuleRow struct {
 // FactRow is an accepted event and what was written for it.
 type FactRow struct {
 	OccurredAt time.Time         `json:"occurred_at"`
-	Kind       string            `json:"kind"` // order, check-in, profile, command, joined or birthday
+	Kind       string            `json:"kind"` // order, check-in, profile, command, redemption, joined or birthday
 	EventID    string            `json:"event_id"`
 	Source     string            `json:"source"` // topic/partition@offset
 	OrderID    string            `json:"order_id,omitempty"`
@@ -65,6 +84,7 @@ type FactRow struct {
 	Activity   string            `json:"activity,omitempty"`
 	Profile    *ProfileRow       `json:"profile,omitempty"`
 	Command    *CommandRow       `json:"command,omitempty"`
+	Redemption *RedemptionRow    `json:"redemption,omitempty"`
 	Channel    string            `json:"channel,omitempty"`
 	Store      string            `json:"store,omitempty"`
 	Coupons    []string          `json:"coupons,omitempty"`
@@ -83,6 +103,13 @@ type CommandRow struct {
 	GrantID  string    `json:"grant_id,omitempty"`
 	Tier     string    `json:"tier,omitempty"`
 	Until    time.Time `json:"until,omitzero"`
+}
+
+// RedemptionRow is what was spent or came back.
+type RedemptionRow struct {
+	Kind         string `json:"kind"`
+	Points       int64  `json:"points"`
+	RedemptionID string `json:"redemption_id"`
 }
 
 // ProfileRow is what a profile says.
@@ -144,6 +171,7 @@ func DescribeRow(key, value []byte) (RowDescription, error) {
 		r.version()
 		r.varint() // when the earliest event that was folded away occurred
 		s := standingRow(loadStanding(r, baseOwner, nil))
+		loadLots(r, baseOwner, nil)
 		return RowDescription{Base: &s}, r.end()
 	case strings.HasPrefix(string(key), factRows), strings.HasPrefix(string(key), keptRows):
 		at, err := factKeyOf(key)
@@ -177,6 +205,7 @@ func describeHead(r *reader) *HeadRow {
 	if p := loadPerson(r); p != nil {
 		h.JoinedAt, h.Birthday = momentOf(p.joinedAt), p.birthday.text()
 	}
+	h.Lots = lotsRow(loadLots(r, "h", nil))
 	return h
 }
 
@@ -217,6 +246,8 @@ func factRow(f *fact) *FactRow {
 	case f.command != nil:
 		c := f.command
 		d.Command = &CommandRow{c.kind.String(), c.operator, c.reason, c.points, c.grant, c.tier, momentOf(c.until)}
+	case f.redemption != nil:
+		d.Redemption = &RedemptionRow{f.redemption.word(), f.redemption.points, f.redemption.id}
 	case f.profile != nil:
 		d.Profile = profileRow(f.profile)
 		d.Attributes = attributeMap(f.profile.attributes)
@@ -237,6 +268,8 @@ func factKindText(kind factKind) string {
 		return "profile"
 	case commandFact:
 		return "command"
+	case redemptionFact:
+		return "redemption"
 	case joinedFact:
 		return "joined"
 	case birthdayFact:

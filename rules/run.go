@@ -77,27 +77,40 @@ func (r *run) through(facts []*fact, asOf int64) error {
 	return r.advance(asOf)
 }
 
-// advance lets happen what falls due up to the instant `to`, which is included: releases, then ends of tiers, then that the
-// member joins, then the birthday, and last what is told ahead. All of one kind at one instant are one pass.
+// advance lets happen what falls due up to the instant `to`, which is included: releases, then expiry, then ends of tiers, then
+// that the member joins, then the birthday, and last what is told ahead. All of one kind at one instant are one pass.
 func (r *run) advance(to int64) error {
 	for {
 		at, ok := r.s.next()
+		if rise, kept := r.keptRise(); kept && (!ok || rise < at) {
+			at, ok = rise, true
+		}
 		if !ok || at > to {
 			return nil
 		}
 		r.s.due = max(r.s.due, at)
 		v := r.account.ledger.at(at)
+		var last factKey
+		from := len(r.wants)
 		if r.s.firstRelease() == at {
 			if len(v.tierUps) > 0 {
 				if err := r.see(v, r.s.local(at, v.programme)); err != nil {
 					return err
 				}
 			}
-			last, err := r.release(at)
-			if err != nil {
+			var err error
+			if last, err = r.release(at); err != nil {
 				return err
 			}
 			if err := r.look(v, at, last); err != nil {
+				return err
+			}
+		}
+		if err := r.keepRises(at, last, r.wants[from:]); err != nil {
+			return err
+		}
+		if r.s.lots.due() == at {
+			if err := r.expire(at); err != nil {
 				return err
 			}
 		}
@@ -134,6 +147,7 @@ func (r *run) touch(f *fact) {
 		g := &f.grants[i]
 		r.others = append(r.others, wanted{
 			rule: g.rule, part: g.part, available: g.available, pending: g.pending, tier: g.tier, due: g.due, booked: g.booked, at: g.at, expires: g.expires,
+			expired: g.expired,
 		})
 	}
 	f.want = r.others[from:len(r.others):len(r.others)]

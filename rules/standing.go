@@ -29,6 +29,7 @@ type standing struct {
 	limits   []counter // of the programme's limits
 	rules    []ruleUse // ascending by id; only rules that have something to remember
 	profile  profileStanding
+	lots     *lots // nil: the programme does not follow what is spent
 }
 
 // tierStanding is the tier that a member holds.
@@ -87,6 +88,7 @@ func (s *standing) clone() *standing {
 		u.orders, u.spend = u.orders.clone(), u.spend.clone()
 		c.rules[i] = u
 	}
+	c.lots = s.lots.clone()
 	return &c
 }
 
@@ -113,6 +115,7 @@ func (s *standing) adopt(head *standing) {
 		u.orders.adopt(&old.orders)
 		u.spend.adopt(&old.spend)
 	}
+	s.lots.adopt(head.lots)
 }
 
 // use finds or makes what a rule remembers. The pointer holds until the next call.
@@ -143,7 +146,7 @@ func findUse(uses []ruleUse, id string) (int, bool) {
 func (s *standing) next() (int64, bool) {
 	var at int64
 	set := false
-	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease(), s.profile.coming.joined, s.profile.coming.birthday, s.tier.notice} {
+	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease(), s.lots.due(), s.profile.coming.joined, s.profile.coming.birthday, s.tier.notice} {
 		if due != 0 && (!set || due < at) {
 			at, set = due, true
 		}

@@ -71,6 +71,7 @@ type member struct {
 type sums struct {
 	rule, event              string
 	available, pending, tier int64
+	spendable                bool // it is more than points for the tier
 }
 
 // grantID finds what a rule has granted for an event; of several the one whose id sorts first.
@@ -105,6 +106,11 @@ func (r *runner) step(st step) error {
 	}
 	m.notices = nil
 	m.take(&out)
+	if event.event.Redemption != nil { // the wallet has written that down itself
+		if points, _ := m.account.Points(); r.versions[0].Programme.Redemptions {
+			m.balance = points
+		}
+	}
 	m.decision, m.alerts = out.Decision, nil
 	for i := range out.Alerts {
 		m.alerts = append(m.alerts, out.Alerts[i].ThresholdID)
@@ -155,6 +161,7 @@ func (m *member) take(out *rules.Outcome) {
 		g.available += e.AvailableDelta
 		g.pending += e.PendingDelta
 		g.tier += e.TierDelta
+		g.spendable = g.spendable || e.AvailableDelta != 0 || e.PendingDelta != 0
 	}
 	for i := range out.Notices {
 		m.notices = append(m.notices, noticeText(&out.Notices[i]))
@@ -180,7 +187,7 @@ func (m *member) points(rule string) int64 {
 	for _, g := range m.grants {
 		switch {
 		case g.rule != rule:
-		case g.available+g.pending != 0:
+		case g.spendable:
 			total += g.available + g.pending
 		default:
 			total += g.tier
