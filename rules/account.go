@@ -35,11 +35,13 @@ type Account struct {
 	orders    map[string][]*fact // the facts of an order, ascending; only while whole
 	profiles  []*fact            // the profiles among facts, ascending; only while whole
 	kept      []*fact            // facts beside the window, all of them once whole is true
+	past      []*fact            // awards whose place is folded away, those that were read
 	snapshots []snapshot         // ascending; only while whole
 
 	changed     []*fact   // to be written by the next Save, those whose mark still stands
 	dropped     []factKey // to be deleted by the next Save
 	keptDropped []factKey // those beside the window that are
+	pastDropped []factKey // the awards that are
 	touched     bool      // whether Save has anything to do
 	rebased     bool      // whether Save has to write the base
 }
@@ -73,6 +75,7 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 	a.sealed = loadSeries(r, "as", rows, getSealedAt)
 	a.head = loadStanding(r, "h", rows)
 	a.person = loadPerson(r)
+	a.head.loadMore(r)
 	if err := r.end(); err != nil {
 		return nil, &Broken{member, fmt.Errorf("read head: %w", err)}
 	}
@@ -120,7 +123,7 @@ func (a *Account) Whole() bool { return a.whole }
 // Save was called, and does nothing before.
 func (a *Account) Rest() {
 	if !a.touched && a.any {
-		a.facts, a.whole, a.orders, a.base, a.snapshots, a.profiles, a.kept = nil, false, nil, nil, nil, nil, nil
+		a.facts, a.whole, a.orders, a.base, a.snapshots, a.profiles, a.kept, a.past = nil, false, nil, nil, nil, nil, nil, nil
 	}
 }
 
@@ -152,6 +155,7 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	a.sealed.save(w, "as", rows)
 	a.head.save(w, "h", rows)
 	a.person.save(w)
+	a.head.saveMore(w)
 	slices.SortFunc(a.changed, func(x, y *fact) int { return x.key.compare(y.key) })
 	for _, f := range a.changed {
 		if f.changed {
@@ -165,18 +169,22 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	for _, key := range a.keptDropped {
 		rows.delete(rows.cut(func(w *writer) { w.keyOf(keptRows, key) }))
 	}
+	for _, key := range a.pastDropped {
+		rows.delete(rows.cut(func(w *writer) { w.keyOf(pastRows, key) }))
+	}
 	if a.rebased {
 		base := &writer{} // the pages of its series are made meanwhile
 		base.byte(formatVersion)
 		base.varint(a.first)
 		a.base.save(base, baseOwner, rows)
+		a.base.saveMore(base)
 		rows.emit([]byte(baseRow), base.bytes)
 	}
 	rows.emit([]byte(headRow), w.bytes)
 	rows.emit = nil
 	clear(a.changed)
 	a.changed, a.dropped, a.touched, a.rebased = a.changed[:0], nil, false, false
-	a.keptDropped = nil
+	a.keptDropped, a.pastDropped = nil, nil
 }
 
 func (a *Account) change(f *fact) {
@@ -264,6 +272,7 @@ func (a *Account) loadBase() error {
 	r.version()
 	a.first = r.varint()
 	a.base = loadStanding(r, baseOwner, a.rows)
+	a.base.loadMore(r)
 	if err := r.end(); err != nil {
 		return &Broken{a.member, fmt.Errorf("read base: %w", err)}
 	}
@@ -279,12 +288,16 @@ func (a *Account) factAt(key factKey) (*fact, error) {
 	if found {
 		return a.facts[i], nil
 	}
-	if a.whole {
-		return nil, nil
+	var f *fact
+	var err error
+	if !a.whole {
+		f, err = a.read(key, key.row())
 	}
-	f, err := a.read(key, key.row())
 	if f != nil {
 		a.facts = slices.Insert(a.facts, i, f)
+	}
+	if f == nil && err == nil && key.kind == awardFact {
+		return a.pastAt(key)
 	}
 	return f, err
 }

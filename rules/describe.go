@@ -176,7 +176,7 @@ func describeRule(u *ruleUse, p *programme.Programme) RuleDescription {
 func (a *Account) describeFacts() ([]FactDescription, error) {
 	r := &run{account: a, s: a.base.clone(), silent: true}
 	defer func() {
-		for _, list := range [...][]*fact{a.facts, a.kept} {
+		for _, list := range [...][]*fact{a.facts, a.kept, a.past} {
 			for _, f := range list {
 				f.decided, f.want = false, nil
 			}
@@ -210,6 +210,8 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 		d.Kind = f.checkIn.activity
 	case f.command != nil:
 		d.Kind = "command " + f.command.kind.String()
+	case f.award != nil:
+		d.EventID, d.OrderID = f.award.source, f.award.order
 	case f.order != nil:
 		d.Kind, d.OrderID = "order "+string(f.order.status), f.order.id
 		if f.refunds() {

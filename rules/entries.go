@@ -29,6 +29,7 @@ func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 		d.difference(r, f)
 		f.decided, f.want = false, nil
 	}
+	d.requests(r)
 	if atHead {
 		d.tierSteps(r)
 	} else {
@@ -37,7 +38,7 @@ func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 	for i := range out.Alerts {
 		out.Alerts[i].DecidedAt = d.now
 	}
-	if d.fact != nil {
+	if d.fact != nil && d.event != nil {
 		d.decide(r, out.Entries[first:])
 	}
 }
@@ -83,6 +84,9 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		return
 	}
 	kind := entryKind(g, w)
+	if f.past {
+		kind = schemas.EntryAdjusted
+	}
 	was := grantPoints(g.available, g.pending, g.tier)
 	*g = grant{
 		rule: w.rule, part: w.part, available: w.available, pending: w.pending, tier: w.tier, due: w.due, booked: w.booked, at: w.at, expires: w.expires,
@@ -100,8 +104,11 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		DecidedAt: d.now,
 	})
 	e := &d.out.Entries[len(d.out.Entries)-1]
-	if f.order != nil {
+	switch {
+	case f.order != nil:
 		e.Source.OrderID = f.order.id
+	case f.award != nil:
+		e.Source.EventID, e.Source.OrderID = f.award.source, f.award.order
 	}
 	if g.at == noDue {
 		e.AvailableAt = time.Time{}
@@ -111,8 +118,8 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 	}
 	at := g.booked
 	if d.fact != nil {
-		e.Cause = d.fact.key.event
-		at = max(at, d.fact.key.at)
+		e.Cause = d.fact.cause()
+		at = max(at, d.fact.causedAt())
 	}
 	if w.answered != nil && (kind == schemas.EntryReleased || kind == schemas.EntryRejected) {
 		at = max(at, w.answered.at)
@@ -201,6 +208,8 @@ func (d *deciding) describeCause() string {
 	switch {
 	case f == nil:
 		return "time"
+	case f.award != nil:
+		return f.award.reason
 	case f.profile != nil && f.profile.ends:
 		return "the profile ended"
 	case f.profile != nil:
@@ -232,7 +241,7 @@ func (d *deciding) tierChange(step tierStep) schemas.TierChange {
 		c.ValidUntil = time.UnixMilli(step.until).UTC()
 	}
 	if d.fact != nil && d.fact.key.at == step.at {
-		c.Cause = d.fact.key.event
+		c.Cause = d.fact.cause()
 	}
 	return c
 }
@@ -266,6 +275,6 @@ func (d *deciding) tierCorrection(before tierStanding) {
 		step.reason = fmt.Sprintf("%s: %s are %s", d.causeText(), metricName(p.Tiers.By), metricText(p, step.value))
 	}
 	c := d.tierChange(step)
-	c.Cause = d.fact.key.event
+	c.Cause = d.fact.cause()
 	d.out.TierChanges = append(d.out.TierChanges, c)
 }

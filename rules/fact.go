@@ -15,10 +15,12 @@ const semantics = 1
 type factKind byte
 
 const (
-	profileFact factKind = 5
-	orderFact   factKind = 10
-	checkInFact factKind = 20
-	commandFact factKind = 40
+	profileFact  factKind = 5
+	orderFact    factKind = 10
+	checkInFact  factKind = 20
+	referralFact factKind = 30
+	commandFact  factKind = 40
+	awardFact    factKind = 60 // what another account has asked for, see award.go
 
 	// What time makes of a member has no place among the facts: it comes before them, see person.go.
 	joinedFact   factKind = 100
@@ -49,16 +51,20 @@ type fact struct {
 	topic     string
 	partition int32
 	offset    int64
-	order     *orderEvent   // with orderFact
-	checkIn   *checkInEvent // with checkInFact
-	device    string        // that it was done with; empty: not known
-	profile   *profileEvent // with profileFact
-	command   *commandEvent // with commandFact
-	due       int64         // with joinedFact and birthdayFact: when it happened; below 0: when it would have, see undo
-	kept      bool          // it stands beside the facts of the window, see kept.go
-	grants    []grant       // as written, in the order in which they were first written
-	rulings   []ruling      // what thresholds said to it when it first arrived
-	met       []string      // thresholds that count the events that meet a condition, this one among them
+	order     *orderEvent    // with orderFact
+	checkIn   *checkInEvent  // with checkInFact
+	device    string         // that it was done with; empty: not known
+	profile   *profileEvent  // with profileFact
+	command   *commandEvent  // with commandFact
+	referral  *referralEvent // with referralFact
+	award     *award         // with awardFact
+	due       int64          // with joinedFact and birthdayFact: when it happened; below 0: when it would have, see undo
+	kept      bool           // it stands beside the facts of the window, see kept.go
+	past      bool           // an award whose place is folded away, see past_award.go
+	grants    []grant        // as written, in the order in which they were first written
+	asked     []asked        // of other accounts, as it was asked last
+	rulings   []ruling       // what thresholds said to it when it first arrived
+	met       []string       // thresholds that count the events that meet a condition, this one among them
 
 	memo    *memo    // answers about the fact on its own; nil: none are kept
 	want    []wanted // what the run in progress wants the grants to be
@@ -217,6 +223,11 @@ func (f *fact) encode(w *writer) {
 		f.profile.encode(w)
 	case commandFact:
 		f.command.encode(w)
+	case referralFact:
+		w.string(f.referral.referrer)
+		w.string(f.referral.code)
+	case awardFact:
+		f.award.encode(w)
 	case joinedFact, birthdayFact:
 		w.varint(f.due)
 	}
@@ -283,6 +294,10 @@ func decodeFact(key factKey, row []byte) (*fact, error) {
 		f.profile = decodeProfile(r)
 	case commandFact:
 		f.command = decodeCommand(r)
+	case referralFact:
+		f.referral = &referralEvent{referrer: r.string(), code: r.string()}
+	case awardFact:
+		f.award = decodeAward(r)
 	case joinedFact, birthdayFact:
 		f.due = r.varint()
 	default:
@@ -308,6 +323,8 @@ func defaultTopic(kind factKind) string {
 		return schemas.TopicProfiles
 	case commandFact:
 		return schemas.TopicCommands
+	case referralFact, awardFact:
+		return schemas.TopicReferrals
 	case orderFact:
 	}
 	return schemas.TopicOrders

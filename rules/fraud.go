@@ -156,6 +156,7 @@ const (
 	hasDevice  = 1 << iota
 	hasRulings // a list
 	hasMet     // a list
+	hasAsked   // a list
 )
 
 // encodeGuarded writes what thresholds need of a fact, and what they said to it: one byte for most facts.
@@ -169,6 +170,9 @@ func (f *fact) encodeGuarded(w *writer) {
 	}
 	if len(f.met) > 0 {
 		flags |= hasMet
+	}
+	if len(f.asked) > 0 {
+		flags |= hasAsked
 	}
 	w.byte(flags)
 	if flags&hasDevice != 0 {
@@ -186,6 +190,9 @@ func (f *fact) encodeGuarded(w *writer) {
 	}
 	if flags&hasMet != 0 {
 		w.strings(f.met)
+	}
+	if flags&hasAsked != 0 {
+		f.encodeAsked(w)
 	}
 }
 
@@ -205,7 +212,10 @@ func (f *fact) decodeGuarded(r *reader) {
 	if flags&hasMet != 0 {
 		f.met = r.strings()
 	}
-	if flags >= hasMet<<1 {
+	if flags&hasAsked != 0 {
+		f.decodeAsked(r)
+	}
+	if flags >= hasAsked<<1 {
 		r.fail("kinds of guards")
 	}
 }

@@ -51,8 +51,11 @@ type version struct {
 	checkIns  []int
 	guards    guards
 	tierUps   []int
-	joined    []int
-	birthdays []int
+	referrals []int
+	// firstOrders are the rules that listen to the first order of a member who was invited.
+	firstOrders []int
+	joined      []int
+	birthdays   []int
 	// asksProfile says that a condition reads segments or attributes of the profile.
 	asksProfile bool
 	asks        []asks             // by rule: what its conditions depend on
@@ -102,7 +105,8 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 				made.joined = append(made.joined, i)
 			case programme.OnBirthday:
 				made.birthdays = append(made.birthdays, i)
-			case programme.OnReferral: // refused when the programme is read
+			case programme.OnReferral:
+				made.referrals = append(made.referrals, i)
 			}
 			made.asksProfile = made.asksProfile || asksProfile(rule)
 			made.longest = longer(longer(made.longest, rule.Hold.For), rule.Hold.Within)
@@ -110,6 +114,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 				made.longest = longer(made.longest, rule.Each.Within)
 			}
 		}
+		made.invite()
 		l.versions = append(l.versions, made)
 	}
 	return l, nil
@@ -220,7 +225,8 @@ type Outcome struct {
 	TierChanges []schemas.TierChange
 	Alerts      []schemas.FraudAlert
 	Notices     []schemas.Notice
-	Full        bool // the event was refused since the member has as many facts as are kept
+	Requests    []schemas.Effect // what other accounts are asked for, see Account.Take
+	Full        bool             // the event was refused since the member has as many facts as are kept
 
 	decision schemas.Decision
 	verdicts []schemas.Verdict
@@ -232,6 +238,7 @@ type Outcome struct {
 func (o *Outcome) reset() {
 	*o = Outcome{
 		Entries: o.Entries[:0], TierChanges: o.TierChanges[:0], Alerts: o.Alerts[:0], Notices: o.Notices[:0],
+		Requests: o.Requests[:0],
 		verdicts: o.verdicts[:0], numbers: o.numbers[:0], texts: o.texts,
 	}
 }

@@ -26,6 +26,7 @@ type standing struct {
 	limits   []counter // of the programme's limits
 	rules    []ruleUse // ascending by id; only rules that have something to remember
 	profile  profileStanding
+	invited  *invitation // the one that counts; nil: there was none. It never changes
 }
 
 // tierStanding is the tier that a member holds.

@@ -14,10 +14,10 @@ func notYet() []string {
 		"fraud.by: payment",
 		"fraud.by: referrer",
 		"fraud.by: store",
+		"referral.same_device",
 		"expiry.notice",
 		"tiers.notice",
 		"tiers.becomes",
-		"rule.on: referral",
 		"rule.budget",
 	}
 }
