@@ -40,6 +40,7 @@ func (s rowStore) put(key, value []byte) {
 type grantSum struct {
 	member, rule, event      string
 	topic                    string
+	offset                   int64
 	available, pending, tier int64
 	expires                  time.Time // by the last entry
 	revision                 int
@@ -150,6 +151,30 @@ func (r *replay) handle(e rules.Event) {
 	r.take(e.Member(), &out)
 	r.record(schemas.TopicDecisions, out.Decision)
 	r.outcome = out.Decision.Outcome
+	r.effects(out.Requests)
+}
+
+// effects has accounts take in what others ask of them, the oldest request first, and what that asks in turn. Each is asked
+// twice: the second time nothing may change.
+func (r *replay) effects(waiting []schemas.Effect) {
+	for n := 0; len(waiting) > 0; waiting, n = waiting[1:], n+1 {
+		e := waiting[0]
+		if n > 10_000 {
+			r.fatalf("accounts ask each other again and again, at last: %+v", e)
+		}
+		var out, twice rules.Outcome
+		if err := r.open(e.MemberID).Take(&e, time.Time{}, &out); err != nil {
+			r.fatalf("take in %+v: %v", e, err)
+		}
+		r.take(e.MemberID, &out)
+		if err := r.open(e.MemberID).Take(&e, time.Time{}, &twice); err != nil {
+			r.fatalf("take in once more %+v: %v", e, err)
+		}
+		if out.Full || len(twice.Entries)+len(twice.TierChanges)+len(twice.Requests) > 0 {
+			r.fatalf("taken twice it changes something: %+v", e)
+		}
+		waiting = append(waiting, out.Requests...)
+	}
 }
 
 // advance lets happen what falls due for a member.
@@ -198,7 +223,7 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		e := &out.Entries[i]
 		g := r.grants[e.GrantID]
 		if g == nil {
-			g = &grantSum{member: member, rule: e.RuleID, event: e.Source.EventID, topic: e.Source.Topic}
+			g = &grantSum{member: member, rule: e.RuleID, event: e.Source.EventID, topic: e.Source.Topic, offset: e.Source.Offset}
 			r.grants[e.GrantID] = g
 		}
 		g.available += e.AvailableDelta
@@ -268,6 +293,8 @@ func (w *world) story(events []rules.Event) string {
 			value = events[i].Profile
 		case events[i].Command != nil:
 			value = events[i].Command
+		case events[i].Referral != nil:
+			value = events[i].Referral
 		}
 		line, err := schemas.AppendLine(nil, events[i].Source.Topic, "", value)
 		if err != nil {
