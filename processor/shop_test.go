@@ -83,7 +83,7 @@ func (s *testSchemas) SchemaByID(_ context.Context, id int) (string, error) {
 	if s.down != nil {
 		return "", s.down
 	}
-	for _, k := range schemas.Kinds() {
+	for _, k := range append(schemas.Kinds(), schemas.KindEffect) {
 		if int(k) == id {
 			return k.SchemaText(), nil
 		}
@@ -99,7 +99,7 @@ func (s *testSchemas) set(err error) {
 
 func testEncoder() *schemas.Encoder {
 	ids := make(map[schemas.Kind]int)
-	for _, k := range schemas.Kinds() {
+	for _, k := range append(schemas.Kinds(), schemas.KindEffect) {
 		ids[k] = int(k)
 	}
 	return schemas.NewEncoder(ids)
