@@ -211,6 +211,38 @@ func simDefects() []simDefect {
 				}
 			}),
 		},
+		{
+			// What an aborted transaction had read of the effects is not read again.
+			name: "the offset of a request committed outside the transaction", checkers: []string{"sums", "offsets", "answers"},
+			kafka: over(func(l *simLane, o *order) {
+				o.commit = func(c *Commit) {
+					committed := l.client.b.group.committed
+					for p, at := range c.Offsets {
+						if p.Topic == l.o.Topics.Effects {
+							committed[p] = Committed{Offset: at.Offset, Metadata: committed[p].Metadata}
+						}
+					}
+				}
+			}),
+		},
+		{
+			// The account remembers, from before an abort, that it has asked.
+			name: "a request that was aborted is not made again", checkers: []string{"sums", "requests"},
+			kafka: over(func(l *simLane, o *order) {
+				asked := false
+				o.event = func(e Event) Event {
+					if ended, ok := e.(Ended); ok {
+						asked = ended.Outcome == OutcomeAborted
+					}
+					return e
+				}
+				o.produce = func(records []Output) []Output {
+					return slices.DeleteFunc(slices.Clone(records), func(r Output) bool {
+						return asked && l.o.Topics.isEffect(&Record{Partition: Partition{Topic: r.Topic}, Headers: r.Headers})
+					})
+				}
+			}),
+		},
 		{name: "aborted records are read", checkers: []string{"answers", "offsets", "state", "sums"}, dirty: true},
 		{name: "offsets told while they are pending", checkers: []string{"position", "answers", "offsets"}, unstable: true},
 		{
