@@ -141,7 +141,7 @@ func simDefects() []simDefect {
 		{name: "a stale generation accepted", checkers: []string{"answers", "position", "offsets", "state", "entries"}, anyGeneration: true},
 		{
 			// Given up before what was decided for them is committed, which then happens in the name of the next generation.
-			name: "shards released while a transaction is open", checkers: []string{"answers", "position", "offsets", "entries"},
+			name: "shards released while a transaction is open", checkers: []string{"answers", "position", "offsets", "entries", "liveness"},
 			kafka: over(func(l *simLane, o *order) {
 				o.event = func(e Event) Event {
 					if _, ok := e.(Revoked); ok {
