@@ -62,6 +62,7 @@ func (f *fact) withoutPointers() *struct {
 	checkIn checkInEvent
 	profile profileEvent
 	command commandEvent
+	others  string
 } {
 	out := &struct {
 		fact    fact
@@ -69,6 +70,7 @@ func (f *fact) withoutPointers() *struct {
 		checkIn checkInEvent
 		profile profileEvent
 		command commandEvent
+		others  string
 	}{fact: *f}
 	if f.order != nil {
 		out.order = *f.order
@@ -82,7 +84,19 @@ func (f *fact) withoutPointers() *struct {
 	if f.command != nil {
 		out.command = *f.command
 	}
+	if f.referral != nil {
+		out.others = toText(*f.referral)
+	}
+	if f.award != nil {
+		plain := *f.award
+		if plain.corrects != nil {
+			out.others = toText(*plain.corrects)
+		}
+		plain.corrects = nil
+		out.others += toText(plain)
+	}
 	out.fact.order, out.fact.checkIn, out.fact.profile, out.fact.command = nil, nil, nil, nil
+	out.fact.referral, out.fact.award = nil, nil
 	return out
 }
 

@@ -13,6 +13,7 @@ import (
 // This file is about awards whose place is folded away. They stay revisable: their rows are kept for remember_orders, as the
 // ids of orders are, and are read one by one. What a newer revision changes, or an award that comes only then, is the plain
 // difference: a fact at the head adds it or takes it, bound by no limit and without a hold, and the entry is an ADJUSTED.
+// It changes the tier metric from where the award stands; a tier that was given before stays until its validity ends.
 
 // correction is such a difference, as it was worked out once.
 type correction struct {

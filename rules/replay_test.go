@@ -76,6 +76,8 @@ type replay struct {
 	outcome  schemas.Outcome      // of the last event
 	late     int                  // events decided LATE
 	alerts   []schemas.FraudAlert // of the last event
+	entries  []schemas.PointGrant // all, until somebody empties it
+	past     int                  // requests for places that were folded away
 	measures bool                 // thresholds are asked; else what they said to the first replay is given
 }
 
@@ -162,6 +164,9 @@ func (r *replay) effects(waiting []schemas.Effect) {
 		if n > 10_000 {
 			r.fatalf("accounts ask each other again and again, at last: %+v", e)
 		}
+		if head, err := rules.DescribeRow([]byte("h"), r.stores[e.MemberID]["h"]); err == nil && !e.OccurredAt.After(head.Head.FoldedBefore) {
+			r.past++
+		}
 		var out, twice rules.Outcome
 		if err := r.open(e.MemberID).Take(&e, time.Time{}, &out); err != nil {
 			r.fatalf("take in %+v: %v", e, err)
@@ -219,6 +224,7 @@ func (r *replay) text(which func(*grantSum) bool) string {
 
 func (r *replay) take(member string, out *rules.Outcome) {
 	m := r.members[member]
+	r.entries = append(r.entries, out.Entries...)
 	for i := range out.Entries {
 		e := &out.Entries[i]
 		g := r.grants[e.GrantID]
