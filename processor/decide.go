@@ -100,6 +100,9 @@ func (l *Lane) decideRecord(ctx context.Context, r *Record, now time.Time) error
 
 // decideContent finds out what a record says, and where it belongs.
 func (l *Lane) decideContent(ctx context.Context, h *held, r *Record, now time.Time) error {
+	if l.o.Topics.isEffect(r) {
+		return l.takeEffect(ctx, h, r, now)
+	}
 	o, err := l.o.Topics.originOf(r, now)
 	if err != nil {
 		return l.bury(h, r, &o, BuriedRoute, err, now)
@@ -202,8 +205,10 @@ func (l *Lane) count(t *transaction, r *Record, o *origin, forwarded int) {
 	t.records++
 	t.last = place{r.Partition, r.Offset}
 	t.report.Records++
-	n := t.report.ByTopic[o.source.Topic]
-	t.report.ByTopic[o.source.Topic] = Counts{n.Records + 1, n.Forwarded + forwarded}
+	if o.kind != schemas.KindEffect {
+		n := t.report.ByTopic[o.source.Topic]
+		t.report.ByTopic[o.source.Topic] = Counts{n.Records + 1, n.Forwarded + forwarded}
+	}
 	if t.oldest.IsZero() || r.Timestamp.Before(t.oldest) {
 		t.oldest = r.Timestamp
 	}
@@ -272,10 +277,12 @@ func (l *Lane) stageOutcome(t *transaction, out *rules.Outcome) error {
 		}
 		t.add(Output{Topic: topics.Decisions, Partition: ByKey, Key: []byte(d.MemberID), Value: value})
 	}
-	t.report.Ledger.count(out)
-	if out.Decision == nil {
-		t.report.fired(out)
+	for i := range out.Requests {
+		if err := l.stageEffect(t, &out.Requests[i]); err != nil {
+			return err
+		}
 	}
+	t.report.Ledger.count(out)
 	return nil
 }
 

@@ -24,6 +24,7 @@ func (t *Meter) Committed(r Report) {
 	t.m.TransactionsCommitted.Inc()
 	t.m.TransactionDuration.Observe(r.Took.Seconds())
 	t.m.FullMembers.Add(float64(r.Full))
+	t.m.Effects.Add(float64(r.Effects))
 	t.m.TimersFired.Add(float64(r.Advanced))
 	t.m.CacheHits.Add(float64(r.CacheHits))
 	t.m.CacheMisses.Add(float64(r.CacheMisses))

@@ -22,6 +22,7 @@ type Metrics struct {
 	PointsTakenBack  *prometheus.CounterVec // by rule: sum of what later entries took from grants, as a positive number
 	DeadLetters      *prometheus.CounterVec // by why: a short fixed word, not the error's text
 	FullMembers      prometheus.Counter     // events refused since their member has as many as are kept
+	Effects          prometheus.Counter     // requests of other members' accounts, taken in
 	TimersFired      prometheus.Counter     // accounts advanced because something fell due
 
 	TransactionsCommitted prometheus.Counter
@@ -79,6 +80,7 @@ func NewMetrics() *Metrics {
 	m.PointsTakenBack = m.counters("accrue_taken_back_points_total", "Points of grants that later entries took back.", "rule")
 	m.DeadLetters = m.counters("accrue_dead_letters_total", "Records that could not be processed and went to the dead letters.", "why")
 	m.FullMembers = m.counter("accrue_full_member_events_total", "Events decided INVALID because their member has as many events within the window as are kept.")
+	m.Effects = m.counter("accrue_effects_total", "Requests of other members' accounts that were taken in, such as the points of who invited.")
 	m.TimersFired = m.counter("accrue_timers_fired_total", "Accounts advanced because something fell due.")
 
 	m.TransactionsCommitted = m.counter("accrue_committed_transactions_total", "Kafka transactions known to be committed.")

@@ -33,12 +33,13 @@ type Observer interface {
 type Report struct {
 	Lane        int
 	Transaction uint64
-	Records     int // input records: each decided, forwarded or put among the dead letters
+	Records     int // input records, and what accounts ask of each other: each decided, forwarded, taken in or put among the dead letters
 	Ledger      LedgerReport
 	ByTopic     map[string]Counts // of the input topics
 	DeadLetters map[string]int    // by why, a short word
 	Full        int               // events refused since their member has as many as are kept
 	Advanced    int               // members for whom time decided something
+	Effects     int               // requests of other accounts that were taken in
 	Fired       []Fired           // what time decided, in order
 	Bytes       int64             // produced
 	Rows        int               // changelog records among what was produced
@@ -55,7 +56,7 @@ type Fired struct {
 	Tier   bool // a change of tier
 }
 
-// fired adds what an outcome without a decision holds.
+// fired adds what time decided.
 func (r *Report) fired(out *rules.Outcome) {
 	for i := range out.Entries {
 		r.Fired = append(r.Fired, Fired{Member: out.Entries[i].MemberID, Due: out.Entries[i].OccurredAt})

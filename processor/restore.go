@@ -264,11 +264,29 @@ func (l *Lane) replayRecords(h *held, records []state.Record, next int64, now ti
 		return nil
 	}
 	if !is {
-		h.retryAt = now.Add(retryPauseMax) // it is lost here, which the group will say
-		return nil
+		return l.regain(h, now)
 	}
 	h.did.Records += len(records)
 	h.at, h.stored = next, &p
+	return nil
+}
+
+// regain is for a shard that another lane of the process has taken, so that nothing could be written here. It is lost here, which
+// the group will say; or that lane was late, and had lost the shard before it took it. Once that one has let go of it the
+// store is ours again, and holds what is committed: it is gone on from there.
+func (l *Lane) regain(h *held, now time.Time) error {
+	h.retryAt = now.Add(retryPauseMax)
+	if !l.o.Writers.follow(h.id, l.o.Number) {
+		return nil
+	}
+	stored, have, err := h.store.Position()
+	if err != nil {
+		return fmt.Errorf("restore shard %d: read its position: %w", h.id, err)
+	}
+	if h.stored, h.at = nil, 0; have {
+		h.stored, h.at = &stored, stored.Offset
+	}
+	h.retryAt = now
 	return nil
 }
 

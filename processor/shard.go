@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"accrue/rules"
+	"accrue/schemas"
 	"accrue/state"
 )
 
@@ -93,6 +94,16 @@ func (s *Shard) Advance(member string, to, now time.Time) (*rules.Outcome, error
 		return nil, err
 	}
 	return &s.out, s.done(c, c.account.Advance(to, now, &s.out))
+}
+
+// Take has a member's account take in what another account asks for. There is no decision in the outcome, which is valid until
+// the next call. Errors are as Handle's.
+func (s *Shard) Take(e *schemas.Effect, now time.Time) (*rules.Outcome, error) {
+	c, err := s.open(e.MemberID)
+	if err != nil {
+		return nil, err
+	}
+	return &s.out, s.done(c, c.account.Take(e, now, &s.out))
 }
 
 // Due returns the next instant at which Advance would do something for the member.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"accrue/rules"
 	"accrue/schemas"
@@ -22,6 +23,7 @@ import (
 //	timers     time decides for nobody before it has come, and before what was there by then is read
 //	state      a store is the fold of the committed changelog up to its position (L2, L4)
 //	sums       all that was written comes to what the rules alone make of the same events
+//	requests   of what accounts ask of each other each revision follows the one before, and is asked once
 //	trim       nothing is deleted that somebody still has to read
 //
 // Beside it stand liveness, stopped, refused, store and panic: a lane, a shard or a disk that does not go on.
@@ -33,12 +35,14 @@ type checker struct {
 	entries   map[string]bool
 	sums      map[string][3]int64 // by grant: available, pending, tier
 	tiers     map[string]string   // by member: the last one
+	requests  map[string]int64    // by rule, event and members: the newest revision
 }
 
 func newChecker(w *world) *checker {
 	return &checker{
 		w: w, next: make(map[Partition]int64), positions: make(map[int32]int64), answers: make(map[schemas.Source]int),
 		entries: make(map[string]bool), sums: make(map[string][3]int64), tiers: make(map[string]string),
+		requests: make(map[string]int64),
 	}
 }
 
@@ -88,6 +92,10 @@ func (c *checker) read(p Partition, from, to int64) (sources []schemas.Source) {
 			continue
 		}
 		r := log.record(offset)
+		if c.w.topics.isEffect(&r) {
+			c.w.seen("a request was taken in")
+			continue
+		}
 		o, err := c.w.topics.originOf(&r, c.w.now)
 		if err != nil {
 			c.w.fail("answers", "a record of %s/%d at %d comes from nowhere: %v", p.Topic, p.Partition, offset, err)
@@ -147,6 +155,10 @@ func (c *checker) outputs(t *simTxn) map[schemas.Source]int {
 		for offset := range p.end() {
 			if p.entries[offset].txn == t && !p.entries[offset].marker {
 				r := p.record(offset)
+				if c.w.topics.isEffect(&r) {
+					c.request(t, p, &r)
+					continue
+				}
 				o, err := c.w.topics.originOf(&r, c.w.now)
 				if err != nil {
 					c.w.fail("answers", "transaction %d forwards what comes from nowhere: %v", t.number, err)
@@ -156,6 +168,26 @@ func (c *checker) outputs(t *simTxn) map[schemas.Source]int {
 		}
 	}
 	return answered
+}
+
+// request looks at what an account asks of another.
+func (c *checker) request(t *simTxn, p *simPartition, r *Record) {
+	v, err := c.w.shop.decoder.Decode(context.Background(), schemas.KindEffect, r.Value)
+	e, ok := v.(*schemas.Effect)
+	if err != nil || !ok {
+		c.w.fail("requests", "transaction %d asks for what cannot be read: %v", t.number, err)
+		return
+	}
+	if home := Home(e.MemberID, c.w.plan.shards); home != p.Partition.Partition {
+		c.w.fail("requests", "transaction %d asks %s of shard %d, who is at home in %d", t.number, e.MemberID, p.Partition.Partition, home)
+	}
+	what := fmt.Sprint(e.MemberID, e.FromMember, e.RuleID, e.Source.Topic, e.Source.EventID)
+	if c.requests[what]++; c.requests[what] != e.Revision {
+		c.w.fail("requests", "transaction %d asks %s for revision %d, revision %d is next", t.number, e.MemberID, e.Revision, c.requests[what])
+	}
+	if e.Points == 0 {
+		c.w.seen("a request was taken back")
+	}
 }
 
 func (c *checker) decode(o *Output) any {
@@ -353,6 +385,7 @@ func (c *checker) end() {
 func (c *checker) compare() error {
 	shard := NewMemoryShard(c.w.ledger)
 	sums, tiers := make(map[string][3]int64), make(map[string]string)
+	var waiting []schemas.Effect
 	take := func(out *rules.Outcome, err error) error {
 		if err != nil {
 			return err
@@ -364,11 +397,17 @@ func (c *checker) compare() error {
 		for _, change := range out.TierChanges {
 			tiers[change.MemberID] = change.To
 		}
+		waiting = append(waiting, out.Requests...)
 		return nil
 	}
 	for _, e := range c.w.shop.events {
 		if err := take(shard.Handle(e)); err != nil {
 			return err
+		}
+		for ; len(waiting) > 0; waiting = waiting[1:] {
+			if err := take(shard.Take(&waiting[0], time.Time{})); err != nil {
+				return err
+			}
 		}
 	}
 	for _, member := range shard.Members() {

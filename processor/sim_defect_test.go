@@ -141,7 +141,7 @@ func simDefects() []simDefect {
 		{name: "a stale generation accepted", checkers: []string{"answers", "position", "offsets", "state", "entries"}, anyGeneration: true},
 		{
 			// Given up before what was decided for them is committed, which then happens in the name of the next generation.
-			name: "shards released while a transaction is open", checkers: []string{"answers", "position", "offsets", "entries"},
+			name: "shards released while a transaction is open", checkers: []string{"answers", "position", "offsets", "entries", "liveness"},
 			kafka: over(func(l *simLane, o *order) {
 				o.event = func(e Event) Event {
 					if _, ok := e.(Revoked); ok {
@@ -208,6 +208,38 @@ func simDefects() []simDefect {
 						return piece
 					}
 					return e
+				}
+			}),
+		},
+		{
+			// What an aborted transaction had read of the effects is not read again.
+			name: "the offset of a request committed outside the transaction", checkers: []string{"sums", "offsets", "answers"},
+			kafka: over(func(l *simLane, o *order) {
+				o.commit = func(c *Commit) {
+					committed := l.client.b.group.committed
+					for p, at := range c.Offsets {
+						if p.Topic == l.o.Topics.Effects {
+							committed[p] = Committed{Offset: at.Offset, Metadata: committed[p].Metadata}
+						}
+					}
+				}
+			}),
+		},
+		{
+			// The account remembers, from before an abort, that it has asked.
+			name: "a request that was aborted is not made again", checkers: []string{"sums", "requests"},
+			kafka: over(func(l *simLane, o *order) {
+				asked := false
+				o.event = func(e Event) Event {
+					if ended, ok := e.(Ended); ok {
+						asked = ended.Outcome == OutcomeAborted
+					}
+					return e
+				}
+				o.produce = func(records []Output) []Output {
+					return slices.DeleteFunc(slices.Clone(records), func(r Output) bool {
+						return asked && l.o.Topics.isEffect(&Record{Partition: Partition{Topic: r.Topic}, Headers: r.Headers})
+					})
 				}
 			}),
 		},

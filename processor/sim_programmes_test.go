@@ -10,7 +10,8 @@ import (
 	"accrue/rules/programme"
 )
 
-// simProgrammes are what simulations run with: points, limits, holds and tiers that end, so that time has something to do.
+// simProgrammes are what simulations run with: points, limits, holds and tiers that end, so that time has something to do;
+// and invitations, so that accounts ask each other.
 // Nothing of a simulated history is ever LATE, so that its sums do not depend on the order of arrival.
 func simProgrammes() []string {
 	header := "programme: simulated\ncurrency: EUR\ntime_zone: Europe/Berlin\nearn_on: PAID\nreturn_window: 90 days\n"
@@ -18,24 +19,29 @@ func simProgrammes() []string {
 		header + `rules:
   - {id: spend, on: order, earn: {points: 1, per: 1.00}}
   - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}
+  - {id: invite, on: referral, after: first_order, earn: {referrer: 40, referee: 10}}
 `,
 		header + `tiers: {by: points, over: 6 days, then: one_down, levels: [{id: member, at: 0}, {id: gold, at: 60}]}
 rules:
   - {id: spend, on: order, earn: {points: 1, per: 1.00}}
   - {id: held, on: order, when: order.total >= 20.00, earn: {points: 10}, hold: 2 days}
   - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}
+  - {id: invite, on: referral, after: first_order, earn: {referrer: 30}, limit: {times: 2, per: week}, hold: 5h}
 `,
 		header + `limits: [{points: 90, per: month}]
 rules:
   - {id: held, on: order, earn: {points: 1, per: 1.00}, hold: 3h}
   - {id: second, on: order, earn: {points: 7}, each: {orders: 2, within: 10 days}}
   - {id: visit, on: check_in, earn: {points: 3}, limit: {points: 9, per: week}}
+  - {id: hello, on: referral, after: joined, when: member.points < 20, earn: {referrer: 12, referee: 4}, limit: {points: 30, per: month}}
+  - {id: invite, on: referral, after: first_order, when: order.total >= 10.00, earn: {referrer: 9, referee: 3}}
 `,
 		header + `tiers: {by: orders, over: 8 days, then: requalify, grace: 2 days, levels: [{id: member, at: 0}, {id: gold, at: 2}, {id: top, at: 4, falls: never}]}
 rules:
   - {id: spend, on: order, earn: {points: 1, per: 2.00}, hold: 12h}
   - {id: gold, on: order, when: member.tier == "gold", boost: {of: [spend], by: 50%}}
   - {id: streak, on: check_in, earn: {points: 20}, each: {streak: 3}}
+  - {id: invite, on: referral, after: first_order, earn: {referrer: 25, referee: 5}, limit: {times: 1, per: day}}
 `,
 	}
 }
@@ -46,10 +52,10 @@ const simPointsMax = 240
 // simEdits make the second version of each programme: old and new text.
 func simEdits() [][]string {
 	return [][]string{
-		{"{points: 1, per: 1.00}", "{points: 2, per: 1.00}", "{points: 5}", "{points: 3}"},
-		{"at: 60", "at: 45", "{points: 10}, hold: 2 days", "{points: 15}, hold: 1 days"},
+		{"{points: 1, per: 1.00}", "{points: 2, per: 1.00}", "{points: 5}", "{points: 3}", "referrer: 40", "referrer: 35"},
+		{"at: 60", "at: 45", "{points: 10}, hold: 2 days", "{points: 15}, hold: 1 days", "{times: 2, per: week}", "{times: 1, per: week}"},
 		{"{points: 90, per: month}", "{points: 130, per: month}", "{points: 7}, each: {orders: 2,", "{points: 9}, each: {orders: 3,"},
-		{"by: 50%", "by: 100%", "{points: 20}", "{points: 10}"},
+		{"by: 50%", "by: 100%", "{points: 20}", "{points: 10}", "referee: 5", "referee: 8"},
 	}
 }
 

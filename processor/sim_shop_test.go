@@ -79,6 +79,9 @@ func (s *simShop) make() {
 	switch kind {
 	case "visit":
 		s.later(schemas.TopicCheckIns, member, &schemas.CheckIn{EventID: s.id("c"), MemberID: member, OccurredAt: s.before(), Activity: "check-in"})
+	case "invitation": // sometimes of oneself, and of who has ordered already
+		by := fmt.Sprintf("m%d", s.random.IntN(s.w.plan.members))
+		s.later(schemas.TopicReferrals, member, &schemas.Referral{EventID: s.id("i"), ReferrerID: by, RefereeID: member, OccurredAt: s.before()})
 	case "profile":
 		if s.random.IntN(2) == 0 {
 			s.id("t")
@@ -114,6 +117,8 @@ func valueOfEvent(e *rules.Event) any {
 		return e.Order
 	case e.CheckIn != nil:
 		return e.CheckIn
+	case e.Referral != nil:
+		return e.Referral
 	}
 	return e.Profile
 }

@@ -18,8 +18,8 @@ var (
 )
 
 // simulate runs one seed. A panic is a failure like others, so that its seed is told.
-func simulate(seed uint64, p plan, ledgers []simLedger, defect *simDefect, verbose bool) *world {
-	w := newWorld(seed, p, &ledgers[p.programme], defect, verbose)
+func simulate(seed uint64, p plan, ledgers []simLedger, defect *simDefect, verbose bool) (w *world) {
+	w = newWorld(seed, p, &ledgers[p.programme], defect, verbose)
 	defer func() {
 		if why := recover(); why != nil {
 			w.fail("panic", "%v\n%s", why, debug.Stack())

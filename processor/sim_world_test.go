@@ -64,6 +64,7 @@ func newWorld(seed uint64, p plan, ledger *simLedger, defect *simDefect, verbose
 	topics := DefaultTopics(testApp)
 	topics.Inputs = map[string]schemas.Kind{
 		schemas.TopicOrders: schemas.KindOrder, schemas.TopicCheckIns: schemas.KindCheckIn, schemas.TopicProfiles: schemas.KindMember,
+		schemas.TopicReferrals: schemas.KindReferral,
 	}
 	w := &world{
 		seed: seed, plan: p, random: rand.New(rand.NewPCG(seed, 2)), topics: topics, ledger: ledger.both[p.effective], early: ledger.first, defect: defect, verbose: verbose,

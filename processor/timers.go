@@ -183,5 +183,6 @@ func (l *Lane) advanceMember(h *held, member string, at, now time.Time) error {
 		o.DropDue(member, at)
 	}
 	tx.report.Advanced++
+	tx.report.fired(out)
 	return l.stageOutcome(tx, out)
 }

@@ -70,7 +70,7 @@ func TopicSpecs(c Config) []TopicSpec {
 	specs = append(specs,
 		TopicSpec{Name: c.Topics.DeadLetters, Role: RoleOutput, Partitions: c.Topics.Partitions, Configs: c.Topics.logged(MaxRecordBytes)},
 		TopicSpec{Name: InternalTopic(c.App, "state"), Role: RoleInternal, Partitions: c.Topics.Partitions, Configs: compacted(MaxRecordBytes)},
-		TopicSpec{Name: InternalTopic(c.App, "effects"), Role: RoleInternal, Partitions: c.Topics.Partitions, Configs: forEver.logged(MaxRecordBytes)},
+		TopicSpec{Name: InternalTopic(c.App, "effects"), Role: RoleInternal, Kind: schemas.KindEffect, Partitions: c.Topics.Partitions, Configs: forEver.logged(MaxRecordBytes)},
 		TopicSpec{Name: InternalTopic(c.App, "control"), Role: RoleInternal, Partitions: 1, Configs: control},
 	)
 	for _, spec := range specs {

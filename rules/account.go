@@ -35,12 +35,14 @@ type Account struct {
 	orders    map[string][]*fact // the facts of an order, ascending; only while whole
 	profiles  []*fact            // the profiles among facts, ascending; only while whole
 	kept      []*fact            // facts beside the window, all of them once whole is true
+	past      []*fact            // awards whose place is folded away, those that were read
 	snapshots []snapshot         // ascending; only while whole
 	keeps     *keeps             // of the facts; only while whole. nil: there are none
 
 	changed     []*fact   // to be written by the next Save, those whose mark still stands
 	dropped     []factKey // to be deleted by the next Save
 	keptDropped []factKey // those beside the window that are
+	pastDropped []factKey // the awards that are
 	touched     bool      // whether Save has anything to do
 	rebased     bool      // whether Save has to write the base
 }
@@ -74,7 +76,7 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 	a.sealed = loadSeries(r, "as", rows, getSealedAt)
 	a.head = loadStanding(r, "h", rows)
 	a.person = loadPerson(r)
-	a.head.lots = loadLots(r, "h", rows)
+	a.head.loadMore(r, "h", rows)
 	if err := r.end(); err != nil {
 		return nil, &Broken{member, fmt.Errorf("read head: %w", err)}
 	}
@@ -131,7 +133,7 @@ func (a *Account) Whole() bool { return a.whole }
 // Save was called, and does nothing before.
 func (a *Account) Rest() {
 	if !a.touched && a.any {
-		a.facts, a.whole, a.orders, a.base, a.snapshots, a.profiles, a.kept = nil, false, nil, nil, nil, nil, nil
+		a.facts, a.whole, a.orders, a.base, a.snapshots, a.profiles, a.kept, a.past = nil, false, nil, nil, nil, nil, nil, nil
 		a.keeps = nil
 	}
 }
@@ -164,7 +166,7 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	a.sealed.save(w, "as", rows)
 	a.head.save(w, "h", rows)
 	a.person.save(w)
-	a.head.lots.save(w, "h", rows)
+	a.head.saveMore(w, "h", rows)
 	slices.SortFunc(a.changed, func(x, y *fact) int { return x.key.compare(y.key) })
 	for _, f := range a.changed {
 		if f.changed {
@@ -178,19 +180,22 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	for _, key := range a.keptDropped {
 		rows.delete(rows.cut(func(w *writer) { w.keyOf(keptRows, key) }))
 	}
+	for _, key := range a.pastDropped {
+		rows.delete(rows.cut(func(w *writer) { w.keyOf(pastRows, key) }))
+	}
 	if a.rebased {
 		base := &writer{} // the pages of its series are made meanwhile
 		base.byte(formatVersion)
 		base.varint(a.first)
 		a.base.save(base, baseOwner, rows)
-		a.base.lots.save(base, baseOwner, rows)
+		a.base.saveMore(base, baseOwner, rows)
 		rows.emit([]byte(baseRow), base.bytes)
 	}
 	rows.emit([]byte(headRow), w.bytes)
 	rows.emit = nil
 	clear(a.changed)
 	a.changed, a.dropped, a.touched, a.rebased = a.changed[:0], nil, false, false
-	a.keptDropped = nil
+	a.keptDropped, a.pastDropped = nil, nil
 }
 
 func (a *Account) change(f *fact) {
@@ -281,7 +286,7 @@ func (a *Account) loadBase() error {
 	r.version()
 	a.first = r.varint()
 	a.base = loadStanding(r, baseOwner, a.rows)
-	a.base.lots = loadLots(r, baseOwner, a.rows)
+	a.base.loadMore(r, baseOwner, a.rows)
 	if err := r.end(); err != nil {
 		return &Broken{a.member, fmt.Errorf("read base: %w", err)}
 	}
@@ -297,12 +302,16 @@ func (a *Account) factAt(key factKey) (*fact, error) {
 	if found {
 		return a.facts[i], nil
 	}
-	if a.whole {
-		return nil, nil
+	var f *fact
+	var err error
+	if !a.whole {
+		f, err = a.read(key, key.row())
 	}
-	f, err := a.read(key, key.row())
 	if f != nil {
 		a.facts = slices.Insert(a.facts, i, f)
+	}
+	if f == nil && err == nil && key.kind == awardFact {
+		return a.pastAt(key)
 	}
 	return f, err
 }

@@ -199,7 +199,7 @@ func describeRule(u *ruleUse, p *programme.Programme) RuleDescription {
 func (a *Account) describeFacts() ([]FactDescription, error) {
 	r := &run{account: a, s: a.base.clone(), silent: true}
 	defer func() {
-		for _, list := range [...][]*fact{a.facts, a.kept} {
+		for _, list := range [...][]*fact{a.facts, a.kept, a.past} {
 			for _, f := range list {
 				f.decided, f.want = false, nil
 			}
@@ -235,6 +235,8 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 		d.Kind = "command " + f.command.kind.String()
 	case f.redemption != nil:
 		d.Kind = "redemption " + f.redemption.word()
+	case f.award != nil:
+		d.EventID, d.OrderID = f.award.source, f.award.order
 	case f.order != nil:
 		d.Kind, d.OrderID = "order "+string(f.order.status), f.order.id
 		if f.refunds() {

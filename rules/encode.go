@@ -16,6 +16,7 @@ const (
 	factRows = "f"
 	pageRows = "p"
 	keptRows = "k"
+	pastRows = "w"
 
 	baseOwner = "b" // of the pages of the base
 )
@@ -43,7 +44,7 @@ func (w *writer) keyOf(rows string, k factKey) {
 }
 
 func factKeyOf(row []byte) (factKey, error) {
-	if len(row) < 10 || row[0] != factRows[0] && row[0] != keptRows[0] {
+	if len(row) < 10 || row[0] != factRows[0] && row[0] != keptRows[0] && row[0] != pastRows[0] {
 		return factKey{}, fmt.Errorf("decode fact key %x: it is shorter than 10 bytes or of another kind", row)
 	}
 	at := int64(binary.BigEndian.Uint64(row[1:]) ^ 1<<63)
@@ -232,8 +233,11 @@ func (r *rowWriter) cut(write func(w *writer)) []byte {
 
 func (r *rowWriter) fact(f *fact) {
 	rows := factRows
-	if f.kept {
+	switch {
+	case f.kept:
 		rows = keptRows
+	case f.past:
+		rows = pastRows
 	}
 	key := r.cut(func(w *writer) { w.keyOf(rows, f.key) })
 	r.emit(key, r.cut(f.encode))

@@ -44,7 +44,7 @@ func texts() *rapid.Generator[string] {
 
 func drawKey(t *rapid.T) factKey {
 	return factKey{
-		at: drawInt(t, -1<<62, "at") / 2, kind: rapid.SampledFrom([]factKind{profileFact, orderFact, checkInFact, commandFact, redemptionFact, joinedFact, birthdayFact}).Draw(t, "kind"), event: texts().Draw(t, "event"),
+		at: drawInt(t, -1<<62, "at") / 2, kind: rapid.SampledFrom([]factKind{profileFact, orderFact, checkInFact, referralFact, commandFact, redemptionFact, awardFact, joinedFact, birthdayFact}).Draw(t, "kind"), event: texts().Draw(t, "event"),
 	}
 }
 
@@ -70,6 +70,10 @@ func drawFact(t *rapid.T) *fact {
 		}
 	case redemptionFact:
 		f.redemption = &redemptionEvent{rapid.Bool().Draw(t, "returned"), drawInt(t, -5, "points"), texts().Draw(t, "redemption")}
+	case referralFact:
+		f.referral = &referralEvent{texts().Draw(t, "referrer"), texts().Draw(t, "code")}
+	case awardFact:
+		f.award = drawAward(t)
 	case joinedFact, birthdayFact:
 		f.due = drawInt(t, -1e13, "due")
 	case checkInFact:
@@ -91,6 +95,12 @@ func drawFact(t *rapid.T) *fact {
 		if list := rapid.SliceOfN(texts(), 0, 2).Draw(t, "met"); len(list) > 0 {
 			f.met = list
 		}
+		for range rapid.IntRange(0, 2).Draw(t, "asked") {
+			f.asked = append(f.asked, asked{
+				rule: texts().Draw(t, "rule"), to: texts().Draw(t, "asked of"), points: drawInt(t, 0, "points"), revision: drawInt(t, 1, "revision"),
+				heldBy: texts().Draw(t, "held by"),
+			})
+		}
 	}
 	if f.seeded = rapid.Bool().Draw(t, "seeded"); f.seeded {
 		f.seed = rapid.Uint64().Draw(t, "seed")
@@ -104,6 +114,21 @@ func drawFact(t *rapid.T) *fact {
 		})
 	}
 	return f
+}
+
+func drawAward(t *rapid.T) *award {
+	a := &award{
+		rule: texts().Draw(t, "rule"), from: texts().Draw(t, "from"), source: texts().Draw(t, "source"), order: texts().Draw(t, "order"),
+		points: drawInt(t, 0, "points"), revision: drawInt(t, 1, "revision"), heldBy: texts().Draw(t, "held by"), heldWhy: texts().Draw(t, "held why"),
+		cause: texts().Draw(t, "cause"), causedAt: drawInt(t, 0, "caused at"), reason: texts().Draw(t, "reason"),
+	}
+	if rapid.Bool().Draw(t, "corrects") {
+		a.corrects = &correction{
+			of: factKey{drawInt(t, 0, "of"), awardFact, texts().Draw(t, "of event")}, available: drawInt(t, -9, "available"), tier: drawInt(t, -9, "tier"),
+			points: drawInt(t, 0, "points then"), tierOf: drawInt(t, 0, "tier then"), expires: drawInt(t, 0, "expires"),
+		}
+	}
+	return a
 }
 
 func drawProfileEvent(t *rapid.T) *profileEvent {
@@ -238,6 +263,9 @@ func drawStanding(t *rapid.T) *standing {
 		u.total, u.day, u.run = rapid.Int64().Draw(t, "unused"), rapid.Int32().Draw(t, "last day"), 3
 	}
 	s.profile = drawProfileStanding(t)
+	if rapid.Bool().Draw(t, "invited") {
+		s.invited = &invitation{texts().Draw(t, "invitation"), texts().Draw(t, "referrer"), texts().Draw(t, "code")}
+	}
 	return s
 }
 
@@ -268,6 +296,9 @@ func (s *standing) text() string {
 	}
 	write(f.held.items)
 	write([]any{f.profile.place, f.profile.at, f.profile.ended, f.profile.named, f.profile.zone, f.profile.coming})
+	if f.invited != nil {
+		write(*f.invited)
+	}
 	write(f.limits)
 	for i := range f.rules {
 		u := &f.rules[i]
@@ -284,8 +315,10 @@ func TestStandingsSurviveTheirRows(t *testing.T) {
 		save := func(s *standing) *standing {
 			w := &writer{}
 			s.save(w, "h", &rowWriter{emit: rows.put})
+			s.saveMore(w, "h", &rowWriter{emit: rows.put})
 			r := &reader{rest: w.bytes}
 			got := loadStanding(r, "h", rows)
+			got.loadMore(r, "h", rows)
 			if err := r.end(); err != nil {
 				t.Fatal(err)
 			}

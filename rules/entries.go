@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,10 +26,14 @@ type deciding struct {
 func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 	out := d.out
 	first := len(out.Entries)
+	if !atHead { // in which order they came up depends on the snapshot from which all was decided again
+		slices.SortFunc(r.touched, func(x, y *fact) int { return x.key.compare(y.key) })
+	}
 	for _, f := range r.touched {
 		d.difference(r, f)
 		f.decided, f.want = false, nil
 	}
+	d.requests(r)
 	if atHead {
 		d.tierSteps(r)
 	} else {
@@ -41,7 +46,7 @@ func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 	for i := range out.Alerts {
 		out.Alerts[i].DecidedAt = d.now
 	}
-	if d.fact != nil {
+	if d.fact != nil && d.event != nil {
 		d.decide(r, out.Entries[first:])
 	}
 }
@@ -94,6 +99,9 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		return
 	}
 	kind, late := entryKind(g, w), int64(0)
+	if f.past && kind != schemas.EntryExpired {
+		kind = schemas.EntryAdjusted
+	}
 	if kind == schemas.EntryExpired {
 		late = w.expires
 	}
@@ -114,8 +122,11 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		DecidedAt: d.now,
 	})
 	e := &d.out.Entries[len(d.out.Entries)-1]
-	if f.order != nil {
+	switch {
+	case f.order != nil:
 		e.Source.OrderID = f.order.id
+	case f.award != nil:
+		e.Source.EventID, e.Source.OrderID = f.award.source, f.award.order
 	}
 	if g.at == noDue {
 		e.AvailableAt = time.Time{}
@@ -125,8 +136,8 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 	}
 	at := max(g.booked, late)
 	if d.fact != nil {
-		e.Cause = d.fact.key.event
-		at = max(at, d.fact.key.at)
+		e.Cause = d.fact.cause()
+		at = max(at, d.fact.causedAt())
 	}
 	if w.answered != nil && (kind == schemas.EntryReleased || kind == schemas.EntryRejected) {
 		at = max(at, w.answered.at)
@@ -226,6 +237,8 @@ func (d *deciding) describeCause() string {
 	switch {
 	case f == nil:
 		return "time"
+	case f.award != nil:
+		return f.award.reason
 	case f.profile != nil && f.profile.ends:
 		return "the profile ended"
 	case f.profile != nil:
@@ -257,7 +270,7 @@ func (d *deciding) tierChange(step tierStep) schemas.TierChange {
 		c.ValidUntil = time.UnixMilli(step.until).UTC()
 	}
 	if d.fact != nil && d.fact.key.at == step.at {
-		c.Cause = d.fact.key.event
+		c.Cause = d.fact.cause()
 	}
 	return c
 }
@@ -295,6 +308,6 @@ func (d *deciding) tierCorrection(before tierStanding) {
 		step.reason = becomesText(p, from, to)
 	}
 	c := d.tierChange(step)
-	c.Cause = d.fact.key.event
+	c.Cause = d.fact.cause()
 	d.out.TierChanges = append(d.out.TierChanges, c)
 }

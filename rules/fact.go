@@ -15,12 +15,13 @@ const semantics = 1
 type factKind byte
 
 const (
-	profileFact factKind = 5
-	orderFact   factKind = 10
-	checkInFact factKind = 20
-	commandFact factKind = 40
-
+	profileFact    factKind = 5
+	orderFact      factKind = 10
+	checkInFact    factKind = 20
+	referralFact   factKind = 30
+	commandFact    factKind = 40
 	redemptionFact factKind = 50
+	awardFact      factKind = 60 // what another account has asked for, see award.go
 
 	// What time makes of a member has no place among the facts: it comes before them, see person.go.
 	joinedFact   factKind = 100
@@ -46,21 +47,24 @@ func (k factKey) compare(o factKey) int {
 
 // fact is an accepted event together with the grants that were written for it. The event never changes; the grants do.
 type fact struct {
-	key       factKey
-	semantics uint64
-	topic     string
-	partition int32
-	offset    int64
-	order     *orderEvent   // with orderFact
-	checkIn   *checkInEvent // with checkInFact
-	device    string        // that it was done with; empty: not known
-	profile   *profileEvent // with profileFact
-	command   *commandEvent // with commandFact
-
+	key        factKey
+	semantics  uint64
+	topic      string
+	partition  int32
+	offset     int64
+	order      *orderEvent      // with orderFact
+	checkIn    *checkInEvent    // with checkInFact
+	device     string           // that it was done with; empty: not known
+	profile    *profileEvent    // with profileFact
+	command    *commandEvent    // with commandFact
+	referral   *referralEvent   // with referralFact
 	redemption *redemptionEvent // with redemptionFact
+	award      *award           // with awardFact
 	due        int64            // with joinedFact and birthdayFact: when it happened; below 0: when it would have, see undo
 	kept       bool             // it stands beside the facts of the window, see kept.go
+	past       bool             // an award whose place is folded away, see past_award.go
 	grants     []grant          // as written, in the order in which they were first written
+	asked      []asked          // of other accounts, as it was asked last
 	rulings    []ruling         // what thresholds said to it when it first arrived
 	keeps      []keep           // of a refund: what it was not allowed to take
 	met        []string         // thresholds that count the events that meet a condition, this one among them
@@ -226,6 +230,11 @@ func (f *fact) encode(w *writer) {
 		f.command.encode(w)
 	case redemptionFact:
 		f.redemption.encode(w)
+	case referralFact:
+		w.string(f.referral.referrer)
+		w.string(f.referral.code)
+	case awardFact:
+		f.award.encode(w)
 	case joinedFact, birthdayFact:
 		w.varint(f.due)
 	}
@@ -304,6 +313,10 @@ func decodeFact(key factKey, row []byte) (*fact, error) {
 		f.command = decodeCommand(r)
 	case redemptionFact:
 		f.redemption = decodeRedemption(r)
+	case referralFact:
+		f.referral = &referralEvent{referrer: r.string(), code: r.string()}
+	case awardFact:
+		f.award = decodeAward(r)
 	case joinedFact, birthdayFact:
 		f.due = r.varint()
 	default:
@@ -331,6 +344,8 @@ func defaultTopic(kind factKind) string {
 		return schemas.TopicRedemptions
 	case commandFact:
 		return schemas.TopicCommands
+	case referralFact, awardFact:
+		return schemas.TopicReferrals
 	case orderFact:
 	}
 	return schemas.TopicOrders

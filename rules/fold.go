@@ -70,8 +70,7 @@ func (a *Account) fold() error {
 	for _, f := range r.touched {
 		f.decided, f.want = false, nil
 	}
-	a.forget(n, v.programme)
-	return nil
+	return a.forget(n, v.programme)
 }
 
 // withTheirOrders is how many of the first n facts can be folded so that no refund or cancellation goes without an order that
@@ -88,7 +87,7 @@ func (a *Account) withTheirOrders(n int) int {
 }
 
 // forget takes the first n facts out of the window; of orders the ids stay known for remember_orders longer.
-func (a *Account) forget(n int, p *programme.Programme) {
+func (a *Account) forget(n int, p *programme.Programme) error {
 	last := a.facts[n-1].key.at
 	a.folded = last
 	held := a.base.facts()
@@ -96,6 +95,10 @@ func (a *Account) forget(n int, p *programme.Programme) {
 		f.changed = false
 		a.dropped = append(a.dropped, f.key)
 		a.forgetID(eventHash(f.key.kind, f.key.event), f.key.at)
+		if f.award != nil {
+			a.retire(f)
+			continue
+		}
 		if a.first == 0 || f.occurredAt() < a.first {
 			a.first = f.occurredAt()
 		}
@@ -113,13 +116,16 @@ func (a *Account) forget(n int, p *programme.Programme) {
 		}
 	}
 	for _, f := range a.facts[:n] {
-		if held[f.key] {
+		if held[f.key] && !f.past {
 			a.keep(f.remnant())
 			a.change(f)
 		}
 	}
 	until := p.RememberOrders.SubFrom(time.UnixMilli(last), p.Zone).UnixMilli()
 	a.sealed.takeFront(a.sealed.notAfter(until))
+	if err := a.forgetAwards(until, held); err != nil {
+		return err
+	}
 	a.sealedIndex = nil
 	a.facts = append([]*fact(nil), a.facts[n:]...)
 	a.profiles = profilesOf(a.facts)
@@ -136,6 +142,7 @@ func (a *Account) forget(n int, p *programme.Programme) {
 	}
 	a.snapshots = kept
 	a.rebased, a.touched = true, true
+	return nil
 }
 
 // forgetID takes one id out. Ids lie in the order of their facts' instants.

@@ -157,6 +157,7 @@ const (
 	hasRulings // a list
 	hasMet     // a list
 	hasKeeps   // a list
+	hasAsked   // a list
 )
 
 // encodeGuarded writes what thresholds need of a fact, and what they said to it: one byte for most facts.
@@ -173,6 +174,9 @@ func (f *fact) encodeGuarded(w *writer) {
 	}
 	if len(f.keeps) > 0 {
 		flags |= hasKeeps
+	}
+	if len(f.asked) > 0 {
+		flags |= hasAsked
 	}
 	w.byte(flags)
 	if flags&hasDevice != 0 {
@@ -193,6 +197,9 @@ func (f *fact) encodeGuarded(w *writer) {
 	}
 	if flags&hasKeeps != 0 {
 		encodeKeeps(w, f.keeps)
+	}
+	if flags&hasAsked != 0 {
+		f.encodeAsked(w)
 	}
 }
 
@@ -215,7 +222,10 @@ func (f *fact) decodeGuarded(r *reader) {
 	if flags&hasKeeps != 0 {
 		f.keeps = decodeKeeps(r)
 	}
-	if flags >= hasKeeps<<1 {
+	if flags&hasAsked != 0 {
+		f.decodeAsked(r)
+	}
+	if flags >= hasAsked<<1 {
 		r.fail("kinds of guards")
 	}
 }

@@ -65,6 +65,7 @@ func (f *fact) withoutPointers() *struct {
 	command commandEvent
 
 	redemption redemptionEvent
+	others     string
 } {
 	out := &struct {
 		fact    fact
@@ -74,6 +75,7 @@ func (f *fact) withoutPointers() *struct {
 		command commandEvent
 
 		redemption redemptionEvent
+		others     string
 	}{fact: *f}
 	if f.order != nil {
 		out.order = *f.order
@@ -90,7 +92,19 @@ func (f *fact) withoutPointers() *struct {
 	if f.redemption != nil {
 		out.redemption = *f.redemption
 	}
+	if f.referral != nil {
+		out.others = toText(*f.referral)
+	}
+	if f.award != nil {
+		plain := *f.award
+		if plain.corrects != nil {
+			out.others = toText(*plain.corrects)
+		}
+		plain.corrects = nil
+		out.others += toText(plain)
+	}
 	out.fact.order, out.fact.checkIn, out.fact.profile, out.fact.command, out.fact.redemption = nil, nil, nil, nil, nil
+	out.fact.referral, out.fact.award = nil, nil
 	return out
 }
 

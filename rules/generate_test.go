@@ -89,7 +89,7 @@ func (w *world) newLedger(t rapid.TB) *rules.Ledger {
 
 // onOrders says whether a kind of rule listens to orders.
 func onOrders(kind string) bool {
-	return kind != "streak" && kind != "check-in" && kind != "tier-up" && kind != "joined" && kind != "birthday"
+	return kind != "streak" && kind != "check-in" && kind != "tier-up" && kind != "joined" && kind != "birthday" && kind != "invited" && kind != "first order"
 }
 
 func programmeHeader(t *rapid.T, window string, tiers bool) string {
@@ -160,7 +160,7 @@ func programmeBody(t *rapid.T, tiers bool) string {
 	for i := range rapid.IntRange(1, 5).Draw(t, "rules") {
 		id := "r" + strconv.Itoa(i)
 		kind := pick(t, "kind", "points", "per", "rate", "boost", "each orders", "each spend", "streak", "check-in", "per", "check-in", "random", "tier-up",
-			"joined", "birthday")
+			"joined", "birthday", "invited", "first order", "first order")
 		if kind == "boost" && len(earning) == 0 || kind == "tier-up" && !tiers {
 			kind = "points"
 		}
@@ -227,6 +227,10 @@ func drawRule(t *rapid.T, kind string, earning []string) []string {
 		keys = []string{"on: tier_up", flat}
 	case "joined", "birthday":
 		keys = []string{"on: " + kind, flat}
+	case "invited", "first order":
+		after := map[string]string{"invited": "joined", "first order": "first_order"}[kind]
+		sides := pick(t, "sides", "referrer: %d", "referee: %d", "referrer: %d, referee: 5", "referrer: %d, referee: 9")
+		keys = []string{"on: referral", "after: " + after, "earn: {" + fmt.Sprintf(sides, points) + "}"}
 	}
 	return append(keys, ruleOptions(t, kind)...)
 }
@@ -237,6 +241,10 @@ func ruleOptions(t *rapid.T, kind string) []string {
 	conditions := orderConditions()
 	if kind == "joined" || kind == "birthday" {
 		conditions = []string{`"vip" in member.segments`, "member.orders > 0", "member.points < 50", "now.getHours() < 12"}
+	} else if kind == "invited" {
+		conditions = []string{`referral.code == "c1"`, "member.points < 30", "member.orders == 0", `"vip" in member.segments`, "now.getHours() < 12"}
+	} else if kind == "first order" {
+		conditions = append(conditions, `referral.code == "c1"`, `referral.code == "c1" || order.total >= 20.00`)
 	} else if kind == "streak" || kind == "check-in" {
 		conditions = []string{`"vip" in member.segments`, `member.attributes["colour"] == "red"`, `check_in.activity == "check-in"`, "member.points < 50", "member.streak >= 1", "member.orders > 0"}
 	} else if kind == "tier-up" {
@@ -250,7 +258,7 @@ func ruleOptions(t *rapid.T, kind string) []string {
 	switch {
 	case kind == "boost" && oneIn(t, 2, "boost group"):
 		keys = append(keys, "group: boosts")
-	case (kind == "points" || kind == "per" || kind == "rate" || kind == "random") && oneIn(t, 4, "group"):
+	case (kind == "points" || kind == "per" || kind == "rate" || kind == "random" || kind == "first order") && oneIn(t, 4, "group"):
 		keys = append(keys, "group: earning")
 	}
 	if oneIn(t, 3, "limit") {
@@ -335,9 +343,15 @@ func (w *world) drawEvents(t *rapid.T, c clock, least, most int) {
 }
 
 func (w *world) drawEvent(t *rapid.T, member string, at time.Time, n int) rules.Event {
-	kind := pick(t, "event", "order", "order", "order", "order", "check-in", "check-in", "refund", "refund", "part", "cancel", "placed", "profile", "command", "redemption", "redemption")
+	kind := pick(t, "event", "order", "order", "order", "order", "check-in", "check-in", "refund", "refund", "part", "cancel", "placed", "profile", "command",
+		"referral", "referral", "redemption", "redemption")
 	if kind == "redemption" {
 		return w.drawRedemption(t, member, at)
+	}
+	if kind == "referral" {
+		return rules.Event{Source: schemas.Source{Topic: schemas.TopicReferrals}, Referral: &schemas.Referral{
+			RefereeID: member, ReferrerID: pick(t, "referrer", "m1", "m2", "m3"), OccurredAt: at, Code: pick(t, "code", "c1", "c2"),
+		}}
 	}
 	if kind == "command" {
 		return w.drawCommand(t, member, at)
@@ -470,6 +484,8 @@ func eventHead(e *rules.Event) (id *string, at *time.Time) {
 		return &e.Command.EventID, &e.Command.OccurredAt
 	case e.Redemption != nil:
 		return &e.Redemption.EventID, &e.Redemption.OccurredAt
+	case e.Referral != nil:
+		return &e.Referral.EventID, &e.Referral.OccurredAt
 	default:
 		return &e.Profile.EventID, &e.Profile.OccurredAt
 	}
@@ -501,6 +517,8 @@ func kindOf(e *rules.Event) int {
 		return 20
 	case e.Redemption != nil:
 		return 50
+	case e.Referral != nil:
+		return 30
 	default:
 		return 40
 	}

@@ -72,6 +72,10 @@ func newFact(e *Event) *fact {
 		f.key, f.command = factKey{e.Command.OccurredAt.UnixMilli(), commandFact, e.Command.EventID}, commandOf(e.Command)
 	case e.Redemption != nil:
 		f.key, f.redemption = factKey{e.Redemption.OccurredAt.UnixMilli(), redemptionFact, e.Redemption.EventID}, redemptionOf(e.Redemption)
+	case e.Referral != nil:
+		ref := e.Referral
+		f.key, f.device = factKey{ref.OccurredAt.UnixMilli(), referralFact, ref.EventID}, ref.DeviceID
+		f.referral = &referralEvent{referrer: ref.ReferrerID, code: ref.Code}
 	case e.CheckIn != nil:
 		c := e.CheckIn
 		f.key, f.device = factKey{c.OccurredAt.UnixMilli(), checkInFact, c.EventID}, c.DeviceID
@@ -202,8 +206,8 @@ func (a *Account) accept(d *deciding, f *fact) error {
 
 // settled enters an accepted fact in what is remembered.
 func (a *Account) settled(f *fact) {
-	f.unruled = false // where nothing was asked of the rules, nothing was measured, and never will be
-	if f.profile == nil {
+	f.unruled = false                       // where nothing was asked of the rules, nothing was measured, and never will be
+	if f.profile == nil && f.award == nil { // nothing becomes late by what others do
 		a.newest = max(a.newest, f.key.at)
 	}
 	a.asOf = max(a.asOf, f.key.at)
@@ -222,7 +226,7 @@ func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, cause error) er
 	if d.undo != nil {
 		d.undo()
 	}
-	for _, list := range [...][]*fact{a.facts, a.kept} {
+	for _, list := range [...][]*fact{a.facts, a.kept, a.past} {
 		for _, x := range list {
 			x.decided, x.want = false, nil
 		}
@@ -235,6 +239,10 @@ func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, cause error) er
 		if err := a.rebuild(); err != nil {
 			return err
 		}
+	}
+	if d.event == nil {
+		d.out.Full = true
+		return nil
 	}
 	d.only(schemas.OutcomeInvalid, cause.Error())
 	return nil

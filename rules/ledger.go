@@ -54,8 +54,11 @@ type version struct {
 	checkIns  []int
 	guards    guards
 	tierUps   []int
-	joined    []int
-	birthdays []int
+	referrals []int
+	// firstOrders are the rules that listen to the first order of a member who was invited.
+	firstOrders []int
+	joined      []int
+	birthdays   []int
 	// asksProfile says that a condition reads segments or attributes of the profile.
 	asksProfile bool
 	asks        []asks             // by rule: what its conditions depend on
@@ -111,7 +114,8 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 				made.joined = append(made.joined, i)
 			case programme.OnBirthday:
 				made.birthdays = append(made.birthdays, i)
-			case programme.OnReferral: // refused when the programme is read
+			case programme.OnReferral:
+				made.referrals = append(made.referrals, i)
 			}
 			made.asksProfile = made.asksProfile || asksProfile(rule)
 			made.longest = longer(longer(made.longest, rule.Hold.For), rule.Hold.Within)
@@ -119,6 +123,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 				made.longest = longer(made.longest, rule.Each.Within)
 			}
 		}
+		made.invite()
 		l.versions = append(l.versions, made)
 	}
 	return l, nil
@@ -229,7 +234,8 @@ type Outcome struct {
 	TierChanges []schemas.TierChange
 	Alerts      []schemas.FraudAlert
 	Notices     []schemas.Notice
-	Full        bool // the event was refused since the member has as many facts as are kept
+	Requests    []schemas.Effect // what other accounts are asked for, see Account.Take
+	Full        bool             // the event was refused since the member has as many facts as are kept
 
 	decision schemas.Decision
 	verdicts []schemas.Verdict
@@ -241,6 +247,7 @@ type Outcome struct {
 func (o *Outcome) reset() {
 	*o = Outcome{
 		Entries: o.Entries[:0], TierChanges: o.TierChanges[:0], Alerts: o.Alerts[:0], Notices: o.Notices[:0],
+		Requests: o.Requests[:0],
 		verdicts: o.verdicts[:0], numbers: o.numbers[:0], texts: o.texts,
 	}
 }

@@ -20,13 +20,13 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		c.why.kind = roundedAway
 		return nil
 	}
-	if !r.lucky(c, f) {
+	if f.award == nil && !r.lucky(c, f) { // whether an award is given was drawn where it was asked for
 		c.why.kind = notDrawn
 		return nil
 	}
 	shadow := c.rule.Mode == programme.Shadow
-	var use *ruleUse // what the rule's own limits have counted
-	if len(c.rule.Limits) > 0 {
+	var use *ruleUse                                                                     // what the rule's own limits have counted
+	if len(c.rule.Limits) > 0 && (c.rule.On != programme.OnReferral || f.award != nil) { // those of a referral are the referrer's
 		use = r.s.use(c.rule.ID)
 	}
 	for part := range c.parts {

@@ -25,7 +25,10 @@ func TestLimitsBind(t *testing.T) {
 		p := w.parsed[0].Programme
 		for _, rule := range p.Rules {
 			for _, l := range rule.Limits {
-				r.checkLimit(p, l, "rule "+rule.ID, func(g *grantSum) bool { return g.rule == rule.ID })
+				r.checkLimit(p, l, "rule "+rule.ID, func(g *grantSum) bool {
+					// Limits of a referral are the referrer's.
+					return g.rule == rule.ID && (rule.On != programme.OnReferral || r.sourceOf(g).Member() != g.member)
+				})
 			}
 		}
 		for _, l := range p.Limits {
@@ -41,7 +44,7 @@ func (r *replay) checkLimit(p *programme.Programme, l programme.Limit, whose str
 		if g.points() == 0 || !counts(g) {
 			continue
 		}
-		key := g.member + " " + periodOf(l.Per, r.timeOf(g).In(p.Zone))
+		key := g.member + " " + periodOf(l.Per, eventTime(r.sourceOf(g)).In(p.Zone))
 		if periods[key] == nil {
 			periods[key] = &count{}
 		}
@@ -84,15 +87,15 @@ func (w *world) withFullClawback(t rapid.TB) {
 	w.ready(t)
 }
 
-func (r *replay) timeOf(g *grantSum) time.Time {
-	for i := range r.sent {
-		e := &r.sent[i]
-		if e.Member() == g.member && eventID(e) == g.event && e.Source.Topic == g.topic {
-			return eventTime(e)
-		}
+// sourceOf is the event that earned a grant, perhaps another member's.
+func (r *replay) sourceOf(g *grantSum) *rules.Event {
+	i := slices.IndexFunc(r.sent, func(e rules.Event) bool {
+		return eventID(&e) == g.event && e.Source.Topic == g.topic && e.Source.Offset == g.offset
+	})
+	if i < 0 {
+		r.fatalf("grant %+v is of no event", *g)
 	}
-	r.fatalf("grant %+v is of no event", *g)
-	return time.Time{}
+	return &r.sent[i]
 }
 
 func periodOf(per programme.Period, local time.Time) string {

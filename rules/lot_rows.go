@@ -11,20 +11,13 @@ const lotPage = 16
 // pageOf is the page on which a lot stands by its number.
 func pageOf(number int64) int64 { return (number - 1) / lotPage }
 
-// lotsMark begins the lots of a head or base: rows of programmes that do not follow what is spent end before it.
-const lotsMark = 'g'
-
 func lotsName(owner string) string { return owner + "g" }
 
 // save writes the full pages that changed as rows, deletes those on which nothing is left, and appends the rest to w.
 func (l *lots) save(w *writer, owner string, rows *rowWriter) {
-	if l == nil {
-		return
-	}
 	if l.disk == nil {
 		l.disk = &[]int64{}
 	}
-	w.byte(lotsMark)
 	w.varint(l.made)
 	w.varint(l.lasting)
 	l.debts.save(w, owner+"e", rows)
@@ -117,15 +110,8 @@ func getLots(r *reader) []lot {
 	return list
 }
 
-// loadLots reads what save wrote; nil where nothing was. Without rows it reads what is in this row alone.
+// loadLots reads what save wrote. Without rows it reads what is in this row alone.
 func loadLots(r *reader, owner string, rows Rows) *lots {
-	if len(r.rest) == 0 || r.err != nil {
-		return nil
-	}
-	if r.byte() != lotsMark {
-		r.fail("lots")
-		return nil
-	}
 	l := &lots{made: r.varint(), lasting: r.varint(), disk: &[]int64{}}
 	l.debts = loadSeries(r, owner+"e", rows, getDebtAt)
 	l.taken = loadSeries(r, owner+"t", rows, getTakenAt)

@@ -157,7 +157,12 @@ func (l *lots) add(x lot, at int64) {
 		l.made++
 		x.number = l.made
 	}
-	x.left = x.granted
+	l.put(x, x.granted, at)
+}
+
+// put gives points to a lot that is in no list. First they pay off what is owed.
+func (l *lots) put(x lot, points, at int64) {
+	x.left += points
 	for x.left > 0 && l.debts.len() > 0 {
 		owed := l.debts.items[0]
 		n := min(owed.amount, x.left)
@@ -175,6 +180,53 @@ func (l *lots) add(x lot, at int64) {
 	case x.taken > 0:
 		l.close(x)
 	}
+}
+
+// correct changes what a grant of the past has made available, from `before` to `is`. What was spent of points that are taken
+// away is taken from others, or owed.
+func (l *lots) correct(x lot, before, is, at int64) {
+	l.own()
+	change := is - before
+	if x.expires == 0 {
+		if change > 0 {
+			l.put(x, change, at)
+			return
+		}
+		n := min(l.lasting, -change)
+		l.lasting -= n
+		l.owe(-change-n, at)
+		return
+	}
+	if number := l.numberOf(&x); number != 0 {
+		x, _ = l.remove(number)
+	} else {
+		l.made++
+		x.number, x.granted = l.made, before
+	}
+	x.granted += change
+	n := min(x.left, max(-change, 0))
+	x.left -= n
+	l.put(x, max(change, 0), at)
+	l.owe(max(-change, 0)-n, at)
+}
+
+// owe takes points that nobody will give back.
+func (l *lots) owe(points, at int64) {
+	if points > 0 {
+		l.spend(0, points, at)
+	}
+}
+
+// numberOf is the number of the lot of a grant; 0: nothing is left of it, and nothing may come back.
+func (l *lots) numberOf(x *lot) int64 {
+	for _, list := range [...][]lot{l.open, l.closed} {
+		for i := range list {
+			if y := &list[i]; y.fact == x.fact && y.rule == x.rule && y.part == x.part {
+				return y.number
+			}
+		}
+	}
+	return 0
 }
 
 // payOff lowers the oldest debt.

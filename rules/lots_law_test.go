@@ -193,7 +193,7 @@ func (w *wallet) grown(t *rapid.T, r *replay, upTo time.Time) {
 		w.expireBefore(g.OccurredAt, g.Entry == schemas.EntryReleased)
 		granted := g.OccurredAt
 		if g.Entry == schemas.EntryReleased {
-			granted = r.timeOf(r.grants[g.GrantID])
+			granted = eventTime(r.sourceOf(r.grants[g.GrantID]))
 		}
 		for range g.AvailableDelta {
 			w.came++

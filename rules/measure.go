@@ -66,6 +66,8 @@ func (f *fact) trigger() programme.Trigger {
 		return programme.OnCheckIn
 	case f.order != nil:
 		return programme.OnOrder
+	case f.referral != nil:
+		return programme.OnReferral
 	}
 	return 0
 }

@@ -123,7 +123,7 @@ func asksOf(rule *programme.Rule) asks {
 	a := asks{factOnly: rule.When != nil && rule.On != programme.OnTierUp, lineOnly: rule.Lines != nil}
 	if rule.When != nil {
 		for _, name := range rule.When.References() {
-			if strings.HasPrefix(name, "member.") || name == "order.number" {
+			if strings.HasPrefix(name, "member.") || strings.HasPrefix(name, "referral.") || name == "order.number" {
 				a.factOnly = false
 			}
 		}

@@ -20,6 +20,7 @@ type candidate struct {
 	cut     binding
 	atOnce  bool    // its hold was over before it began
 	review  *ruling // which holds what is granted; nil: none does
+	invited string  // of an award: the member who was invited
 }
 
 // pass decides one fact: what the rules say to it, what that makes of the standing, and the grants that it wants.
@@ -51,6 +52,10 @@ func (r *run) passKind(f *fact) error {
 		return r.passCommand(f)
 	case f.redemption != nil:
 		return r.passRedemption(f)
+	case f.referral != nil:
+		return r.passReferral(f)
+	case f.award != nil:
+		return r.passAward(f)
 	case r.account.earns(f):
 		return r.passOrder(f)
 	default: // an event of another status; refunds and cancellations act through their order
@@ -99,9 +104,10 @@ func (r *run) passOrder(f *fact) error {
 		Total: rest.total, Number: s.orders + 1, Channel: f.order.channel, Store: f.order.store, Coupons: f.order.coupons,
 		Currency: f.order.currency, Lines: rest.lines, Attributes: attributeMap(f.order.attributes),
 	}
-	if err := r.ask(v, v.orders, f, now, rest); err != nil {
+	if err := r.ask(v, r.firstOrder(v), f, now, rest); err != nil {
 		return err
 	}
+	r.request(f)
 	s.orders++
 	spend, err := addInt(int64(s.spend), int64(rest.total))
 	if err != nil {
@@ -201,6 +207,10 @@ func (r *run) askRules(v *version, listening []int, f *fact, now time.Time, rest
 // meet decides whether the rule is in force and its condition holds.
 func (r *run) meet(c *candidate, f *fact, v *version, now time.Time, rest remains) {
 	rule := c.rule
+	if f.referral != nil && rule.After == programme.AfterFirstOrder {
+		c.why.kind = r.waitsForOrder()
+		return
+	}
 	if !rule.From.IsZero() && now.Before(rule.From) || !rule.To.IsZero() && !now.Before(rule.To) {
 		c.why.kind = notInForce
 		return
@@ -228,6 +238,8 @@ func (r *run) amount(c *candidate, f *fact, p *programme.Programme, now time.Tim
 	switch {
 	case c.rule.Each != nil:
 		return r.each(c, f, p, now)
+	case c.rule.On == programme.OnReferral:
+		c.amount = exactInt(earn.Referee)
 	case earn.Rate.Den != 0:
 		c.amount = exactInt(int64(c.counted)).times(earn.Rate.Num, earn.Rate.Den).times(1, majorUnit(p))
 	case earn.Per != 0:

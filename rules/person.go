@@ -71,6 +71,9 @@ func (p *person) looksBack() bool { return p != nil && (p.joinedAt != 0 || p.bir
 // learn takes over what a new fact says of the person: a newer profile, or that the member was here earlier than was known.
 // It says whether what falls due may change by it; the facts of the window are in memory then.
 func (a *Account) learn(f *fact) (bool, error) {
+	if f.award != nil {
+		return false, nil // it was done by somebody else
+	}
 	was, occurred := a.person, f.occurredAt()
 	next := person{earliest: math.MaxInt64, from: math.MinInt64}
 	if was != nil {
@@ -112,8 +115,8 @@ func (a *Account) earliest() (int64, error) {
 	if a.first != 0 {
 		first = a.first
 	}
-	if len(a.facts) > 0 {
-		first = min(first, a.facts[0].key.at)
+	if i := slices.IndexFunc(a.facts, func(f *fact) bool { return f.award == nil }); i >= 0 {
+		first = min(first, a.facts[i].key.at)
 	}
 	for _, f := range a.profiles {
 		first = min(first, f.profile.at)

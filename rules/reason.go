@@ -21,23 +21,25 @@ type because struct {
 type reasonKind uint8
 
 const (
-	asEarned      reasonKind = iota // nothing stands in the way
-	notInForce                      // `from` or `to`
-	notMet                          // `when`
-	failedWhen                      // `when` could not be worked out
-	failedLines                     // `lines` could not be worked out
-	noLineCounts                    // `lines` lets none through
-	tooShort                        // what counts is short of one step
-	roundedAway                     // less than a point
-	lostInGroup                     // another rule of the group gives at least as much
-	nothingBoosts                   // the boosted rules give nothing
-	notLargest                      // stacking is best; number: index of the rule that is
-	ordersShort                     // each orders; number: those counted
-	dayCounted                      // each streak: the day has counted already
-	daysShort                       // each streak; number: those counted
-	spendShort                      // each spend; number: what is unused
-	deniedEvent                     // a threshold denies the event, or the member is blocked
-	notDrawn                        // `chance`
+	asEarned          reasonKind = iota // nothing stands in the way
+	notInForce                          // `from` or `to`
+	notMet                              // `when`
+	failedWhen                          // `when` could not be worked out
+	failedLines                         // `lines` could not be worked out
+	noLineCounts                        // `lines` lets none through
+	tooShort                            // what counts is short of one step
+	roundedAway                         // less than a point
+	lostInGroup                         // another rule of the group gives at least as much
+	nothingBoosts                       // the boosted rules give nothing
+	notLargest                          // stacking is best; number: index of the rule that is
+	ordersShort                         // each orders; number: those counted
+	dayCounted                          // each streak: the day has counted already
+	daysShort                           // each streak; number: those counted
+	spendShort                          // each spend; number: what is unused
+	deniedEvent                         // a threshold denies the event, or the member is blocked
+	notDrawn                            // `chance`
+	firstOrderAwaited                   // a referral that earns at the first order
+	noNewCustomer                       // a referral of somebody who has ordered before
 )
 
 // binding is the limit that cut a grant, with its numbers.
@@ -113,6 +115,8 @@ func earnText(rule *programme.Rule, p *programme.Programme) string {
 		return strconv.FormatInt(rule.Each.Orders, 10) + " orders"
 	case rule.Each != nil:
 		return strconv.FormatInt(rule.Each.Streak, 10) + " days in a row"
+	case rule.On == programme.OnReferral:
+		return referralText(rule)
 	case rule.Earn.Random.To != 0:
 		return "a random number from " + strconv.FormatInt(rule.Earn.Random.From, 10) + " to " + strconv.FormatInt(rule.Earn.Random.To, 10)
 	case rule.Earn.Rate.Den != 0:
@@ -186,6 +190,10 @@ func (t *pieces) why(c *candidate, w *ruleWords, p *programme.Programme) {
 	case asEarned:
 		t.earned(c, w, p)
 		t.add(w.chance)
+	case firstOrderAwaited:
+		t.add("it gives at the member's first order")
+	case noNewCustomer:
+		t.add("the member has ordered before, and so is no new customer")
 	case notDrawn:
 		t.add(w.missed)
 	case notInForce:
@@ -253,6 +261,9 @@ func (t *pieces) each(c *candidate, w *ruleWords, p *programme.Programme) {
 func (t *pieces) earned(c *candidate, w *ruleWords, p *programme.Programme) {
 	rule := c.rule
 	switch {
+	case c.invited != "":
+		t.add("for inviting ")
+		t.add(c.invited)
 	case rule.Boost != nil:
 		t.add(w.earned)
 		t.bytes = c.amount.append(t.bytes)

@@ -42,6 +42,7 @@ func (s rowStore) put(key, value []byte) {
 type grantSum struct {
 	member, rule, event      string
 	topic                    string
+	offset                   int64
 	available, pending, tier int64
 	expires                  time.Time // by the last entry
 	revision                 int
@@ -76,10 +77,12 @@ type replay struct {
 	log      bytes.Buffer         // what was written, as JSON lines
 	outcome  schemas.Outcome      // of the last event
 	entries  []schemas.PointGrant // since somebody took them
+	written  []schemas.PointGrant // all entries, until somebody empties it
 	expired  map[string]int64     // points that EXPIRED entries took, by grant
 	found    int64                // what could be spent before the last event, an order's; math.MinInt64: it is not known
 	late     int                  // events decided LATE
 	alerts   []schemas.FraudAlert // of the last event
+	past     int                  // requests for places that were folded away
 	falls    []schemas.TierChange // those down
 	notices  map[string]schemas.Notice
 	measures bool // thresholds are asked; else what they said to the first replay is given
@@ -160,6 +163,33 @@ func (r *replay) handle(e rules.Event) {
 	r.record(schemas.TopicDecisions, out.Decision)
 	r.checkClawback(&e)
 	r.outcome = out.Decision.Outcome
+	r.effects(out.Requests)
+}
+
+// effects has accounts take in what others ask of them, the oldest request first, and what that asks in turn. Each is asked
+// twice: the second time nothing may change.
+func (r *replay) effects(waiting []schemas.Effect) {
+	for n := 0; len(waiting) > 0; waiting, n = waiting[1:], n+1 {
+		e := waiting[0]
+		if n > 10_000 {
+			r.fatalf("accounts ask each other again and again, at last: %+v", e)
+		}
+		if head, err := rules.DescribeRow([]byte("h"), r.stores[e.MemberID]["h"]); err == nil && !e.OccurredAt.After(head.Head.FoldedBefore) {
+			r.past++
+		}
+		var out, twice rules.Outcome
+		if err := r.open(e.MemberID).Take(&e, time.Time{}, &out); err != nil {
+			r.fatalf("take in %+v: %v", e, err)
+		}
+		r.take(e.MemberID, &out)
+		if err := r.open(e.MemberID).Take(&e, time.Time{}, &twice); err != nil {
+			r.fatalf("take in once more %+v: %v", e, err)
+		}
+		if out.Full || len(twice.Entries)+len(twice.TierChanges)+len(twice.Requests) > 0 {
+			r.fatalf("taken twice it changes something: %+v", e)
+		}
+		waiting = append(waiting, out.Requests...)
+	}
 }
 
 // before notes what a refund finds.
@@ -263,11 +293,12 @@ func (r *replay) text(which func(*grantSum) bool) string {
 
 func (r *replay) take(member string, out *rules.Outcome) {
 	m := r.members[member]
+	r.written = append(r.written, out.Entries...)
 	for i := range out.Entries {
 		e := &out.Entries[i]
 		g := r.grants[e.GrantID]
 		if g == nil {
-			g = &grantSum{member: member, rule: e.RuleID, event: e.Source.EventID, topic: e.Source.Topic}
+			g = &grantSum{member: member, rule: e.RuleID, event: e.Source.EventID, topic: e.Source.Topic, offset: e.Source.Offset}
 			r.grants[e.GrantID] = g
 		}
 		g.available += e.AvailableDelta
@@ -357,6 +388,8 @@ func (w *world) story(events []rules.Event) string {
 			value = events[i].Command
 		case events[i].Redemption != nil:
 			value = events[i].Redemption
+		case events[i].Referral != nil:
+			value = events[i].Referral
 		}
 		line, err := schemas.AppendLine(nil, events[i].Source.Topic, "", value)
 		if err != nil {

@@ -43,7 +43,8 @@ type StandingRow struct {
 	Held      []HeldGrant `json:"held,omitempty"`
 	Limits    []Count     `json:"limits,omitempty"`
 	Rules     []RuleRow   `json:"rules,omitempty"`
-	TimeZone  string      `json:"time_zone,omitempty"` // of the profile in force
+	TimeZone  string      `json:"time_zone,omitempty"`  // of the profile in force
+	InvitedBy string      `json:"invited_by,omitempty"` // by the referral that counts
 }
 
 // LotsRow is what is left of grants, where the programme follows what is spent.
@@ -85,6 +86,9 @@ type FactRow struct {
 	Profile    *ProfileRow       `json:"profile,omitempty"`
 	Command    *CommandRow       `json:"command,omitempty"`
 	Redemption *RedemptionRow    `json:"redemption,omitempty"`
+	Referral   *ReferralRow      `json:"referral,omitempty"`
+	Award      *AwardRow         `json:"award,omitempty"`
+	Asked      []AskedRow        `json:"asked,omitempty"` // of other accounts
 	Channel    string            `json:"channel,omitempty"`
 	Store      string            `json:"store,omitempty"`
 	Coupons    []string          `json:"coupons,omitempty"`
@@ -170,10 +174,11 @@ func DescribeRow(key, value []byte) (RowDescription, error) {
 	case string(key) == baseRow:
 		r.version()
 		r.varint() // when the earliest event that was folded away occurred
-		s := standingRow(loadStanding(r, baseOwner, nil))
-		loadLots(r, baseOwner, nil)
+		base := loadStanding(r, baseOwner, nil)
+		base.loadMore(r, baseOwner, nil)
+		s := standingRow(base)
 		return RowDescription{Base: &s}, r.end()
-	case strings.HasPrefix(string(key), factRows), strings.HasPrefix(string(key), keptRows):
+	case strings.HasPrefix(string(key), factRows), strings.HasPrefix(string(key), keptRows), strings.HasPrefix(string(key), pastRows):
 		at, err := factKeyOf(key)
 		if err != nil {
 			return RowDescription{}, err
@@ -201,11 +206,13 @@ func describeHead(r *reader) *HeadRow {
 	loadSeries(r, "ai", nil, getIDAt)
 	sealed := loadSeries(r, "as", nil, getSealedAt)
 	h.OrdersFolded = int64(sealed.len()) + sealed.unread
-	h.StandingRow = standingRow(loadStanding(r, "h", nil))
+	head := loadStanding(r, "h", nil)
 	if p := loadPerson(r); p != nil {
 		h.JoinedAt, h.Birthday = momentOf(p.joinedAt), p.birthday.text()
 	}
-	h.Lots = lotsRow(loadLots(r, "h", nil))
+	head.loadMore(r, "h", nil)
+	h.Lots = lotsRow(head.lots)
+	h.StandingRow = standingRow(head)
 	return h
 }
 
@@ -213,6 +220,9 @@ func standingRow(s *standing) StandingRow {
 	d := StandingRow{
 		Points: s.points, Pending: s.pending, Orders: s.orders, Spend: int64(s.spend), CheckIns: s.checkInStreak,
 		Tier: s.tier.id, TierUntil: momentOf(s.tier.validUntil), Limits: describeCounts(s.limits), TimeZone: s.profile.named,
+	}
+	if s.invited != nil {
+		d.InvitedBy = s.invited.referrer
 	}
 	for _, h := range s.held.items {
 		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: momentOf(h.due)})
@@ -248,9 +258,16 @@ func factRow(f *fact) *FactRow {
 		d.Command = &CommandRow{c.kind.String(), c.operator, c.reason, c.points, c.grant, c.tier, momentOf(c.until)}
 	case f.redemption != nil:
 		d.Redemption = &RedemptionRow{f.redemption.word(), f.redemption.points, f.redemption.id}
+	case f.referral != nil:
+		d.Referral = &ReferralRow{f.referral.referrer, f.referral.code}
+	case f.award != nil:
+		d.describeAward(f.award)
 	case f.profile != nil:
 		d.Profile = profileRow(f.profile)
 		d.Attributes = attributeMap(f.profile.attributes)
+	}
+	for _, a := range f.asked {
+		d.Asked = append(d.Asked, AskedRow{a.to, a.rule, a.points, a.revision})
 	}
 	for _, g := range f.grants {
 		d.Grants = append(d.Grants, GrantRow{g.rule, g.part, g.available, g.pending, g.tier, g.revision, momentOf(g.due)})
@@ -266,6 +283,10 @@ func factKindText(kind factKind) string {
 		return "check-in"
 	case profileFact:
 		return "profile"
+	case referralFact:
+		return "referral"
+	case awardFact:
+		return "award"
 	case commandFact:
 		return "command"
 	case redemptionFact:

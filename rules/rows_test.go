@@ -25,7 +25,7 @@ func TestAccountIsAFunctionOfItsRows(t *testing.T) {
 	})
 }
 
-func compareTwins(t *rapid.T, w *world, events []rules.Event) {
+func compareTwins(t *rapid.T, w *world, events []rules.Event) *replay {
 	kept, opened := w.replay(t).stored(), w.replay(t).stored()
 	for i := range events {
 		member := events[i].Member()
@@ -41,6 +41,7 @@ func compareTwins(t *rapid.T, w *world, events []rules.Event) {
 	}
 	want, have := kept.finish(), opened.finish()
 	same("opened anew it ends in", opened, kept, want, have)
+	return kept
 }
 
 // rows are the rows of a member as text.

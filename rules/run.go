@@ -29,6 +29,10 @@ type run struct {
 	review  *ruling // which holds the grants of the pass until an operator decides; nil: none does
 	level   int     // that the member held before the event of the pass, as an index
 	part    int32   // of the first grant that a rule makes now
+
+	referral programme.ReferralView // what conditions see of an invitation
+	requests []requested            // what the facts that are decided ask of other accounts
+	asked    []*fact                // those of them that have asked before
 }
 
 // passResult is what the rules said to the explained fact.
@@ -55,10 +59,12 @@ func (r *run) free() {
 	clear(r.touched)
 	clear(r.cands)
 	clear(r.lines)
+	clear(r.requests)
+	clear(r.asked)
 	pool := &r.account.ledger.runs
 	*r = run{
 		lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], wants: r.wants[:0], others: r.others[:0], tiers: r.tiers[:0],
-		notices: r.notices[:0],
+		notices: r.notices[:0], requests: r.requests[:0], asked: r.asked[:0],
 	}
 	pool.Put(r)
 }
@@ -156,6 +162,9 @@ func (r *run) touch(f *fact) {
 
 // begin says where what the grants of a fact should be begins, for a pass to fill.
 func (r *run) begin(f *fact) (from int) {
+	if len(f.asked) > 0 {
+		r.asked = append(r.asked, f)
+	}
 	if !f.decided {
 		f.decided = true
 		r.touched = append(r.touched, f)

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 
 	"accrue/rules/programme"
@@ -29,7 +30,8 @@ type standing struct {
 	limits   []counter // of the programme's limits
 	rules    []ruleUse // ascending by id; only rules that have something to remember
 	profile  profileStanding
-	lots     *lots // nil: the programme does not follow what is spent
+	lots     *lots       // nil: the programme does not follow what is spent
+	invited  *invitation // the one that counts; nil: there was none. It never changes
 }
 
 // tierStanding is the tier that a member holds.
@@ -248,6 +250,38 @@ func loadStanding(r *reader, owner string, rows Rows) *standing {
 	}
 	s.profile = loadProfileStanding(r)
 	return s
+}
+
+// What a stored standing has behind everything else, by the tag before it: rows of members who have none of it end before.
+const (
+	tagInvited = 1
+	tagLots    = 'g'
+)
+
+func (s *standing) saveMore(w *writer, owner string, rows *rowWriter) {
+	if s.invited != nil {
+		w.byte(tagInvited)
+		w.string(s.invited.event)
+		w.string(s.invited.referrer)
+		w.string(s.invited.code)
+	}
+	if s.lots != nil {
+		w.byte(tagLots)
+		s.lots.save(w, owner, rows)
+	}
+}
+
+func (s *standing) loadMore(r *reader, owner string, rows Rows) {
+	for len(r.rest) > 0 && r.err == nil {
+		switch tag := r.byte(); tag {
+		case tagInvited:
+			s.invited = &invitation{event: r.string(), referrer: r.string(), code: r.string()}
+		case tagLots:
+			s.lots = loadLots(r, owner, rows)
+		default:
+			r.fail(fmt.Sprintf("part %d of a standing", tag))
+		}
+	}
 }
 
 func putCounters(w *writer, list []counter) {

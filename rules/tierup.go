@@ -14,7 +14,7 @@ func (r *run) tierUp(v *version, at int64, source factKey, nth int) error {
 		return err
 	}
 	r.scope.Member.Tier = r.s.tierID(v.programme)
-	r.scope.Order, r.scope.CheckIn = nil, nil
+	r.scope.Order, r.scope.CheckIn, r.scope.Referral = nil, nil, nil
 	r.part = risePart(f, at, nth)
 	from := len(r.wants)
 	if now := r.s.local(at, v.programme); at == f.at() {

@@ -43,6 +43,8 @@ func (a *Account) invalid(e *Event) string {
 		return invalidRedemption(e.Redemption)
 	case e.Profile != nil:
 		return invalidProfile(e.Profile)
+	case e.Referral != nil:
+		return invalidReferral(e.Referral)
 	}
 	return ""
 }

@@ -23,9 +23,11 @@ const (
 	KindDecision
 	KindFraudAlert
 	KindNotice
+	// KindEffect is internal: no other system reads or writes it, so it is none of Kinds and has no default topic.
+	KindEffect
 )
 
-// Kinds returns all kinds in the order of their declaration: first what the engine reads, then what it writes.
+// Kinds returns all kinds but KindEffect in the order of their declaration: first what the engine reads, then what it writes.
 func Kinds() []Kind {
 	return []Kind{
 		KindOrder, KindCheckIn, KindReferral, KindMember, KindCommand, KindRedemption,
@@ -99,6 +101,8 @@ func KindOf(value any) (Kind, bool) {
 		return KindFraudAlert, true
 	case *Notice:
 		return KindNotice, true
+	case *Effect:
+		return KindEffect, true
 	default:
 		return 0, false
 	}
@@ -129,6 +133,8 @@ func MemberOf(value any) string {
 	case *FraudAlert:
 		return v.MemberID
 	case *Notice:
+		return v.MemberID
+	case *Effect:
 		return v.MemberID
 	default:
 		return ""

@@ -6,7 +6,7 @@ import "time"
 
 // tables holds one table for each kind, and the topics they stand in.
 type tables struct {
-	byKind [KindNotice + 1]record
+	byKind [KindEffect + 1]record
 	topics Topics // the default names
 }
 
@@ -35,6 +35,7 @@ func newTables() tables {
 	t.byKind[KindDecision] = decisionLayout(source, numbers)
 	t.byKind[KindFraudAlert] = fraudAlertLayout(numbers)
 	t.byKind[KindNotice] = noticeLayout()
+	t.byKind[KindEffect] = effectLayout(source)
 	t.topics = DefaultTopics()
 	return t
 }
@@ -248,6 +249,25 @@ func noticeLayout() *layout[Notice] {
 		optional("reason", func(v *Notice) *string { return &v.Reason }),
 		instant("occurred_at", func(v *Notice) *time.Time { return &v.OccurredAt }),
 		instant("decided_at", func(v *Notice) *time.Time { return &v.DecidedAt }),
+	)
+}
+
+func effectLayout(source *layout[Source]) *layout[Effect] {
+	return newLayout("Effect",
+		text("member_id", func(v *Effect) *string { return &v.MemberID }),
+		text("from_member", func(v *Effect) *string { return &v.FromMember }),
+		text("rule_id", func(v *Effect) *string { return &v.RuleID }),
+		group("source", source, func(v *Effect) *Source { return &v.Source }),
+		instant("occurred_at", func(v *Effect) *time.Time { return &v.OccurredAt }),
+		number("revision", func(v *Effect) *int64 { return &v.Revision }),
+		number("points", func(v *Effect) *int64 { return &v.Points }),
+		optional("held_by", func(v *Effect) *string { return &v.HeldBy }),
+		optional("held_why", func(v *Effect) *string { return &v.HeldWhy }),
+		text("cause", func(v *Effect) *string { return &v.Cause }),
+		instant("caused_at", func(v *Effect) *time.Time { return &v.CausedAt }),
+		optional("reason", func(v *Effect) *string { return &v.Reason }),
+		optional("programme_version", func(v *Effect) *string { return &v.ProgrammeVersion }),
+		instant("decided_at", func(v *Effect) *time.Time { return &v.DecidedAt }),
 	)
 }
 

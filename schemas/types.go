@@ -292,3 +292,22 @@ type Notice struct {
 	OccurredAt time.Time
 	DecidedAt  time.Time
 }
+
+// Effect is what one account asks of another on an internal topic: the points that MemberID is to have for an event of
+// FromMember. Only the newest revision counts.
+type Effect struct {
+	MemberID         string // whose account takes it, the key
+	FromMember       string // whose event earns it
+	RuleID           string
+	Source           Source    // the event that earns it
+	OccurredAt       time.Time // of Source: the place among the facts of MemberID
+	Revision         int64     // counts from 1, for one rule, event and pair of members
+	Points           int64     // wanted in all, before limits; 0: it is undone
+	HeldBy           string    // the threshold that holds the event's grants for an operator; empty: none does
+	HeldWhy          string    // what that threshold measured
+	Cause            string    // event_id that made this revision be asked for
+	CausedAt         time.Time // when that happened
+	Reason           string    // why, in words
+	ProgrammeVersion string
+	DecidedAt        time.Time
+}

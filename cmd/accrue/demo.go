@@ -246,7 +246,7 @@ func (d *demoRun) trade(ctx, working context.Context, ground *demo.Ground) (err 
 
 // open opens the shop and begins to watch.
 func (d *demoRun) open(ctx context.Context, ground *demo.Ground) error {
-	ids, err := schemaIDs(ctx, d.service.registry, d.config.Topics, schemas.Kind.IsInput)
+	ids, err := schemaIDs(ctx, d.service.registry, d.config.Topics.Kinds(), schemas.Kind.IsInput)
 	if err != nil {
 		return err
 	}

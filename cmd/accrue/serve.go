@@ -161,9 +161,11 @@ func engineTopics(c processor.Config) processor.Topics {
 // A nil map without an error: ctx ended.
 func (s *service) waitForSchemas(ctx context.Context) (map[schemas.Kind]int, error) {
 	kinds := func(k schemas.Kind) bool { return !k.IsInput() }
+	topics := s.config.Topics.Kinds()
+	topics[processor.InternalTopic(s.config.App, "effects")] = schemas.KindEffect
 	pause, waited := registryPause, false
 	for {
-		ids, err := schemaIDs(ctx, s.registry, s.config.Topics, kinds)
+		ids, err := schemaIDs(ctx, s.registry, topics, kinds)
 		var missing *missingSchemaError
 		switch {
 		case err == nil && waited:
@@ -200,9 +202,9 @@ func (e *missingSchemaError) Error() string {
 }
 
 // schemaIDs looks up the ids of this version's schemas.
-func schemaIDs(ctx context.Context, registry *schemas.Registry, t processor.TopicsConfig, wanted func(schemas.Kind) bool) (map[schemas.Kind]int, error) {
+func schemaIDs(ctx context.Context, registry *schemas.Registry, topics schemas.Topics, wanted func(schemas.Kind) bool) (map[schemas.Kind]int, error) {
 	ids := map[schemas.Kind]int{}
-	for topic, kind := range t.Kinds() {
+	for topic, kind := range topics {
 		if !wanted(kind) {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,8 +30,8 @@ func newSimulateCmd() *cobra.Command {
 		Use:   "simulate",
 		Short: "Apply a programme to a file of events, without Kafka",
 		Long: "Applies a programme to events as JSON lines and writes every record that the engine would write, in order. The clock\n" +
-			"is the events' own time; --as-of advances every member to T at the end. The same input gives the same bytes. A summary\n" +
-			"goes to stderr.",
+			"is the events' own time; --as-of advances every member to T at the end. What an event earns another member (who invited) is\n" +
+			"granted right behind it. The same input gives the same bytes. A summary goes to stderr.",
 		Example: "  accrue simulate --programme programme.yaml --in events.jsonl --out out.jsonl --as-of 2026-12-31T00:00:00Z",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -181,7 +182,28 @@ func (s *simulation) line(line []byte, number int64, failed error) error {
 	if at := outcome.Decision.OccurredAt; at.After(s.newest) && outcome.Decision.Outcome != schemas.OutcomeInvalid {
 		s.newest = at
 	}
-	return s.write(outcome)
+	waiting := slices.Clone(outcome.Requests)
+	if err := s.write(outcome); err != nil {
+		return err
+	}
+	return s.effects(waiting)
+}
+
+// effects has members' accounts take in what an event asks of them, right behind its records: the oldest request first, and
+// what that asks in turn behind all that wait. (In the engine a request travels, and may come later. What is granted in the
+// end is the same.)
+func (s *simulation) effects(waiting []schemas.Effect) error {
+	for ; len(waiting) > 0; waiting = waiting[1:] {
+		outcome, err := s.shard.Take(&waiting[0], s.now)
+		if err != nil {
+			return err
+		}
+		waiting = append(waiting, outcome.Requests...)
+		if err := s.write(outcome); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *simulation) write(o *rules.Outcome) error {

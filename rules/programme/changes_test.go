@@ -158,7 +158,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"no tiers": {running, version(t, before[:strings.Index(before, "tiers:")]+
 			"rules: [{id: spend, on: order, earn: {points: 1, per: 1.00}}]", "2026-07-01"), "keep one level"},
-		"a longer span":  {running, version(t, edited(t, before, "over: 12 months", "over: 24 months"), "2026-07-01"), ""},
+		"a longer span": {running, version(t, edited(t, before, "over: 12 months", "over: 24 months"), "2026-07-01"), ""},
 	} {
 		why := c.versions.Refusals(c.next)
 		if c.want == "" && len(why) > 0 || c.want != "" && (len(why) != 1 || !strings.Contains(why[0], c.want)) {

@@ -55,6 +55,10 @@ func (p *programmeParser) guardIDs(rules map[string]int) {
 // boostOf resolves what a boost is of.
 func (p *programmeParser) boostOf(self int, read *ruleRead, byID map[string]int) {
 	boost := read.rule.Boost
+	if read.rule.On == OnReferral {
+		p.fail(read.fields.at("boost"), "a boost of referrals is not supported by this version: write a second rule with `earn`, in force at the same time")
+		return
+	}
 	for _, n := range read.named {
 		name, ok := p.scalar(n, "`of`")
 		if !ok {

@@ -11,8 +11,8 @@ func notYet() []string {
 		"fraud.by: payment",
 		"fraud.by: referrer",
 		"fraud.by: store",
+		"referral.same_device",
 		"expiry.notice",
-		"rule.on: referral",
 		"rule.budget",
 	}
 }

@@ -55,6 +55,8 @@ func (e *events) event(st step) (sent, bool) {
 		out, id = e.takeBack(st, at)
 	case "profile":
 		out, id = e.profile(st, at)
+	case "referral":
+		out, id = e.referral(st, at)
 	case "command":
 		out, id = e.command(st, at)
 	case "spend", "return":
@@ -209,6 +211,22 @@ func (e *events) checkIn(st step, at time.Time) (sent, string) {
 	}
 	c.EventID = e.eventID(st, c.MemberID+" "+c.Activity)
 	return sent{event: rules.Event{CheckIn: c, Source: e.source(schemas.TopicCheckIns)}, name: "the " + c.Activity}, c.EventID
+}
+
+// referral reads an invitation: of whom, and by whom.
+func (e *events) referral(st step, at time.Time) (sent, string) {
+	r := &schemas.Referral{
+		RefereeID: e.text(st.what, "referral"), ReferrerID: e.text(st.keys["by"], "by"), OccurredAt: at,
+		Code: e.text(st.keys["code"], "code"), DeviceID: e.text(st.keys["device"], "device"),
+	}
+	if r.RefereeID == "" {
+		r.RefereeID = e.memberOf(st, "")
+	}
+	if r.ReferrerID == "" {
+		e.problems.add(st.pos, "the step `referral` needs `by`: who invited")
+	}
+	r.EventID = e.eventID(st, r.RefereeID+" referral")
+	return sent{event: rules.Event{Referral: r, Source: e.source(schemas.TopicReferrals)}, name: "the invitation of " + r.RefereeID}, r.EventID
 }
 
 func (e *events) profile(st step, at time.Time) (sent, string) {

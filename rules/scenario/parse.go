@@ -43,6 +43,8 @@ func stepKeys(kind string) []string {
 		return []string{"cancel", "member", "at", "event"}
 	case "check-in":
 		return []string{"check-in", "member", "at", "event", "activity", "channel", "store", "device", "attributes"}
+	case "referral":
+		return []string{"referral", "by", "at", "event", "code", "device"}
 	case "profile":
 		return []string{"profile", "member", "at", "event", "joined", "birthday", "zone", "segments", "attributes", "ends"}
 	case "command":
@@ -81,7 +83,7 @@ func readScript(files map[string][]byte, name string, content []byte, problems *
 	}
 	for _, item := range steps.items {
 		if item.kind != mapping || len(item.fields) == 0 || stepKeys(item.fields[0].key.text) == nil {
-			problems.add(item.pos, "a step begins with order, refund, cancel, check-in, profile, command, spend, return, again or expect")
+			problems.add(item.pos, "a step begins with order, refund, cancel, check-in, referral, profile, command, spend, return, again or expect")
 			continue
 		}
 		first := item.fields[0]

@@ -117,6 +117,24 @@ func (r *runner) step(st step) error {
 	}
 	m.after = fmt.Sprintf("after %s of %s", event.name, r.instantText(event.at))
 	r.last = id
+	return r.effects(out.Requests, m.after)
+}
+
+// effects has other members' accounts take in what an event asks of them, the oldest request first, and what that asks in turn.
+func (r *runner) effects(waiting []schemas.Effect, after string) error {
+	for ; len(waiting) > 0; waiting = waiting[1:] {
+		m, err := r.open(waiting[0].MemberID)
+		if err != nil {
+			return err
+		}
+		var out rules.Outcome
+		if err := m.account.Take(&waiting[0], time.Time{}, &out); err != nil {
+			return fmt.Errorf("take in what %s asks of %s: %w", waiting[0].FromMember, waiting[0].MemberID, err)
+		}
+		m.take(&out)
+		m.after = after
+		waiting = append(waiting, out.Requests...)
+	}
 	return nil
 }
 

@@ -1,0 +1,87 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"accrue/schemas"
+)
+
+// This file is about what accounts ask of each other (rules: Outcome.Requests, Account.Take). A request leaves with the transaction
+// that decided the event, as a record of `<app>-effects` in the home of the member who is asked. There it is read like an input,
+// by whoever holds the shard then, and its offset is committed with what came of it: so each request is taken in once,
+// whatever dies in between. Nothing is decided by it, so no decision answers it; what it asks in turn goes the same way.
+//
+// Forwarded records (route.go) are on the same topic. A request is told apart by its header.
+
+// headerEffect marks a request. Its value says what is asked for.
+const headerEffect = "accrue.effect"
+
+// effectAward asks for the points of somebody who invited.
+const effectAward = "award"
+
+// isEffect says that a record is a request of another account, not a forwarded input.
+func (t *Topics) isEffect(r *Record) bool {
+	return r.Topic == t.Effects && len(r.Headers) > 0 && r.Headers[0].Key == headerEffect
+}
+
+// stageEffect adds a request to the transaction's outputs.
+func (l *Lane) stageEffect(t *transaction, e *schemas.Effect) error {
+	value, err := l.encode(t, e)
+	if err != nil {
+		return fmt.Errorf("encode %T: %w", e, err)
+	}
+	t.add(Output{
+		Topic: l.o.Topics.Effects, Partition: Home(e.MemberID, l.o.Shards), Key: []byte(e.MemberID), Value: value,
+		Headers: []Header{{headerEffect, []byte(effectAward)}},
+	})
+	return nil
+}
+
+// takeEffect has the account that is asked take a request in. One that cannot be read, or whose account cannot go on, becomes a
+// dead letter like an input.
+func (l *Lane) takeEffect(ctx context.Context, h *held, r *Record, now time.Time) error {
+	o := origin{
+		source: schemas.Source{Topic: r.Topic, Partition: r.Partition.Partition, Offset: r.Offset}, kind: schemas.KindEffect, seen: now, headers: r.Headers,
+	}
+	if c := l.isCondemned(r); c != nil {
+		return l.letter(h, r, &o, BuriedTooLarge, c.why, l.letterBytes(c), now)
+	}
+	if what := string(r.Headers[0].Value); what != effectAward {
+		return l.bury(h, r, &o, BuriedUnreadable, fmt.Errorf("it asks for %q, which this version does not know", what), now)
+	}
+	value, err := l.decode(ctx, r, &o)
+	if err != nil && classify(err) != RemedyDeadLetter && !errors.Is(err, errTombstone) {
+		return &notNow{fmt.Errorf("decode record of %s/%d at offset %d: %w", r.Topic, r.Partition.Partition, r.Offset, err)}
+	}
+	e, ok := value.(*schemas.Effect)
+	if err == nil && !ok {
+		err = fmt.Errorf("it holds a %T", value)
+	}
+	if err != nil {
+		return l.bury(h, r, &o, BuriedUnreadable, err, now)
+	}
+	if home := Home(e.MemberID, l.o.Shards); home != h.id {
+		return l.bury(h, r, &o, BuriedRoute, fmt.Errorf("it is in shard %d, its member is at home in %d", h.id, home), now)
+	}
+	t := l.begin(now)
+	t.overlay(h)
+	out, err := h.shard.Take(e, now)
+	if one, why := oneAccount(e.MemberID, err); one {
+		l.stopped(h, e.MemberID, why)
+		return l.bury(h, r, &o, BuriedAccount, why, now)
+	}
+	if err != nil {
+		return fmt.Errorf("take in record of %s/%d at offset %d in shard %d: %w", r.Topic, r.Partition.Partition, r.Offset, h.id, err)
+	}
+	delete(h.stopped, e.MemberID)
+	if out.Full {
+		t.report.Full++
+		l.said.warn(l.log, now, "a member has as many events as are kept, what others ask for is not granted", "shard", h.id, "event", e.Source.EventID)
+	}
+	l.count(t, r, &o, 0)
+	t.report.Effects++
+	return l.stageOutcome(t, out)
+}

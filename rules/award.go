@@ -1,0 +1,192 @@
+package rules
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"accrue/rules/programme"
+	"accrue/schemas"
+)
+
+// This file is about what another account has asked for: the points of somebody who invited. It is a fact of the account that
+// takes it, a ruling: it has the place of the event that earned it, behind all other facts of that instant, and so acts only
+// on what is strictly later. However members have invited each other, nothing feeds itself.
+//
+// An award is never late and makes nothing late. Of its revisions the newest counts. While its place is among the facts of
+// the window all from there on is decided again; what comes when that is folded away is past_award.go's.
+
+// award is what is asked for. It never changes: a newer revision takes its place.
+type award struct {
+	rule     string
+	from     string // whose event earned it
+	source   string // that event
+	order    string // its order; empty: it is about none
+	points   int64  // 0: it is undone
+	revision int64
+	heldBy   string // the threshold that holds the event's grants; empty: none does
+	heldWhy  string
+	cause    string // the event that made this revision be asked for
+	causedAt int64
+	reason   string // why it was
+
+	corrects *correction // it corrects one that is past; nil: it is an award itself
+}
+
+// awardKey is the place of an award. Rule and members belong to it, so that each has one of its own; the length at its end
+// keeps ids apart that hold what stands between.
+func awardKey(e *schemas.Effect) factKey {
+	const between = "\x00"
+	kind := "referral"
+	if e.Source.OrderID != "" {
+		kind = "order"
+	}
+	event := e.Source.EventID + between + e.FromMember + between + e.RuleID + between + kind + between + strconv.Itoa(len(e.Source.EventID))
+	return factKey{e.OccurredAt.UnixMilli(), awardFact, event}
+}
+
+func awardOf(e *schemas.Effect) *award {
+	return &award{
+		rule: e.RuleID, from: e.FromMember, source: e.Source.EventID, order: e.Source.OrderID, points: e.Points, revision: e.Revision,
+		heldBy: e.HeldBy, heldWhy: e.HeldWhy, cause: e.Cause, causedAt: e.CausedAt.UnixMilli(), reason: e.Reason,
+	}
+}
+
+// newAward is the fact of what was asked for.
+func newAward(key factKey, e *schemas.Effect) *fact {
+	return &fact{
+		key: key, semantics: semantics, topic: e.Source.Topic, partition: e.Source.Partition, offset: e.Source.Offset, award: awardOf(e),
+	}
+}
+
+// Take takes in what another account asks for, into out, in which there is no decision. A revision that is not newer than what
+// was taken before changes nothing, so that whoever is not sure may ask again. now is the engine's clock; zero: as Event.Now.
+// Where the member has as many facts as are kept, or an amount would pass 64 bits, nothing is taken in and out.Full is set.
+// Errors are as Handle's.
+func (a *Account) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
+	out.reset()
+	d := &deciding{account: a, out: out, now: now}
+	if now.IsZero() {
+		d.now = e.DecidedAt
+	}
+	key := awardKey(e)
+	f, err := a.factAt(key)
+	switch {
+	case err != nil:
+		return err
+	case f != nil && e.Revision <= f.award.revision, f == nil && e.Points == 0:
+		return nil
+	case f != nil && f.past, f == nil && a.folded != 0 && key.at <= a.folded:
+		return a.takePast(d, f, key, e)
+	case f != nil:
+		return a.revise(d, f, e)
+	case a.count >= MaxFacts:
+		out.Full = true
+		return nil
+	}
+	d.fact = newAward(key, e)
+	return a.accept(d, d.fact)
+}
+
+// revise puts a newer revision in the place of what was asked for, and decides again from there on.
+func (a *Account) revise(d *deciding, f *fact, e *schemas.Effect) error {
+	if err := a.load(); err != nil {
+		return err
+	}
+	was, before := f.award, a.head.tier
+	f.award, d.fact = awardOf(e), f
+	r := a.newRun()
+	defer r.free()
+	if err := a.decideAgain(r, a.place(f.key), a.asOf); err != nil {
+		f.award = was
+		a.undecided()
+		a.snapshots = nil
+		if isOverflow(err) {
+			d.out.Full, err = true, nil
+		}
+		return err
+	}
+	a.change(f)
+	d.finish(r, before, false)
+	return nil
+}
+
+// undecided takes all facts out of a run that came to nothing.
+func (a *Account) undecided() {
+	for _, list := range [...][]*fact{a.facts, a.kept, a.past} {
+		for _, f := range list {
+			f.decided, f.want = false, nil
+		}
+	}
+}
+
+// passAward grants what was asked for, within the limits of this account. The member before the event is of no interest: the
+// conditions were those of the other one.
+func (r *run) passAward(f *fact) error {
+	w, v := f.award, r.account.ledger.at(f.key.at)
+	if w.corrects != nil {
+		return r.passCorrection(f, v)
+	}
+	if w.points == 0 {
+		r.unasked(f, "it is undone: %s", w.reason)
+		return nil
+	}
+	i := v.ruleNamed(w.rule)
+	if i < 0 {
+		r.unasked(f, "version %s has no rule %s", v.programme.Version, w.rule)
+		return nil
+	}
+	now := r.s.local(f.key.at, v.programme)
+	if err := r.see(v, now); err != nil {
+		return err
+	}
+	c := candidate{rule: v.programme.Rules[i], index: i, met: true, amount: exactInt(w.points), parts: 1, invited: w.from, review: w.review()}
+	if why := r.s.fraud.denies(f, now.Location()); why != "" {
+		c.met, c.why = false, because{kind: deniedEvent, failed: errors.New(why)}
+	}
+	r.cands = append(r.cands, c)
+	if err := r.grant(&r.cands[len(r.cands)-1], f, v.programme, now); err != nil {
+		return err
+	}
+	return r.look(v, f.key.at, f.key)
+}
+
+// ruleNamed finds a rule that is not switched off; below 0: there is none.
+func (v *version) ruleNamed(id string) int {
+	for i, rule := range v.programme.Rules {
+		if rule.ID == id && rule.Mode != programme.Off {
+			return i
+		}
+	}
+	return -1
+}
+
+// review is the ruling about the event that earned it, which holds the award until an operator decides.
+func (w *award) review() *ruling {
+	if w.heldBy == "" {
+		return nil
+	}
+	return &ruling{threshold: w.heldBy, action: programme.ActionHold, measured: w.heldWhy}
+}
+
+func (w *award) encode(out *writer) {
+	out.string(w.rule)
+	out.string(w.from)
+	out.string(w.source)
+	out.string(w.order)
+	out.varint(w.points)
+	out.varint(w.revision)
+	out.string(w.heldBy)
+	out.string(w.heldWhy)
+	out.string(w.cause)
+	out.varint(w.causedAt)
+	out.string(w.reason)
+	w.corrects.encode(out)
+}
+
+func decodeAward(r *reader) *award {
+	return &award{
+		rule: r.string(), from: r.string(), source: r.string(), order: r.string(), points: r.varint(), revision: r.varint(),
+		heldBy: r.string(), heldWhy: r.string(), cause: r.string(), causedAt: r.varint(), reason: r.string(), corrects: decodeCorrection(r),
+	}
+}

@@ -1,0 +1,273 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"accrue/rules/programme"
+	"accrue/schemas"
+)
+
+// This file is about awards whose place is folded away. They stay revisable: their rows are kept for remember_orders, as the
+// ids of orders are, and are read one by one. What a newer revision changes, or an award that comes only then, is the plain
+// difference: a fact at the head adds it or takes it, bound by no limit and without a hold, and the entry is an ADJUSTED.
+// It changes the tier metric from where the award stands; a tier that was given before stays until its validity ends.
+
+// correction is such a difference, as it was worked out once.
+type correction struct {
+	of        factKey // the past award
+	available int64   // added to what can be spent
+	tier      int64   // added to the tier metric at the instant of the award
+	points    int64   // that the award's grant has then
+	tierOf    int64   // tier points that it has then
+	expires   int64   // its end then; 0: none
+}
+
+// pastRow is the key of an award whose place is folded away.
+func (k factKey) pastRow() []byte {
+	w := &writer{bytes: make([]byte, 0, 10+len(k.event))}
+	w.keyOf(pastRows, k)
+	return w.bytes
+}
+
+// pastAt finds an award whose place is folded away; nil: none is known.
+func (a *Account) pastAt(key factKey) (*fact, error) {
+	if a.folded == 0 || key.at > a.folded {
+		return nil, nil
+	}
+	for _, f := range a.past {
+		if f.key == key {
+			return f, nil
+		}
+	}
+	f, err := a.read(key, key.pastRow())
+	if f != nil {
+		f.past = true
+		a.past = append(a.past, f)
+	}
+	return f, err
+}
+
+// retire keeps an award that is being folded away. What corrects one has done its work.
+func (a *Account) retire(f *fact) {
+	if f.award.corrects != nil {
+		return
+	}
+	f.past = true
+	a.past = append(a.past, f)
+	a.change(f)
+}
+
+// forgetAwards drops those up to an instant of which nothing is left.
+func (a *Account) forgetAwards(until int64, held map[factKey]bool) error {
+	if !a.ledger.refers() {
+		return nil
+	}
+	var failed error
+	err := a.rows.Scan([]byte(pastRows), func(key, _ []byte) bool {
+		place, err := factKeyOf(key)
+		if err != nil || place.at > until {
+			failed = err
+			return false
+		}
+		if !held[place] {
+			a.pastDropped = append(a.pastDropped, place)
+		}
+		return true
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return fmt.Errorf("forget old awards of member %q: %w", a.member, err)
+	}
+	a.past = slices.DeleteFunc(a.past, func(f *fact) bool {
+		if f.key.at > until || held[f.key] {
+			return false
+		}
+		f.changed = false
+		return true
+	})
+	return nil
+}
+
+// refers says whether any version has rules on referrals.
+func (l *Ledger) refers() bool {
+	return slices.ContainsFunc(l.versions, func(v version) bool { return len(v.referrals) > 0 })
+}
+
+// takePast takes in a revision of an award whose place is folded away; f is nil where it is the first.
+func (a *Account) takePast(d *deciding, f *fact, key factKey, e *schemas.Effect) error {
+	if a.count >= MaxFacts+MaxRefunds {
+		d.out.Full = true
+		return nil
+	}
+	isNew := f == nil
+	if isNew {
+		f = newAward(key, e)
+		f.award, f.past = &award{rule: e.RuleID}, true
+		a.past = append(a.past, f)
+	}
+	was, head := f.award, factKey{max(a.asOf, a.newest, a.folded+1), awardFact, key.event + "\x00" + strconv.FormatInt(e.Revision, 10)}
+	by := newAward(head, e)
+	by.award.corrects = a.correctionOf(f, by)
+	f.award = awardOf(e)
+	a.change(f)
+	d.fact = by
+	err := a.accept(d, by)
+	if err == nil && !d.out.Full {
+		return nil
+	}
+	f.award = was
+	if isNew {
+		f.changed = false
+		a.past = slices.DeleteFunc(a.past, func(x *fact) bool { return x == f })
+	}
+	return err
+}
+
+// correctionOf works out the difference that a new revision makes to a past award. What limits had cut of it stays cut.
+func (a *Account) correctionOf(f, by *fact) *correction {
+	c := &correction{of: f.key}
+	g := f.grantOf(f.award.rule, 0)
+	if g == nil {
+		g = &grant{}
+	}
+	v := a.ledger.at(f.key.at)
+	i := v.ruleNamed(by.award.rule)
+	if i < 0 || v.programme.Rules[i].Mode == programme.Shadow {
+		c.points, c.tierOf, c.expires = g.available, g.tier, g.expires
+		return c
+	}
+	rule := v.programme.Rules[i]
+	points := grantPoints(g.available, g.pending, g.tier) + by.award.points - f.award.points
+	points = min(max(points, 0), by.award.points)
+	c.points, c.tierOf, c.expires = points, points, g.expires
+	switch rule.Counts {
+	case programme.CountsBoth:
+	case programme.CountsBalance:
+		c.tierOf = 0
+	case programme.CountsTier:
+		c.points = 0
+	}
+	if g.revision == 0 {
+		now := a.head.local(by.key.at, v.programme)
+		level := 0
+		if v.programme.Tiers != nil {
+			level = a.head.tier.level(v.programme.Tiers)
+		}
+		c.expires = endOf(expiryOf(rule, v.programme, level), now)
+	}
+	c.available, c.tier = c.points-g.available, c.tierOf-g.tier
+	return c
+}
+
+// passCorrection enters the difference in the standing, and in what the past award wants.
+func (r *run) passCorrection(f *fact, v *version) error {
+	c, s, p := f.award.corrects, r.s, v.programme
+	r.unasked(f, "the award's place is settled, so the plain difference is booked: %s", f.award.reason)
+	if err := r.see(v, s.local(f.key.at, p)); err != nil {
+		return err
+	}
+	var err error
+	if s.points, err = addInt(s.points, c.available); err != nil {
+		return err
+	}
+	if s.lots != nil && c.available != 0 {
+		s.lots.correct(lot{expires: c.expires, booked: c.of.at, fact: c.of, rule: f.award.rule}, c.points-c.available, c.points, f.key.at)
+	}
+	if err := r.countAt(p, f.key.at, c.of.at, c.tier); err != nil {
+		return err
+	}
+	if c.points == 0 && c.tierOf == 0 {
+		s.uncount(&heldAt{rule: f.award.rule, available: -c.available, tier: -c.tier, booked: c.of.at}, p)
+	}
+	if err := s.releasable(); err != nil {
+		return err
+	}
+	if !r.silent {
+		if err := r.correct(f); err != nil {
+			return err
+		}
+	}
+	return r.look(v, f.key.at, f.key)
+}
+
+// correct says what the grant of a past award is to be.
+func (r *run) correct(f *fact) error {
+	c := f.award.corrects
+	past, err := r.account.factAt(c.of)
+	if err != nil || past == nil { // forgotten by now
+		return err
+	}
+	r.touch(past)
+	w := wanted{rule: f.award.rule, available: c.points, tier: c.tierOf, booked: c.of.at, at: c.of.at, expires: c.expires}
+	for i := range past.want {
+		if past.want[i].rule == w.rule && past.want[i].part == 0 {
+			w.booked, w.at = past.want[i].booked, past.want[i].at
+			past.want[i] = w
+			return nil
+		}
+	}
+	w.at = f.key.at
+	past.want = append(slices.Clip(past.want), w)
+	return nil
+}
+
+// countAt adds points to all metrics that go by them, at an instant of the past, as far as they still reach there.
+func (r *run) countAt(p *programme.Programme, now, at, amount int64) error {
+	zone := r.s.zone(p)
+	for i := range r.s.metrics {
+		m := &r.s.metrics[i]
+		if m.kind.by() != programme.ByPoints || amount == 0 {
+			continue
+		}
+		if m.kind.span() != programme.CalendarYear {
+			if err := m.count(at, amount, zone); err != nil {
+				return err
+			}
+			m.settle()
+			m.forget(r.account.ledger.measured, now, zone)
+			continue
+		}
+		var err error
+		if m.total, err = addInt(m.total, amount); err != nil {
+			return err
+		}
+		m.turn(programme.PerYear.Number(time.UnixMilli(now), zone))
+		switch programme.PerYear.Number(time.UnixMilli(at), zone) {
+		case m.year:
+			m.current += amount
+		case m.year - 1:
+			m.before += amount
+		}
+	}
+	return nil
+}
+
+func (c *correction) encode(w *writer) {
+	if c == nil {
+		w.byte(0)
+		return
+	}
+	w.byte(1)
+	w.varint(c.of.at)
+	w.string(c.of.event)
+	w.varint(c.available)
+	w.varint(c.tier)
+	w.varint(c.points)
+	w.varint(c.tierOf)
+	w.varint(c.expires)
+}
+
+func decodeCorrection(r *reader) *correction {
+	if r.byte() == 0 {
+		return nil
+	}
+	return &correction{
+		of: factKey{at: r.varint(), kind: awardFact, event: r.string()}, available: r.varint(), tier: r.varint(), points: r.varint(), tierOf: r.varint(),
+		expires: r.varint(),
+	}
+}

@@ -1,0 +1,266 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"accrue/rules/programme"
+	"accrue/schemas"
+)
+
+// This file is about invitations as the account of the member sees it who was invited. What the referrer gets is the
+// referrer's account's to grant (award.go): it is asked for, and asked for anew whenever deciding again comes to something
+// else. What was asked last is stored with the fact that earns it, as what was written for its grants is.
+
+// referralEvent is what decisions need of a Referral.
+type referralEvent struct{ referrer, code string }
+
+// invitation is the referral that counts for a member, the earliest.
+type invitation struct {
+	event    string
+	referrer string
+	code     string
+}
+
+func invalidReferral(e *schemas.Referral) string {
+	switch {
+	case e.ReferrerID == "":
+		return "referrer_id is missing: nobody has invited"
+	case len(e.ReferrerID) > maxID:
+		return fmt.Sprintf("referrer_id has %d bytes, more than %d", len(e.ReferrerID), maxID)
+	}
+	return ""
+}
+
+// invite works out which rules listen to the first order of somebody who was invited: those on orders, and with them in the
+// order of the file those on referrals that wait for it.
+func (v *version) invite() {
+	for _, i := range v.referrals {
+		if v.programme.Rules[i].After == programme.AfterFirstOrder {
+			v.firstOrders = append(v.firstOrders, i)
+		}
+	}
+	if len(v.firstOrders) > 0 {
+		v.firstOrders = append(v.firstOrders, v.orders...)
+		slices.Sort(v.firstOrders)
+	}
+}
+
+// passReferral takes in the earliest referral, and asks the rules that earn at it.
+func (r *run) passReferral(f *fact) error {
+	v, s := r.account.ledger.at(f.key.at), r.s
+	switch {
+	case f.referral.referrer == r.account.member:
+		r.unasked(f, "nobody can invite themselves")
+		return nil
+	case s.invited != nil:
+		r.unasked(f, "the earliest invitation counts, which is event %s by %s", s.invited.event, s.invited.referrer)
+		return nil
+	}
+	s.invited = &invitation{event: f.key.event, referrer: f.referral.referrer, code: f.referral.code}
+	now := s.local(f.key.at, v.programme)
+	if err := r.see(v, now); err != nil {
+		return err
+	}
+	r.seeReferral()
+	if err := r.ask(v, v.referrals, f, now, remains{}); err != nil {
+		return err
+	}
+	r.request(f)
+	return r.look(v, f.key.at, f.key)
+}
+
+func (r *run) seeReferral() {
+	r.referral = programme.ReferralView{Code: r.s.invited.code}
+	r.scope.Referral = &r.referral
+}
+
+// waitsForOrder says why a rule that earns at the first order does not earn at the referral.
+func (r *run) waitsForOrder() reasonKind {
+	if r.s.orders > 0 {
+		return noNewCustomer
+	}
+	return firstOrderAwaited
+}
+
+// firstOrder is which rules listen to the order of the pass: to order number 1 of somebody who was invited before it also those
+// on referrals.
+func (r *run) firstOrder(v *version) []int {
+	if r.s.invited == nil || r.s.orders > 0 || len(v.firstOrders) == 0 {
+		return v.orders
+	}
+	r.seeReferral()
+	return v.firstOrders
+}
+
+// requested is what a fact of the run asks of another account.
+type requested struct {
+	fact     *fact
+	rule, to string
+	points   int64
+	review   *ruling // which holds them until an operator decides; nil: none does
+}
+
+// request notes what the referrer is to have by the rules that were just asked. Chance, group and thresholds have their say
+// here, for both sides; limits have it there.
+func (r *run) request(f *fact) {
+	if r.scope.Referral == nil || r.silent {
+		return
+	}
+	for i := range r.cands {
+		c := &r.cands[i]
+		if c.rule.On != programme.OnReferral || !c.met || c.rule.Earn.Referrer == 0 || c.why.kind == lostInGroup {
+			continue
+		}
+		if !r.lucky(c, f) {
+			c.why.kind = notDrawn // said already where the member's own side was drawn
+			continue
+		}
+		r.requests = append(r.requests, requested{f, c.rule.ID, r.s.invited.referrer, c.rule.Earn.Referrer, f.review()})
+	}
+}
+
+// asked is what a fact has asked of another account by a rule.
+type asked struct {
+	rule, to string
+	points   int64
+	revision int64
+	heldBy   string // the threshold that holds them; empty: none does
+}
+
+func (f *fact) askedOf(rule, to string) *asked {
+	for i := range f.asked {
+		if f.asked[i].rule == rule && f.asked[i].to == to {
+			return &f.asked[i]
+		}
+	}
+	return nil
+}
+
+// requests asks other accounts for what has changed. What is taken back comes first: it makes room in limits.
+func (d *deciding) requests(r *run) {
+	for _, f := range r.asked {
+		for i := range f.asked {
+			a := &f.asked[i]
+			still := func(q requested) bool { return q.fact == f && q.rule == a.rule && q.to == a.to }
+			if a.points != 0 && !slices.ContainsFunc(r.requests, still) {
+				d.request(f, a, requested{})
+			}
+		}
+	}
+	for _, q := range r.requests {
+		a := q.fact.askedOf(q.rule, q.to)
+		if a == nil {
+			q.fact.asked = append(q.fact.asked, asked{rule: q.rule, to: q.to})
+			a = &q.fact.asked[len(q.fact.asked)-1]
+		}
+		if a.points != q.points || a.heldBy != q.heldBy() {
+			d.request(q.fact, a, q)
+		}
+	}
+}
+
+func (q *requested) heldBy() string {
+	if q.review == nil {
+		return ""
+	}
+	return q.review.threshold
+}
+
+// request asks another account once more, with the next revision.
+func (d *deciding) request(f *fact, a *asked, q requested) {
+	a.points, a.heldBy = q.points, q.heldBy()
+	a.revision++
+	d.account.change(f)
+	e := schemas.Effect{
+		MemberID: a.to, FromMember: d.account.member, RuleID: a.rule, OccurredAt: instantUTC(f.key.at), Revision: a.revision, Points: a.points,
+		Source:           schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event},
+		HeldBy:           a.heldBy,
+		Cause:            d.fact.cause(),
+		CausedAt:         instantUTC(d.fact.causedAt()),
+		Reason:           d.causeText(),
+		ProgrammeVersion: d.account.ledger.at(f.key.at).programme.Version, DecidedAt: d.now,
+	}
+	if q.review != nil {
+		e.HeldWhy = q.review.measured
+	}
+	if f.order != nil {
+		e.Source.OrderID = f.order.id
+	}
+	d.out.Requests = append(d.out.Requests, e)
+}
+
+// cause is the event that a fact is, or that made what another account asked for.
+func (f *fact) cause() string {
+	if f.award != nil {
+		return f.award.cause
+	}
+	return f.key.event
+}
+
+// causedAt is when that happened, in the order of facts.
+func (f *fact) causedAt() int64 {
+	if f.award != nil {
+		return max(f.key.at, f.award.causedAt)
+	}
+	return f.key.at
+}
+
+// referralText says how the amount of a rule on referrals comes about, for the member who was invited.
+func referralText(rule *programme.Rule) string {
+	text := "for having been invited"
+	if rule.Earn.Referrer != 0 {
+		text += "; who invited is to get " + pointsText(rule.Earn.Referrer) + ", within limits of their own"
+	}
+	return text
+}
+
+func (f *fact) encodeAsked(w *writer) {
+	w.uvarint(uint64(len(f.asked)))
+	for _, a := range f.asked {
+		w.string(a.rule)
+		w.string(a.to)
+		w.varint(a.points)
+		w.varint(a.revision)
+		w.string(a.heldBy)
+	}
+}
+
+func (f *fact) decodeAsked(r *reader) {
+	if n := r.count(); n > 0 {
+		f.asked = make([]asked, n)
+	}
+	for i := range f.asked {
+		f.asked[i] = asked{rule: r.string(), to: r.string(), points: r.varint(), revision: r.varint(), heldBy: r.string()}
+	}
+}
+
+// ReferralRow is an invitation.
+type ReferralRow struct {
+	Referrer string `json:"referrer"`
+	Code     string `json:"code,omitempty"`
+}
+
+// AskedRow is what an event has asked of another member's account.
+type AskedRow struct {
+	Member   string `json:"member"`
+	Rule     string `json:"rule"`
+	Points   int64  `json:"points"`
+	Revision int64  `json:"revision"`
+}
+
+// AwardRow is what another member's account has asked for.
+type AwardRow struct {
+	From     string    `json:"from"`
+	Rule     string    `json:"rule"`
+	Points   int64     `json:"points"`
+	Revision int64     `json:"revision"`
+	Cause    string    `json:"cause"`
+	CausedAt time.Time `json:"caused_at"`
+}
+
+func (d *FactRow) describeAward(a *award) {
+	d.EventID, d.OrderID = a.source, a.order
+	d.Award = &AwardRow{a.from, a.rule, a.points, a.revision, a.cause, instantUTC(a.causedAt)}
+}
