@@ -171,7 +171,7 @@ func (f *fact) encodeGuarded(w *writer) {
 	if len(f.met) > 0 {
 		flags |= hasMet
 	}
-	if len(f.asked) > 0 {
+	if f.asked != nil {
 		flags |= hasAsked
 	}
 	w.byte(flags)
