@@ -119,7 +119,7 @@ func (a *Account) Size() int {
 
 // FactBytes is about how many bytes of Size are facts, which Rest lets go.
 func (a *Account) FactBytes() int {
-	size := 900*len(a.facts) + 700*len(a.snapshots)
+	size := 900*(len(a.facts)+len(a.past)) + 700*len(a.snapshots)
 	if len(a.snapshots) > 0 {
 		size += 16 * a.head.instants() // which they share
 	}

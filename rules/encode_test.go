@@ -95,8 +95,11 @@ func drawFact(t *rapid.T) *fact {
 		if list := rapid.SliceOfN(texts(), 0, 2).Draw(t, "met"); len(list) > 0 {
 			f.met = list
 		}
-		for range rapid.IntRange(0, 2).Draw(t, "asked") {
-			f.asked = append(f.asked, asked{
+		if rapid.Bool().Draw(t, "asked") {
+			f.asked = &askedList{}
+		}
+		for n := rapid.IntRange(1, 2).Draw(t, "requests"); f.asked != nil && n > 0; n-- {
+			*f.asked = append(*f.asked, asked{
 				rule: texts().Draw(t, "rule"), to: texts().Draw(t, "asked of"), points: drawInt(t, 0, "points"), revision: drawInt(t, 1, "revision"),
 				heldBy: texts().Draw(t, "held by"),
 			})

@@ -98,10 +98,7 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		}
 		return
 	}
-	kind, late := entryKind(g, w), int64(0)
-	if f.past && kind != schemas.EntryExpired {
-		kind = schemas.EntryAdjusted
-	}
+	kind, late := entryKind(f, g, w), int64(0)
 	if kind == schemas.EntryExpired {
 		late = w.expires
 	}
@@ -118,16 +115,9 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		EntryID: id, GrantID: id[:grantIDLength], MemberID: d.account.member, Entry: kind,
 		AvailableDelta: available, PendingDelta: pending, TierDelta: tier,
 		AvailableAt: time.UnixMilli(g.at).UTC(), RuleID: w.rule, RuleTitle: rule.Title, ProgrammeVersion: p.Version, Campaign: rule.Campaign,
-		Source:    schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event},
-		DecidedAt: d.now,
+		Source: f.source(), DecidedAt: d.now,
 	})
 	e := &d.out.Entries[len(d.out.Entries)-1]
-	switch {
-	case f.order != nil:
-		e.Source.OrderID = f.order.id
-	case f.award != nil:
-		e.Source.EventID, e.Source.OrderID = f.award.source, f.award.order
-	}
 	if g.at == noDue {
 		e.AvailableAt = time.Time{}
 	}
@@ -159,10 +149,24 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 	e.Reason = d.entryReason(r, f, g, w, kind, rule, was, is)
 }
 
-func entryKind(g *grant, w *wanted) schemas.EntryKind {
+// source is the event that the grants of a fact come from.
+func (f *fact) source() schemas.Source {
+	s := schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event}
+	switch {
+	case f.order != nil:
+		s.OrderID = f.order.id
+	case f.award != nil:
+		s.EventID, s.OrderID = f.award.source, f.award.order
+	}
+	return s
+}
+
+func entryKind(f *fact, g *grant, w *wanted) schemas.EntryKind {
 	switch {
 	case w.expired > g.expired:
 		return schemas.EntryExpired
+	case f.past: // its place is settled
+		return schemas.EntryAdjusted
 	case g.revision == 0 && w.due != 0:
 		return schemas.EntryHeld
 	case w.answered != nil && !w.answered.released:

@@ -64,7 +64,7 @@ type fact struct {
 	kept       bool             // it stands beside the facts of the window, see kept.go
 	past       bool             // an award whose place is folded away, see past_award.go
 	grants     []grant          // as written, in the order in which they were first written
-	asked      []asked          // of other accounts, as it was asked last
+	asked      *askedList       // of other accounts, as it was asked last; nil: nothing was
 	rulings    []ruling         // what thresholds said to it when it first arrived
 	keeps      []keep           // of a refund: what it was not allowed to take
 	met        []string         // thresholds that count the events that meet a condition, this one among them

@@ -175,7 +175,7 @@ func (f *fact) encodeGuarded(w *writer) {
 	if len(f.keeps) > 0 {
 		flags |= hasKeeps
 	}
-	if len(f.asked) > 0 {
+	if f.asked != nil {
 		flags |= hasAsked
 	}
 	w.byte(flags)

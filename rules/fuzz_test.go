@@ -95,16 +95,17 @@ func (f *fact) withoutPointers() *struct {
 	if f.referral != nil {
 		out.others = toText(*f.referral)
 	}
+	out.others += toText(f.asked.all())
 	if f.award != nil {
 		plain := *f.award
 		if plain.corrects != nil {
-			out.others = toText(*plain.corrects)
+			out.others += toText(*plain.corrects)
 		}
 		plain.corrects = nil
 		out.others += toText(plain)
 	}
 	out.fact.order, out.fact.checkIn, out.fact.profile, out.fact.command, out.fact.redemption = nil, nil, nil, nil, nil
-	out.fact.referral, out.fact.award = nil, nil
+	out.fact.referral, out.fact.award, out.fact.asked = nil, nil, nil
 	return out
 }
 

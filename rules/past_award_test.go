@@ -113,6 +113,17 @@ func TestAwardWhosePlaceIsFoldedAway(t *testing.T) {
 	if m := r.members["anna"]; m.balance != 58+60+5+1 || m.tier != "gold" {
 		r.fatalf("anna: %+v", m)
 	}
+	for member, store := range r.stores {
+		for key, row := range store {
+			if _, err := rules.DescribeRow([]byte(key), row); err != nil {
+				r.fatalf("row %q of %s: %v", key, member, err)
+			}
+		}
+		d, err := r.open(member).Describe()
+		if err != nil || d.Balance != r.members[member].balance {
+			r.fatalf("%s is described as %+v (%v)", member, d, err)
+		}
+	}
 	for id, g := range r.grants {
 		if g.rule == "invite" && g.points() != 0 {
 			r.fatalf("grant %s has %d points left", id, g.points())

@@ -129,20 +129,36 @@ type asked struct {
 	heldBy   string // the threshold that holds them; empty: none does
 }
 
+// askedList is what a fact has asked for, in the order in which it first was.
+type askedList []asked
+
+func (l *askedList) all() []asked {
+	if l == nil {
+		return nil
+	}
+	return *l
+}
+
+// askedOf finds or makes what a fact has asked of an account by a rule. The pointer holds until the next call.
 func (f *fact) askedOf(rule, to string) *asked {
-	for i := range f.asked {
-		if f.asked[i].rule == rule && f.asked[i].to == to {
-			return &f.asked[i]
+	if f.asked == nil {
+		f.asked = &askedList{}
+	}
+	list := *f.asked
+	for i := range list {
+		if list[i].rule == rule && list[i].to == to {
+			return &list[i]
 		}
 	}
-	return nil
+	*f.asked = append(list, asked{rule: rule, to: to})
+	return &(*f.asked)[len(list)]
 }
 
 // requests asks other accounts for what has changed. What is taken back comes first: it makes room in limits.
 func (d *deciding) requests(r *run) {
 	for _, f := range r.asked {
-		for i := range f.asked {
-			a := &f.asked[i]
+		for i := range *f.asked {
+			a := &(*f.asked)[i]
 			still := func(q requested) bool { return q.fact == f && q.rule == a.rule && q.to == a.to }
 			if a.points != 0 && !slices.ContainsFunc(r.requests, still) {
 				d.request(f, a, requested{})
@@ -151,10 +167,6 @@ func (d *deciding) requests(r *run) {
 	}
 	for _, q := range r.requests {
 		a := q.fact.askedOf(q.rule, q.to)
-		if a == nil {
-			q.fact.asked = append(q.fact.asked, asked{rule: q.rule, to: q.to})
-			a = &q.fact.asked[len(q.fact.asked)-1]
-		}
 		if a.points != q.points || a.heldBy != q.heldBy() {
 			d.request(q.fact, a, q)
 		}
@@ -175,7 +187,7 @@ func (d *deciding) request(f *fact, a *asked, q requested) {
 	d.account.change(f)
 	e := schemas.Effect{
 		MemberID: a.to, FromMember: d.account.member, RuleID: a.rule, OccurredAt: instantUTC(f.key.at), Revision: a.revision, Points: a.points,
-		Source:           schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event},
+		Source:           f.source(),
 		HeldBy:           a.heldBy,
 		Cause:            d.fact.cause(),
 		CausedAt:         instantUTC(d.fact.causedAt()),
@@ -184,9 +196,6 @@ func (d *deciding) request(f *fact, a *asked, q requested) {
 	}
 	if q.review != nil {
 		e.HeldWhy = q.review.measured
-	}
-	if f.order != nil {
-		e.Source.OrderID = f.order.id
 	}
 	d.out.Requests = append(d.out.Requests, e)
 }
@@ -217,8 +226,8 @@ func referralText(rule *programme.Rule) string {
 }
 
 func (f *fact) encodeAsked(w *writer) {
-	w.uvarint(uint64(len(f.asked)))
-	for _, a := range f.asked {
+	w.uvarint(uint64(len(*f.asked)))
+	for _, a := range *f.asked {
 		w.string(a.rule)
 		w.string(a.to)
 		w.varint(a.points)
@@ -228,11 +237,10 @@ func (f *fact) encodeAsked(w *writer) {
 }
 
 func (f *fact) decodeAsked(r *reader) {
-	if n := r.count(); n > 0 {
-		f.asked = make([]asked, n)
-	}
-	for i := range f.asked {
-		f.asked[i] = asked{rule: r.string(), to: r.string(), points: r.varint(), revision: r.varint(), heldBy: r.string()}
+	list := make(askedList, r.count())
+	f.asked = &list
+	for i := range list {
+		list[i] = asked{rule: r.string(), to: r.string(), points: r.varint(), revision: r.varint(), heldBy: r.string()}
 	}
 }
 

@@ -266,7 +266,7 @@ func factRow(f *fact) *FactRow {
 		d.Profile = profileRow(f.profile)
 		d.Attributes = attributeMap(f.profile.attributes)
 	}
-	for _, a := range f.asked {
+	for _, a := range f.asked.all() {
 		d.Asked = append(d.Asked, AskedRow{a.to, a.rule, a.points, a.revision})
 	}
 	for _, g := range f.grants {

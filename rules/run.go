@@ -162,7 +162,7 @@ func (r *run) touch(f *fact) {
 
 // begin says where what the grants of a fact should be begins, for a pass to fill.
 func (r *run) begin(f *fact) (from int) {
-	if len(f.asked) > 0 {
+	if f.asked != nil {
 		r.asked = append(r.asked, f)
 	}
 	if !f.decided {
