@@ -202,12 +202,13 @@ func (r *run) setTier(f *fact, v *version) error {
 		r.tiers[n-1].reason = c.text(c.tier + " given")
 	}
 	r.unasked(f, "%s", c.text(c.tier+" given"))
-	if level > held && len(v.tierUps) > 0 {
-		if err := r.tierUp(v, at, f.key, 0); err != nil {
-			return err
-		}
+	if level <= held || len(v.tierUps) == 0 {
+		return r.look(v, at, f.key)
 	}
-	return r.look(v, at, f.key)
+	if err := r.tierUp(v, at, f.key, 0); err != nil {
+		return err
+	}
+	return r.lookAgain(v, at, f.key, 1)
 }
 
 func (c *commandEvent) encode(w *writer) {

@@ -73,11 +73,11 @@ func (a *Account) fold() error {
 	return a.forget(n, v.programme)
 }
 
-// withTheirOrders is how many of the first n facts can be folded so that no refund or cancellation goes without an order that
-// lies behind it and that it still acts upon.
+// withTheirOrders is how many of the first n facts can be folded so that no refund or cancellation, and no status that a hold waits
+// for, goes without an order that lies behind it and that it still acts upon.
 func (a *Account) withTheirOrders(n int) int {
 	for i := 0; i < n; i++ {
-		if f := a.facts[i]; f.refunds() {
+		if f := a.facts[i]; f.refunds() || f.order != nil && a.ledger.waits {
 			if order := a.standsFor(f.order.id); order != nil && a.place(order.key) >= n {
 				n, i = i, -1 // fewer facts: those before are looked at again
 			}

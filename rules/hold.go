@@ -147,8 +147,9 @@ func (r *run) answer(h heldAt, a *answer) error {
 		withoutRises(f, a.at)
 	}
 	i := slices.IndexFunc(f.want, func(w wanted) bool { return w.rule == h.rule && w.part == h.part })
-	if i < 0 {
-		return nil
+	if i < 0 { // nothing was written for it: when it was first decided its hold had run out already
+		i = len(f.want)
+		f.want = append(slices.Clip(f.want), wanted{rule: h.rule, part: h.part, booked: h.booked, at: h.booked})
 	}
 	w := &f.want[i]
 	w.available, w.pending, w.tier, w.due, w.expires, w.expired, w.answered = 0, 0, 0, 0, 0, 0, a

@@ -38,6 +38,7 @@ type Ledger struct {
 	runs     sync.Pool             // of *run, for their buffers
 	measured []measured            // what the tiers of any version go by
 	expires  bool                  // points expire in one of the versions
+	waits    bool                  // in one of the versions a hold waits for a status
 	follows  bool                  // what is spent is followed, in all of them
 	claws    bool                  // in one of the versions a refund may not take all
 	secret   []byte                // lots are drawn with it; see Secret
@@ -118,6 +119,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 				made.referrals = append(made.referrals, i)
 			}
 			made.asksProfile = made.asksProfile || asksProfile(rule)
+			l.waits = l.waits || rule.Hold.Until != ""
 			made.longest = longer(longer(made.longest, rule.Hold.For), rule.Hold.Within)
 			if rule.Each != nil {
 				made.longest = longer(made.longest, rule.Each.Within)

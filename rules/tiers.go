@@ -104,13 +104,18 @@ func reached(tiers *programme.Tiers, value int64) int {
 // look raises the member to the level that the metric reaches, and renews a tier in its grace. What rules grant for a rise, on
 // account of the fact source, may raise once more.
 func (r *run) look(v *version, at int64, source factKey) error {
+	return r.lookAgain(v, at, source, 0)
+}
+
+// lookAgain is look where the event has raised already, so often.
+func (r *run) lookAgain(v *version, at int64, source factKey, rises int) error {
 	p := v.programme
 	if p.Tiers == nil {
 		return nil
 	}
 	r.rename(p, at)
 	s, tiers := r.s, p.Tiers
-	for rise := 0; ; rise++ {
+	for rise := rises; ; rise++ {
 		value := s.value(p, at)
 		held := s.tier.level(tiers)
 		level := reached(tiers, value)
