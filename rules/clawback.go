@@ -94,7 +94,7 @@ func (r *run) keepRest(f *fact, from int) error {
 			continue
 		}
 		w := wanted{rule: x.rule, part: x.part, available: r.kept(f, x.rule, x.part, f.at()), booked: f.at(), at: x.at, expires: x.expires}
-		if err := r.earn(f.key, &w, f.at()); err != nil {
+		if err := r.earn(f.key, &w, f.at(), nil); err != nil {
 			return err
 		}
 		r.wants = append(r.wants, w)
@@ -134,7 +134,7 @@ func (r *run) keepRises(at int64, source factKey, given []wanted) error {
 			continue
 		}
 		w := wanted{rule: x.rule, part: x.part, available: r.kept(f, x.rule, x.part, at), booked: at, at: x.at, expires: x.expires}
-		if err := r.earn(f.key, &w, at); err != nil {
+		if err := r.earn(f.key, &w, at, nil); err != nil {
 			return err
 		}
 		if r.silent {

@@ -141,15 +141,16 @@ func (r *run) byHand(f *fact, v *version, points int64) error {
 		return err
 	}
 	w := wanted{rule: byHand, available: points, booked: at, at: at}
+	expiry := expiryOf(&programme.Rule{}, v.programme, r.level) // no rule has a say
 	if points > 0 {
-		w.tier, w.expires = points, endOf(expiryOf(&programme.Rule{}, v.programme, r.level), s.local(at, v.programme)) // no rule has a say
+		w.tier, w.expires = points, endOf(expiry, s.local(at, v.programme))
 		if err := r.count(v.programme, at, programme.ByPoints, points); err != nil {
 			return err
 		}
 	} else {
 		did = "deducted"
 	}
-	if err := r.earn(f.key, &w, at); err != nil {
+	if err := r.earn(f.key, &w, at, expiry); err != nil {
 		return err
 	}
 	if err := s.releasable(); err != nil {

@@ -276,6 +276,7 @@ func drawStanding(t *rapid.T) *standing {
 func flat(s *standing) *standing {
 	c := s.clone()
 	c.held = series[heldAt]{items: slices.Clone(s.held.items)}
+	c.expiring = series[expiringAt]{items: slices.Clone(s.expiring.items)}
 	for i := range c.metrics {
 		c.metrics[i].rolling = series[amountAt]{items: slices.Clone(s.metrics[i].rolling.items)}
 	}
@@ -298,6 +299,7 @@ func (s *standing) text() string {
 		write([]any{m.kind, m.total, m.year, m.current, m.before, m.rolling.items})
 	}
 	write(f.held.items)
+	write(f.expiring.items)
 	write([]any{f.profile.place, f.profile.at, f.profile.ended, f.profile.named, f.profile.zone, f.profile.coming})
 	if f.invited != nil {
 		write(*f.invited)

@@ -298,7 +298,8 @@ func orderConditions() []string {
 
 // drawExpiry draws an expiry; many end within the history.
 func drawExpiry(t *rapid.T) string {
-	return pick(t, "expires", "never", "{after: 1 day}", "{after: 4 days}", "{after: 12 days}", "{after: 1 month, at: month_end}", "{after: 3 days, at: month_end}")
+	return pick(t, "expires", "never", "{after: 1 day}", "{after: 4 days}", "{after: 12 days}", "{after: 1 month, at: month_end}", "{after: 3 days, at: month_end}",
+		"{after: 4 days, notice: [1 day, 36h]}", "{after: 1 month, at: month_end, notice: [3 days]}")
 }
 
 // clock draws instants near days on which calendars do odd things, of which some are equal.

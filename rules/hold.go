@@ -126,7 +126,9 @@ func (r *run) answer(h heldAt, a *answer) error {
 	s.pending -= h.available
 	s.heldTier -= h.tier
 	if a.released {
-		if err := r.earn(h.fact, &wanted{rule: h.rule, part: h.part, available: h.available, booked: h.booked, expires: endOf(h.expiry(r.account.ledger), s.local(a.at, p))}, a.at); err != nil {
+		expiry := h.expiry(r.account.ledger)
+		w := wanted{rule: h.rule, part: h.part, available: h.available, booked: h.booked, expires: endOf(expiry, s.local(a.at, p))}
+		if err := r.earn(h.fact, &w, a.at, expiry); err != nil {
 			return err
 		}
 		if err := r.count(p, a.at, programme.ByPoints, h.tier); err != nil {

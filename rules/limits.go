@@ -162,7 +162,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 	}
 	if h.due == 0 {
 		w.available, w.tier, w.expires = available, tier, endOf(expires, now)
-		if err := r.earn(f.key, &w, at); err != nil {
+		if err := r.earn(f.key, &w, at, expires); err != nil {
 			return err
 		}
 		if err := r.count(p, at, programme.ByPoints, tier); err != nil {

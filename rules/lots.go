@@ -142,6 +142,17 @@ func (l *lots) left() int64 {
 	return sum
 }
 
+// leftUntil is what is left of all that expires at an instant.
+func (l *lots) leftUntil(expires int64) int64 {
+	sum := int64(0) // no more than all that is left
+	for i := range l.open {
+		if l.open[i].expires == expires {
+			sum += l.open[i].left
+		}
+	}
+	return sum
+}
+
 // due is when the next lot expires; 0: none does.
 func (l *lots) due() int64 {
 	if l == nil || len(l.open) == 0 {

@@ -3,6 +3,7 @@ package rules
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -94,6 +95,80 @@ func metricUnit(p *programme.Programme) string {
 		return p.Currency.Code
 	}
 	return metricName(p.Tiers.By)
+}
+
+// expiringAt is an instant at which it is to be told that points will expire.
+type expiringAt struct {
+	instant int64
+	expires int64
+	points  int64 // granted with that end; what is left of them lots know, where the programme follows what is spent
+}
+
+func (e expiringAt) at() int64 { return e.instant }
+
+func (e expiringAt) put(w *writer, previous int64) {
+	w.varint(e.instant - previous)
+	w.varint(e.expires - e.instant)
+	w.varint(e.points)
+}
+
+func getExpiringAt(r *reader, previous int64) expiringAt {
+	e := expiringAt{instant: previous + r.varint()}
+	e.expires, e.points = e.instant+r.varint(), r.varint()
+	return e
+}
+
+// announce notes when the end of what is granted at an instant is to be told. Points that end together are told together.
+func (s *standing) announce(expiry *programme.Expiry, w *wanted, at int64, p *programme.Programme) error {
+	for _, ahead := range expiry.Notice {
+		e := expiringAt{ahead.SubFrom(time.UnixMilli(w.expires), s.zone(p)).UnixMilli(), w.expires, w.available}
+		if e.instant <= at {
+			continue
+		}
+		same := slices.IndexFunc(s.expiring.items, func(x expiringAt) bool { return x.instant == e.instant && x.expires == e.expires })
+		if same < 0 {
+			s.expiring.add(e)
+			continue
+		}
+		points, err := addInt(e.points, s.expiring.items[same].points)
+		if err != nil {
+			return err
+		}
+		e.points = points
+		s.expiring.set(same, e)
+	}
+	return nil
+}
+
+func (s *standing) firstExpiring() int64 {
+	if s.expiring.len() == 0 {
+		return 0
+	}
+	return s.expiring.items[0].instant
+}
+
+// tellExpiry tells which points will expire. Of what was spent without the engine's knowing it says nothing.
+func (r *run) tellExpiry(p *programme.Programme, at int64) {
+	s := r.s
+	n := s.expiring.notAfter(at)
+	for _, e := range s.expiring.items[:n] {
+		points, but := e.points, ""
+		if s.lots != nil {
+			points = s.lots.leftUntil(e.expires)
+		} else {
+			but = ", less what was spent of them"
+		}
+		if points <= 0 || r.silent || r.again {
+			continue
+		}
+		r.notices = append(r.notices, schemas.Notice{
+			NoticeID: noticeID(r.account.member, schemas.NoticePointsExpire, "", e.expires, at), MemberID: r.account.member,
+			Kind: schemas.NoticePointsExpire, DueAt: time.UnixMilli(e.expires).UTC(), Points: points,
+			Reason:     fmt.Sprintf("%s expire at %s%s", pointsText(points), s.local(e.expires, p).Format("2006-01-02 15:04"), but),
+			OccurredAt: time.UnixMilli(at).UTC(),
+		})
+	}
+	s.expiring.takeFront(n)
 }
 
 // noticeID follows from what is told of what and when, so that it is the same wherever it is told again.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
@@ -131,13 +132,19 @@ func expiredText(points int64) string {
 }
 
 // earn enters in the standing what a grant makes available at an instant; below 0 it is what somebody takes by hand.
-func (r *run) earn(f factKey, w *wanted, at int64) error {
+// expiry is that of the points; of interest is when they are told to end.
+func (r *run) earn(f factKey, w *wanted, at int64, expiry *programme.Expiry) error {
 	s := r.s
 	points, err := addInt(s.points, w.available)
 	if err != nil {
 		return err
 	}
 	s.points = points
+	if w.available > 0 && w.expires != 0 && expiry != nil && len(expiry.Notice) > 0 {
+		if err := s.announce(expiry, w, at, r.account.ledger.at(at).programme); err != nil {
+			return err
+		}
+	}
 	switch {
 	case s.lots == nil || w.available == 0:
 	case w.available < 0:

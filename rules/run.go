@@ -138,6 +138,9 @@ func (r *run) advance(to int64) error {
 		if r.s.tier.notice == at {
 			r.tellTier(v.programme, at)
 		}
+		if r.s.firstExpiring() == at {
+			r.tellExpiry(v.programme, at)
+		}
 	}
 }
 

@@ -30,8 +30,9 @@ type standing struct {
 	limits   []counter // of the programme's limits
 	rules    []ruleUse // ascending by id; only rules that have something to remember
 	profile  profileStanding
-	lots     *lots       // nil: the programme does not follow what is spent
-	invited  *invitation // the one that counts; nil: there was none. It never changes
+	expiring series[expiringAt] // when the end of points is to be told; empty where nothing is
+	lots     *lots              // nil: the programme does not follow what is spent
+	invited  *invitation        // the one that counts; nil: there was none. It never changes
 }
 
 // tierStanding is the tier that a member holds.
@@ -91,6 +92,7 @@ func (s *standing) clone() *standing {
 		c.rules[i] = u
 	}
 	c.lots = s.lots.clone()
+	c.expiring = s.expiring.clone()
 	return &c
 }
 
@@ -118,6 +120,7 @@ func (s *standing) adopt(head *standing) {
 		u.spend.adopt(&old.spend)
 	}
 	s.lots.adopt(head.lots)
+	s.expiring.adopt(&head.expiring)
 }
 
 // use finds or makes what a rule remembers. The pointer holds until the next call.
@@ -148,7 +151,7 @@ func findUse(uses []ruleUse, id string) (int, bool) {
 func (s *standing) next() (int64, bool) {
 	var at int64
 	set := false
-	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease(), s.lots.due(), s.profile.coming.joined, s.profile.coming.birthday, s.tier.notice} {
+	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease(), s.lots.due(), s.profile.coming.joined, s.profile.coming.birthday, s.tier.notice, s.firstExpiring()} {
 		if due != 0 && (!set || due < at) {
 			at, set = due, true
 		}
@@ -254,8 +257,9 @@ func loadStanding(r *reader, owner string, rows Rows) *standing {
 
 // What a stored standing has behind everything else, by the tag before it: rows of members who have none of it end before.
 const (
-	tagInvited = 1
-	tagLots    = 'g'
+	tagInvited  = 1
+	tagExpiring = 2
+	tagLots     = 'g'
 )
 
 func (s *standing) saveMore(w *writer, owner string, rows *rowWriter) {
@@ -264,6 +268,10 @@ func (s *standing) saveMore(w *writer, owner string, rows *rowWriter) {
 		w.string(s.invited.event)
 		w.string(s.invited.referrer)
 		w.string(s.invited.code)
+	}
+	if s.expiring.len() > 0 || s.expiring.hasPages() {
+		w.byte(tagExpiring)
+		s.expiring.save(w, owner+"n", rows)
 	}
 	if s.lots != nil {
 		w.byte(tagLots)
@@ -276,6 +284,8 @@ func (s *standing) loadMore(r *reader, owner string, rows Rows) {
 		switch tag := r.byte(); tag {
 		case tagInvited:
 			s.invited = &invitation{event: r.string(), referrer: r.string(), code: r.string()}
+		case tagExpiring:
+			s.expiring = loadSeries(r, owner+"n", rows, getExpiringAt)
 		case tagLots:
 			s.lots = loadLots(r, owner, rows)
 		default:

@@ -12,7 +12,6 @@ func notYet() []string {
 		"fraud.by: referrer",
 		"fraud.by: store",
 		"referral.same_device",
-		"expiry.notice",
 		"rule.budget",
 	}
 }
