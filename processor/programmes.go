@@ -246,8 +246,12 @@ func (l *Lane) upToDate(now time.Time) bool {
 	waits := l.waiting != nil && l.waiting.For == UnreadyControl
 	if age := now.Round(0).Sub(at); age > ControlFresh {
 		if l.waiting == nil || waits {
-			l.wait(UnreadyControl, fmt.Errorf("lane %d does not know whether another version of the programme was published: the control topic was last read to its end %s ago",
-				l.o.Number, age.Round(time.Second)), now.Add(retryPause))
+			read := "has not been read to its end yet"
+			if !at.IsZero() {
+				read = fmt.Sprintf("was last read to its end %s ago", age.Round(time.Second))
+			}
+			l.wait(UnreadyControl, fmt.Errorf("lane %d does not know whether another version of the programme was published: the control topic %s",
+				l.o.Number, read), now.Add(retryPause))
 		}
 		return false
 	}

@@ -311,7 +311,8 @@ func (o *simObserver) Refused(_ int, shard int32, why error) {
 // Waiting implements Observer.
 func (o *simObserver) Waiting(_ int, why error) {
 	if why != nil {
-		o.w.tracef("%s waits: %v", o.lane.client.name, why)
+		o.w.tracef("%s waits", o.lane.client.name)
+		o.w.noted(fmt.Sprintf("      %v", why)) // beside the hash: it may name a file by a number that retries of the store use up
 		o.w.seen("lane waits")
 	}
 }

@@ -60,7 +60,7 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 		return nil, fmt.Errorf("open account of member %q: %w", member, err)
 	}
 	if row == nil {
-		a.head = &standing{}
+		a.head = l.beginning()
 		return a, nil
 	}
 	r := &reader{rest: slices.Clone(row)}
@@ -79,7 +79,7 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 	if err := r.end(); err != nil {
 		return nil, &Broken{member, fmt.Errorf("read head: %w", err)}
 	}
-	return a, nil
+	return a, a.measureAnew()
 }
 
 // Due is the next instant, UTC, at which Advance would do something.
@@ -99,7 +99,7 @@ func HeadDue(key, value []byte) (time.Time, bool) {
 
 // Size is about how many bytes the account takes in memory.
 func (a *Account) Size() int {
-	size := 600 + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.metric.rolling.len()
+	size := 600 + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.instants()
 	for i := range a.head.rules {
 		u := &a.head.rules[i]
 		size += 150 + 16*u.orders.len() + 16*u.spend.len()
@@ -111,7 +111,7 @@ func (a *Account) Size() int {
 func (a *Account) FactBytes() int {
 	size := 900*len(a.facts) + 700*len(a.snapshots)
 	if len(a.snapshots) > 0 {
-		size += 16 * a.head.metric.rolling.len() // which they share
+		size += 16 * a.head.instants() // which they share
 	}
 	return size
 }
@@ -265,7 +265,7 @@ func (a *Account) loadBase() error {
 		return fmt.Errorf("read base of member %q: %w", a.member, err)
 	}
 	if row == nil {
-		a.base = &standing{}
+		a.base = a.ledger.beginning()
 		return nil
 	}
 	r := &reader{rest: slices.Clone(row)}

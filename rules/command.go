@@ -147,7 +147,7 @@ func (r *run) byHand(f *fact, v *version, points int64) error {
 	w := wanted{rule: byHand, available: points, booked: at, at: at}
 	if points > 0 {
 		w.tier, w.expires = points, endOf(expiryOf(&programme.Rule{}, v.programme, r.level), s.local(at, v.programme)) // no rule has a say
-		if err := s.count(v.programme, at, programme.ByPoints, points); err != nil {
+		if err := r.count(v.programme, at, programme.ByPoints, points); err != nil {
 			return err
 		}
 	} else {

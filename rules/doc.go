@@ -27,7 +27,7 @@
 //
 // Holds, tiers, joining and birthdays have their own instants, which come before the events of that instant, in this order.
 // A profile holds from its instant on, what falls due then included. What the newest profile says of joining and of the
-// birthday holds for all of the past: see person.go.
+// birthday holds for all of the past: see person.go. Last at an instant comes what is told ahead (notice.go), which changes nothing.
 //
 // # Invariants
 //

@@ -233,10 +233,12 @@ func drawStanding(t *rapid.T) *standing {
 		last: drawKey(t), due: drawInt(t, 0, "due"), points: rapid.Int64().Draw(t, "points"), pending: rapid.Int64().Draw(t, "pending"),
 		orders: rapid.Int64().Draw(t, "orders"), spend: programme.Money(rapid.Int64().Draw(t, "spend")), checkInDay: rapid.Int32().Draw(t, "day"),
 		checkInStreak: rapid.Int32().Draw(t, "streak"),
-		tier:          tierStanding{texts().Draw(t, "tier"), drawInt(t, 0, "until"), drawInt(t, 0, "grace"), drawInt(t, 0, "since"), 9, texts().Draw(t, "floor")},
-		metric:        metricStanding{total: rapid.Int64().Draw(t, "total"), year: rapid.Int32().Draw(t, "year"), current: 7, before: -7},
+		tier:          tierStanding{texts().Draw(t, "tier"), drawInt(t, 0, "until"), drawInt(t, 0, "grace"), drawInt(t, 0, "since"), 9, texts().Draw(t, "floor"), drawInt(t, 0, "notice")},
+		metrics: []metricStanding{
+			{kind: 5, total: rapid.Int64().Draw(t, "total"), year: rapid.Int32().Draw(t, "year"), current: 7, before: -7}, {kind: 9, total: 3},
+		},
 	}
-	s.metric.rolling = drawSeries(t, drawAmountAt)
+	s.metrics[0].rolling, s.metrics[1].rolling = drawSeries(t, drawAmountAt), drawSeries(t, drawAmountAt)
 	s.held = drawSeries(t, func(t *rapid.T) heldAt {
 		at := rapid.Int64Range(0, 1e13).Draw(t, "at")
 		return heldAt{
@@ -265,7 +267,9 @@ func drawStanding(t *rapid.T) *standing {
 func flat(s *standing) *standing {
 	c := s.clone()
 	c.held = series[heldAt]{items: slices.Clone(s.held.items)}
-	c.metric.rolling = series[amountAt]{items: slices.Clone(s.metric.rolling.items)}
+	for i := range c.metrics {
+		c.metrics[i].rolling = series[amountAt]{items: slices.Clone(s.metrics[i].rolling.items)}
+	}
 	for i := range c.rules {
 		u := &c.rules[i]
 		u.orders, u.spend = series[amountAt]{items: slices.Clone(u.orders.items)}, series[amountAt]{items: slices.Clone(u.spend.items)}
@@ -279,8 +283,11 @@ func (s *standing) text() string {
 	f := flat(s)
 	write := func(v any) { b.WriteString(strings.ReplaceAll(toText(v), "[]", "")) }
 	write(f.last)
-	write([]any{f.due, f.points, f.pending, f.orders, f.spend, f.checkInDay, f.checkInStreak, f.tier, f.metric.total, f.metric.year, f.metric.current, f.metric.before})
-	write(f.metric.rolling.items)
+	write([]any{f.due, f.points, f.pending, f.orders, f.spend, f.checkInDay, f.checkInStreak, f.tier})
+	for i := range f.metrics {
+		m := &f.metrics[i]
+		write([]any{m.kind, m.total, m.year, m.current, m.before, m.rolling.items})
+	}
 	write(f.held.items)
 	write([]any{f.profile.place, f.profile.at, f.profile.ended, f.profile.named, f.profile.zone, f.profile.coming})
 	if f.invited != nil {
@@ -317,7 +324,7 @@ func TestStandingsSurviveTheirRows(t *testing.T) {
 		s := save(drawStanding(t))
 		for range 3 {
 			changeSeries(t, &s.held, heldAt{due: rapid.Int64Range(0, 1e13).Draw(t, "new"), rule: "x"})
-			changeSeries(t, &s.metric.rolling, drawAmountAt(t))
+			changeSeries(t, &s.metrics[1].rolling, drawAmountAt(t))
 			for i := range s.rules {
 				changeSeries(t, &s.rules[i].orders, drawAmountAt(t))
 			}

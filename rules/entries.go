@@ -35,6 +35,10 @@ func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 	} else {
 		d.tierCorrection(before)
 	}
+	out.Notices = append(out.Notices, r.notices...)
+	for i := range out.Notices {
+		out.Notices[i].DecidedAt = d.now
+	}
 	for i := range out.Alerts {
 		out.Alerts[i].DecidedAt = d.now
 	}

@@ -106,6 +106,9 @@ func programmeHeader(t *rapid.T, window string, tiers bool) string {
 			if oneIn(t, 2, "grace") {
 				fmt.Fprintf(&b, "  grace: %s\n", pick(t, "grace length", "2 days", "5 days", "36h"))
 			}
+			if oneIn(t, 3, "tier notice") {
+				b.WriteString("  notice: [1 day, 60h, 4 days]\n")
+			}
 		}
 		never := pick(t, "never", "", ", falls: never")
 		if oneIn(t, 3, "expiry of a level") {

@@ -130,7 +130,7 @@ func (r *run) answer(h heldAt, a *answer) error {
 		if s.points, err = addInt(s.points, h.available); err != nil {
 			return err
 		}
-		if err := s.count(p, a.at, programme.ByPoints, h.tier); err != nil {
+		if err := r.count(p, a.at, programme.ByPoints, h.tier); err != nil {
 			return err
 		}
 	} else {

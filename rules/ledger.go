@@ -36,6 +36,7 @@ type Ledger struct {
 	scale    int
 	earnOn   []schemas.OrderStatus // the statuses at which orders earn in any of the versions
 	runs     sync.Pool             // of *run, for their buffers
+	measured []measured            // what the tiers of any version go by
 	expires  bool                  // points expire in one of the versions
 	secret   []byte                // lots are drawn with it; see Secret
 }
@@ -83,6 +84,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 			return nil, err
 		}
 		l.expires = l.expires || mayExpire(p)
+		l.measure(p.Tiers)
 		if !slices.Contains(l.earnOn, p.EarnOn) {
 			l.earnOn = append(l.earnOn, p.EarnOn)
 		}

@@ -164,7 +164,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		if r.s.points, err = addInt(r.s.points, available); err != nil {
 			return err
 		}
-		if err := r.s.count(p, at, programme.ByPoints, tier); err != nil {
+		if err := r.count(p, at, programme.ByPoints, tier); err != nil {
 			return err
 		}
 	} else {

@@ -109,10 +109,10 @@ func (r *run) passOrder(f *fact) error {
 		return err
 	}
 	s.spend = programme.Money(spend)
-	if err := s.count(p, f.key.at, programme.BySpend, int64(rest.total)); err != nil {
+	if err := r.count(p, f.key.at, programme.BySpend, int64(rest.total)); err != nil {
 		return err
 	}
-	if err := s.count(p, f.key.at, programme.ByOrders, 1); err != nil {
+	if err := r.count(p, f.key.at, programme.ByOrders, 1); err != nil {
 		return err
 	}
 	return r.look(v, f.key.at, f.key)

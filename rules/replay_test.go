@@ -78,7 +78,9 @@ type replay struct {
 	alerts   []schemas.FraudAlert // of the last event
 	entries  []schemas.PointGrant // all, until somebody empties it
 	past     int                  // requests for places that were folded away
-	measures bool                 // thresholds are asked; else what they said to the first replay is given
+	falls    []schemas.TierChange // those down
+	notices  map[string]schemas.Notice
+	measures bool // thresholds are asked; else what they said to the first replay is given
 }
 
 func (w *world) replay(t rapid.TB) *replay {
@@ -88,6 +90,7 @@ func (w *world) replay(t rapid.TB) *replay {
 	}
 	return &replay{
 		measures: measures, t: t, w: w, ledger: w.ledger, accounts: map[string]*rules.Account{}, grants: map[string]*grantSum{}, members: map[string]*standing{},
+		notices: map[string]schemas.Notice{},
 	}
 }
 
@@ -255,7 +258,18 @@ func (r *replay) take(member string, out *rules.Outcome) {
 			r.fatalf("the tier was %s before this change: %+v", m.tier, c)
 		}
 		m.tier, m.until = c.To, c.ValidUntil
+		if c.Direction == schemas.DirectionDown {
+			r.falls = append(r.falls, *c)
+		}
 		r.record(schemas.TopicTierChanges, c)
+	}
+	for i := range out.Notices {
+		n := &out.Notices[i]
+		if _, told := r.notices[n.NoticeID]; told || n.MemberID != member || !n.OccurredAt.Before(n.DueAt) {
+			r.fatalf("the notice was told before, is another member's, or is not ahead: %+v", n)
+		}
+		r.notices[n.NoticeID] = *n
+		r.record(schemas.TopicNotices, n)
 	}
 	r.alerts = out.Alerts
 	for i := range out.Alerts {

@@ -18,6 +18,7 @@ type run struct {
 	wants   []wanted             // of the facts that are decided, one after the other
 	others  []wanted             // of those that are only touched, meanwhile
 	tiers   []tierStep           // the tier changes of this run, in order
+	notices []schemas.Notice     // what this run tells ahead, in order
 	passed  passResult           // of the explained fact
 	lines   []programme.LineView // reused by each pass
 	cands   []candidate          // reused by each pass
@@ -63,7 +64,7 @@ func (r *run) free() {
 	pool := &r.account.ledger.runs
 	*r = run{
 		lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], wants: r.wants[:0], others: r.others[:0], tiers: r.tiers[:0],
-		requests: r.requests[:0], asked: r.asked[:0],
+		requests: r.requests[:0], asked: r.asked[:0], notices: r.notices[:0],
 	}
 	pool.Put(r)
 }
@@ -83,7 +84,7 @@ func (r *run) through(facts []*fact, asOf int64) error {
 }
 
 // advance lets happen what falls due up to the instant `to`, which is included: releases, then ends of tiers, then that the
-// member joins, then the birthday. All of one kind at one instant are one pass.
+// member joins, then the birthday, and last what is told ahead. All of one kind at one instant are one pass.
 func (r *run) advance(to int64) error {
 	for {
 		at, ok := r.s.next()
@@ -120,6 +121,9 @@ func (r *run) advance(to int64) error {
 			if err := r.celebrate(at); err != nil {
 				return err
 			}
+		}
+		if r.s.tier.notice == at {
+			r.tellTier(v.programme, at)
 		}
 	}
 }

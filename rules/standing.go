@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+
 	"accrue/rules/programme"
 )
 
@@ -17,10 +19,11 @@ type standing struct {
 	checkInDay    int32 // local day of the last check-in
 	checkInStreak int32 // days in a row up to it
 
-	tier   tierStanding
-	fraud  fraudStanding
-	metric metricStanding
-	held   series[heldAt]
+	tier  tierStanding
+	fraud fraudStanding
+	// metrics are what the tiers of any version go by, one of each kind, so that another version finds its own counted.
+	metrics []metricStanding
+	held    series[heldAt]
 	// heldTier is the sum of held in tier points. It is not stored.
 	heldTier int64
 	limits   []counter // of the programme's limits
@@ -37,10 +40,12 @@ type tierStanding struct {
 	since      int64  // when it was given; 0: the member has it from the beginning
 	value      int64  // of the metric when it was given
 	floor      string // the highest level held that never falls; empty: none
+	notice     int64  // when its fall is to be told next; 0: it is not
 }
 
-// metricStanding is what the tier metric is made of.
+// metricStanding is what a tier metric is made of.
 type metricStanding struct {
+	kind    metricKind
 	total   int64            // over the lifetime, or of the instants in rolling
 	rolling series[amountAt] // with a rolling span
 	fresh   amountAt         // counted and not in rolling yet; of no amount once a pass has ended
@@ -71,7 +76,10 @@ type ruleUse struct {
 func (s *standing) clone() *standing {
 	c := *s
 	c.held = s.held.clone()
-	c.metric.rolling = s.metric.rolling.clone()
+	c.metrics = slices.Clone(s.metrics)
+	for i := range c.metrics {
+		c.metrics[i].rolling = s.metrics[i].rolling.clone()
+	}
 	c.limits = append([]counter(nil), s.limits...)
 	c.rules = make([]ruleUse, len(s.rules))
 	for i := range s.rules {
@@ -86,7 +94,12 @@ func (s *standing) clone() *standing {
 // adopt takes over the rows in which the series of head are stored, for a standing that becomes the head in its place.
 func (s *standing) adopt(head *standing) {
 	s.held.adopt(&head.held)
-	s.metric.rolling.adopt(&head.metric.rolling)
+	for i := range head.metrics {
+		s.metricOf(head.metrics[i].kind) // its pages are to be deleted even where nothing goes by it
+	}
+	for i := range s.metrics {
+		s.metrics[i].rolling.adopt(&head.metricOf(s.metrics[i].kind).rolling)
+	}
 	for i := range head.rules {
 		if old := &head.rules[i]; old.orders.hasPages() || old.spend.hasPages() {
 			s.use(old.id) // its pages are to be deleted even where it has nothing left to remember
@@ -131,7 +144,7 @@ func findUse(uses []ruleUse, id string) (int, bool) {
 func (s *standing) next() (int64, bool) {
 	var at int64
 	set := false
-	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease(), s.profile.coming.joined, s.profile.coming.birthday} {
+	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease(), s.profile.coming.joined, s.profile.coming.birthday, s.tier.notice} {
 		if due != 0 && (!set || due < at) {
 			at, set = due, true
 		}
@@ -145,8 +158,14 @@ func (s *standing) releasable() error {
 	if _, err := addInt(s.points, s.pending); err != nil {
 		return err
 	}
-	_, err := addInt(s.metric.total, s.heldTier)
-	return err
+	for i := range s.metrics {
+		if m := &s.metrics[i]; m.kind.by() == programme.ByPoints {
+			if _, err := addInt(m.total, s.heldTier); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (s *standing) firstRelease() int64 {
@@ -173,12 +192,12 @@ func (s *standing) save(w *writer, owner string, rows *rowWriter) {
 	w.varint(s.tier.since)
 	w.varint(s.tier.value)
 	w.string(s.tier.floor)
+	w.varint(s.tier.notice)
 	s.fraud.save(w)
-	w.varint(s.metric.total)
-	w.varint(int64(s.metric.year))
-	w.varint(s.metric.current)
-	w.varint(s.metric.before)
-	s.metric.rolling.save(w, owner+"m", rows)
+	w.uvarint(uint64(len(s.metrics)))
+	for i := range s.metrics {
+		s.metrics[i].save(w, owner, rows)
+	}
 	s.held.save(w, owner+"d", rows)
 	putCounters(w, s.limits)
 	w.uvarint(uint64(len(s.rules)))
@@ -200,11 +219,15 @@ func loadStanding(r *reader, owner string, rows Rows) *standing {
 		last: factKey{at: r.varint(), kind: factKind(r.byte()), event: r.string()}, due: r.varint(),
 		points: r.varint(), pending: r.varint(), orders: r.varint(), spend: programme.Money(r.varint()),
 		checkInDay: int32(r.varint()), checkInStreak: int32(r.varint()),
-		tier:   tierStanding{id: r.string(), validUntil: r.varint(), graceUntil: r.varint(), since: r.varint(), value: r.varint(), floor: r.string()},
-		fraud:  loadFraud(r),
-		metric: metricStanding{total: r.varint(), year: int32(r.varint()), current: r.varint(), before: r.varint()},
+		tier:  tierStanding{id: r.string(), validUntil: r.varint(), graceUntil: r.varint(), since: r.varint(), value: r.varint(), floor: r.string(), notice: r.varint()},
+		fraud: loadFraud(r),
 	}
-	s.metric.rolling = loadSeries(r, owner+"m", rows, getAmountAt)
+	if n := r.count(); n > 0 {
+		s.metrics = make([]metricStanding, n)
+	}
+	for i := range s.metrics {
+		s.metrics[i].load(r, owner, rows)
+	}
 	s.held = loadSeries(r, owner+"d", rows, getHeldAt)
 	for i := range s.held.items {
 		s.heldTier += s.held.items[i].tier // checked when it was held

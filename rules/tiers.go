@@ -46,76 +46,6 @@ func (s *standing) tierID(p *programme.Programme) string {
 	return p.Tiers.Levels[s.tier.level(p.Tiers)].ID
 }
 
-// count adds an amount to the metric, if the programme's tiers go by it.
-func (s *standing) count(p *programme.Programme, at int64, by programme.Metric, amount int64) error {
-	if p.Tiers == nil || p.Tiers.By != by || amount == 0 {
-		return nil
-	}
-	var err error
-	if s.metric.total, err = addInt(s.metric.total, amount); err != nil {
-		return err
-	}
-	switch p.Tiers.Span {
-	case programme.Rolling:
-		if s.metric.fresh.instant != at {
-			s.metric.settle()
-		}
-		s.metric.fresh = amountAt{at, s.metric.fresh.amount + amount} // no more than the total
-	case programme.CalendarYear:
-		s.metric.turn(programme.PerYear.Number(time.UnixMilli(at), s.zone(p)))
-		s.metric.current += amount
-	case programme.Lifetime: // the total is enough
-	}
-	return nil
-}
-
-// settle enters what was counted since the last look at the metric: one element for all grants of a pass.
-func (m *metricStanding) settle() {
-	if m.fresh.amount != 0 {
-		m.rolling.add(m.fresh)
-		m.fresh = amountAt{}
-	}
-}
-
-// turn makes year the current one.
-func (m *metricStanding) turn(year int32) {
-	switch {
-	case year == m.year+1:
-		m.before, m.current = m.current, 0
-	case year > m.year:
-		m.before, m.current = 0, 0
-	}
-	m.year = max(m.year, year)
-}
-
-// value is the metric at an instant: summed over `over` before it, the instant included.
-func (s *standing) value(p *programme.Programme, at int64) int64 {
-	m := &s.metric
-	switch p.Tiers.Span {
-	case programme.Rolling:
-		m.settle()
-		if m.rolling.len() == 0 {
-			return m.total
-		}
-		cut := p.Tiers.Over.SubFrom(time.UnixMilli(at), s.zone(p)).UnixMilli()
-		gone := m.rolling.notAfter(cut - slack)
-		for _, e := range m.rolling.items[:gone] {
-			m.total -= e.amount
-		}
-		m.rolling.takeFront(gone)
-		value := m.total
-		for _, e := range m.rolling.items[:m.rolling.notAfter(cut)] {
-			value -= e.amount
-		}
-		return value
-	case programme.CalendarYear:
-		m.turn(programme.PerYear.Number(time.UnixMilli(at), s.zone(p)))
-		return m.current
-	default:
-		return m.total
-	}
-}
-
 // reached is the highest level that a value of the metric reaches.
 func reached(tiers *programme.Tiers, value int64) int {
 	level := 0
@@ -142,6 +72,9 @@ func (r *run) look(v *version, at int64, source factKey) error {
 		if level <= held {
 			if s.tier.graceUntil != 0 && level == held {
 				r.give(p, held, at, s.validity(p, s.tier.validUntil, false), schemas.DirectionRenewed, value, "reached again in the grace period")
+			}
+			if s.tier.notice == 0 {
+				s.tier.notice = s.nextTierNotice(p, at) // this version may be the first that tells
 			}
 			return nil
 		}
@@ -176,7 +109,7 @@ func (s *standing) validity(p *programme.Programme, from int64, rise bool) int64
 func (r *run) endTier(p *programme.Programme, at int64) error {
 	s := r.s
 	if p.Tiers == nil {
-		s.tier.validUntil, s.tier.graceUntil = 0, 0
+		s.tier.validUntil, s.tier.graceUntil, s.tier.notice = 0, 0, 0
 		return nil
 	}
 	tiers, ended := p.Tiers, s.tier.validUntil
@@ -185,7 +118,7 @@ func (r *run) endTier(p *programme.Programme, at int64) error {
 	if tiers.Span == programme.CalendarYear {
 		value = s.yearEnded(p, ended)
 		if s.tier.graceUntil != 0 {
-			value = max(value, s.metric.current)
+			value = max(value, s.metricOf(kindOf(tiers)).current)
 		}
 	} else {
 		value = s.value(p, at)
@@ -200,6 +133,18 @@ func (r *run) endTier(p *programme.Programme, at int64) error {
 		s.tier.graceUntil = tiers.Grace.AddTo(time.UnixMilli(ended), s.zone(p)).UnixMilli()
 		return nil
 	}
+	level = s.fallTo(tiers, held, value)
+	if level == held {
+		r.give(p, held, at, until, schemas.DirectionRenewed, value, "kept")
+		return nil
+	}
+	r.give(p, level, at, until, schemas.DirectionDown, value, "")
+	return nil
+}
+
+// fallTo is the level to which a held one falls whose members are no longer qualified; itself where they keep it.
+func (s *standing) fallTo(tiers *programme.Tiers, held int, value int64) int {
+	level := reached(tiers, value)
 	switch tiers.Then {
 	case programme.Requalify: // what the metric reaches
 	case programme.Keep:
@@ -210,25 +155,7 @@ func (r *run) endTier(p *programme.Programme, at int64) error {
 	if s.tier.floor != "" {
 		level = max(level, min(held, levelOf(tiers, s.tier.floor)))
 	}
-	if level == held {
-		r.give(p, held, at, until, schemas.DirectionRenewed, value, "kept")
-		return nil
-	}
-	r.give(p, level, at, until, schemas.DirectionDown, value, "")
-	return nil
-}
-
-// yearEnded is the metric of the year before the end of a validity. A tier that somebody has set may end inside a year: then it
-// is the running one. The end of a year is another instant in another zone, at most a day and some hours apart.
-func (s *standing) yearEnded(p *programme.Programme, ended int64) int64 {
-	const apart = 26 * time.Hour
-	end, zone := time.UnixMilli(ended), s.zone(p)
-	year := programme.PerYear.Number(end.Add(apart), zone)
-	s.metric.turn(year)
-	if programme.PerYear.Number(end.Add(-apart), zone) == year && s.metric.year == year {
-		return s.metric.current
-	}
-	return s.metric.before
+	return level
 }
 
 // give sets the tier and notes the step.
@@ -240,6 +167,7 @@ func (r *run) give(p *programme.Programme, level int, at, until int64, direction
 		until = 0 // the first level has no end
 	}
 	s.tier.id, s.tier.validUntil, s.tier.graceUntil, s.tier.since, s.tier.value = to.ID, until, 0, at, value
+	s.tier.notice = s.nextTierNotice(p, at)
 	if to.FallsNever && (s.tier.floor == "" || levelOf(tiers, s.tier.floor) < level) {
 		s.tier.floor = to.ID
 	}
@@ -258,22 +186,4 @@ func (r *run) give(p *programme.Programme, level int, at, until int64, direction
 	case schemas.DirectionCorrected: // tierCorrection's
 	}
 	r.tiers = append(r.tiers, tierStep{at, from, to.ID, direction, value, until, reason})
-}
-
-func metricName(by programme.Metric) string {
-	switch by {
-	case programme.BySpend:
-		return "spend"
-	case programme.ByOrders:
-		return "orders"
-	default:
-		return "points"
-	}
-}
-
-func metricText(p *programme.Programme, value int64) string {
-	if p.Tiers.By == programme.BySpend {
-		return moneyText(programme.Money(value), p)
-	}
-	return fmt.Sprint(value)
 }

@@ -241,7 +241,7 @@ func noticeLayout() *layout[Notice] {
 		text("notice_id", func(v *Notice) *string { return &v.NoticeID }),
 		textOr("member_id", "", func(v *Notice) *string { return &v.MemberID }),
 		openEnum("kind", func(v *Notice) *string { return &v.Kind },
-			"POINTS_EXPIRE", "TIER_FALLS", "BUDGET_LOW"),
+			NoticePointsExpire, NoticeTierFalls, NoticeBudgetLow),
 		instant("due_at", func(v *Notice) *time.Time { return &v.DueAt }),
 		numberOr("points", 0, func(v *Notice) *int64 { return &v.Points }),
 		optional("tier", func(v *Notice) *string { return &v.Tier }),

@@ -272,11 +272,18 @@ type FraudAlert struct {
 	DecidedAt        time.Time
 }
 
+// What a Notice tells.
+const (
+	NoticePointsExpire = "POINTS_EXPIRE"
+	NoticeTierFalls    = "TIER_FALLS"
+	NoticeBudgetLow    = "BUDGET_LOW"
+)
+
 // Notice tells something ahead of time, on TopicNotices.
 type Notice struct {
 	NoticeID   string
 	MemberID   string
-	Kind       string // POINTS_EXPIRE, TIER_FALLS, BUDGET_LOW
+	Kind       string // one of the Notice words
 	DueAt      time.Time
 	Points     int64
 	Tier       string

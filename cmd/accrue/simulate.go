@@ -222,6 +222,11 @@ func (s *simulation) write(o *rules.Outcome) error {
 			return err
 		}
 	}
+	for i := range o.Notices {
+		if err := s.record(schemas.TopicNotices, o.Notices[i].MemberID, &o.Notices[i]); err != nil {
+			return err
+		}
+	}
 	if o.Decision != nil {
 		if err := s.record(schemas.TopicDecisions, o.Decision.MemberID, o.Decision); err != nil {
 			return err

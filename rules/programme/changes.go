@@ -278,6 +278,7 @@ func noteOf(what string) string {
 		{"earn_on", "orders from before earn as they did"},
 		{"expiry.after", "what was granted before keeps its expiry"},
 		{"tiers.over", "counted anew from what is kept"},
+		{"tiers.by", "counted anew from what is kept"},
 	} {
 		if strings.HasSuffix(what, n.end) {
 			return n.note

@@ -152,7 +152,6 @@ func TestRefusals(t *testing.T) {
 		},
 		"no tiers": {running, version(t, before[:strings.Index(before, "tiers:")]+
 			"rules: [{id: spend, on: order, earn: {points: 1, per: 1.00}}]", "2026-07-01"), "keep one level"},
-		"another metric": {running, version(t, edited(t, before, "by: points", "by: orders"), "2026-07-01"), "counts its tiers by another measure"},
 		"a longer span":  {running, version(t, edited(t, before, "over: 12 months", "over: 24 months"), "2026-07-01"), ""},
 	} {
 		why := c.versions.Refusals(c.next)

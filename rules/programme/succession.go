@@ -72,9 +72,5 @@ func leftBehind(earlier, later *Programme) []string {
 				later.Version, level.ID, earlier.Version, level.ID))
 		}
 	}
-	if later.Tiers.By != earlier.Tiers.By || later.Tiers.Span != earlier.Tiers.Span {
-		why = append(why, fmt.Sprintf("%s counts its tiers by another measure (`by`, or the kind of `over`) than %s, and what members have of it was not kept: keep both",
-			later.Version, earlier.Version))
-	}
 	return why
 }

@@ -16,7 +16,6 @@ func notYet() []string {
 		"fraud.by: store",
 		"referral.same_device",
 		"expiry.notice",
-		"tiers.notice",
 		"tiers.becomes",
 		"rule.budget",
 	}

@@ -32,6 +32,7 @@ func (r *runner) expect(st step) error {
 		return err
 	}
 	if !at.IsZero() {
+		m.notices = nil
 		if err := m.advance(at); err != nil {
 			return err
 		}
@@ -41,11 +42,8 @@ func (r *runner) expect(st step) error {
 	e.numbers(keys)
 	e.tier(keys)
 	e.decision(keys)
-	alerts := "none"
-	if len(m.alerts) > 0 {
-		alerts = strings.Join(m.alerts, ", ")
-	}
-	e.word(keys["alerts"], "alerts", alerts, "has the alerts %s, expected %s")
+	e.word(keys["alerts"], "alerts", listOf(m.alerts), "has the alerts %s, expected %s")
+	e.word(keys["notices"], "notices", listOf(m.notices), "was told ahead %s, expected %s")
 	if v := keys["points"]; v != nil {
 		e.points(v)
 	}
@@ -62,6 +60,14 @@ func (r *runner) expect(st step) error {
 		return entry.Campaign
 	})
 	return nil
+}
+
+// listOf is a list as a scenario writes it.
+func listOf(texts []string) string {
+	if len(texts) == 0 {
+		return "none"
+	}
+	return strings.Join(texts, ", ")
 }
 
 // expectation compares the values of one member.

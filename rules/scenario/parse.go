@@ -58,7 +58,7 @@ func stepKeys(kind string) []string {
 }
 
 func expectKeys() []string {
-	return []string{"member", "at", "balance", "pending", "tier", "until", "change", "points", "expires", "campaign", "decision", "reason", "alerts"}
+	return []string{"member", "at", "balance", "pending", "tier", "until", "change", "points", "expires", "campaign", "decision", "reason", "alerts", "notices"}
 }
 
 // readScript reads a scenario with its programme. Where problems were found it is not to be run.

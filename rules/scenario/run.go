@@ -63,6 +63,7 @@ type member struct {
 	change   *schemas.TierChange // the last; nil: none yet
 	decision *schemas.Decision   // of the last event
 	alerts   []string            // the thresholds that the last event passed
+	notices  []string            // what was told ahead since the last event, or up to the instant that was last expected at
 	after    string              // what happened last, in words
 }
 
@@ -102,6 +103,7 @@ func (r *runner) step(st step) error {
 	if err := m.account.Handle(event.event, &out); err != nil {
 		return fmt.Errorf("decide %s: %w", event.name, err)
 	}
+	m.notices = nil
 	m.take(&out)
 	m.decision, m.alerts = out.Decision, nil
 	for i := range out.Alerts {
@@ -172,10 +174,21 @@ func (m *member) take(out *rules.Outcome) {
 		g.pending += e.PendingDelta
 		g.tier += e.TierDelta
 	}
+	for i := range out.Notices {
+		m.notices = append(m.notices, noticeText(&out.Notices[i]))
+	}
 	for i := range out.TierChanges {
 		m.change = &out.TierChanges[i]
 		m.tier = m.change.To
 	}
+}
+
+// noticeText is what a notice tells, in short.
+func noticeText(n *schemas.Notice) string {
+	if n.Kind == schemas.NoticeTierFalls {
+		return fmt.Sprintf("%s lacks %s", n.Tier, n.Missing)
+	}
+	return fmt.Sprintf("%d expire", n.Points)
 }
 
 // points is what a rule has given and not taken back, held points among it; of a rule that counts for the tier alone the

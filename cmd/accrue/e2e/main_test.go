@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"accrue/deploy/kafka/kafkatest"
 )
@@ -19,12 +20,14 @@ type machine struct {
 	kafka    *kafkatest.Cluster
 	registry string // its URL
 	seed     uint64 // of what is chosen at random
+	faults   time.Duration
 }
 
 var shared machine //nolint:gochecknoglobals // TestMain has no other way to hand over what it started
 
 func TestMain(m *testing.M) {
 	flag.Uint64Var(&shared.seed, "seed", rand.Uint64(), "what is chosen at random follows from it")
+	flag.DurationVar(&shared.faults, "faults", 40*time.Second, "for how long TestFaults strikes")
 	flag.Parse()
 	code, err := runAll(m)
 	if err != nil {

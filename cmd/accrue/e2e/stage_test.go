@@ -14,12 +14,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"accrue/deploy/kafka/kafkatest"
 	"accrue/schemas"
 )
 
-// stage is one test's app on the shared broker: topics, programme, configurations. Its topics are gone when the test ends.
+// stage is one test's app on a cluster: topics, programme, configurations. Its topics are gone when the test ends.
 type stage struct {
 	t         *testing.T
+	kafka     *kafkatest.Cluster
+	replicas  int // of the topics that the command makes
 	app       string
 	programme string
 	client    *kgo.Client // for what no command does
@@ -29,14 +32,20 @@ type stage struct {
 // shards is how many partitions all topics have that the command makes.
 const shards = 8
 
+// newStage makes one on the shared broker.
 func newStage(t *testing.T, app, programme string) *stage {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(shared.kafka.Bootstrap()...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
+	return newStageOn(t, shared.kafka, 1, app, programme)
+}
+
+func newStageOn(t *testing.T, kafka *kafkatest.Cluster, replicas int, app, programme string) *stage {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Bootstrap()...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.ProducerBatchMaxBytes(16<<20), kgo.MaxBufferedBytes(128<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, app: app, programme: filepath.Join(t.TempDir(), "programme.yaml"), client: client}
+	s := &stage{t: t, kafka: kafka, replicas: replicas, app: app, programme: filepath.Join(t.TempDir(), "programme.yaml"), client: client}
 	t.Cleanup(s.strike)
 	s.write(s.programme, programme)
 	return s
@@ -91,12 +100,12 @@ registry:
   url: %s
 topics:
   partitions: %d
-  replication_factor: 1
+  replication_factor: %d
 timers:
   quiet: 1s
 http:
   listen: 127.0.0.1:0
-%s`, s.app, instance, s.programme, data, lanes, strings.Join(shared.kafka.Bootstrap(), ", "), shared.registry, shards, more))
+%s`, s.app, instance, s.programme, data, lanes, strings.Join(s.kafka.Bootstrap(), ", "), shared.registry, shards, s.replicas, more))
 	return path
 }
 

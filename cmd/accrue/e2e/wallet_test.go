@@ -126,7 +126,7 @@ func outputs() []string {
 
 func (s *stage) wallet() *wallet {
 	s.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(shared.kafka.Bootstrap()...), kgo.ConsumeTopics(outputs()...),
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Bootstrap()...), kgo.ConsumeTopics(outputs()...),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(200*time.Millisecond),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {

@@ -1,0 +1,54 @@
+package rules_test
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"accrue/rules"
+	"accrue/schemas"
+)
+
+// Where nothing is taken back and all arrives in order, every fall of a tier was told ahead at each instant that the programme
+// names, and nobody is told of a fall who has enough. (That no notice is told twice every replay checks.)
+func TestFallsAreToldAhead(t *testing.T) {
+	falls := 0
+	rapid.Check(t, func(t *rapid.T) {
+		w := short(t, 1, 25)
+		w.withoutProfiles()
+		w.events = slices.DeleteFunc(inOrder(w.events), func(e rules.Event) bool {
+			return e.Command != nil || e.Order != nil && (e.Order.Status == schemas.Cancelled || e.Order.Status == schemas.Refunded)
+		})
+		r := w.replay(t).all(w.events)
+		r.finish()
+		p := w.parsed[0].Programme
+		if p.Tiers == nil {
+			return
+		}
+		for _, fall := range r.falls {
+			for _, ahead := range p.Tiers.Notice {
+				falls++
+				at := ahead.SubFrom(fall.EffectiveAt, p.Zone)
+				if !slices.ContainsFunc(r.noticesOf(fall.MemberID), func(n schemas.Notice) bool {
+					return n.Kind == schemas.NoticeTierFalls && n.Tier == fall.From && n.DueAt.Equal(fall.EffectiveAt) && n.OccurredAt.Equal(at)
+				}) {
+					r.fatalf("the fall was not told %s ahead, at %s: %+v", ahead, at, fall)
+				}
+			}
+		}
+	})
+	if falls == 0 {
+		t.Error("no fall was to be told")
+	}
+}
+
+func (r *replay) noticesOf(member string) []schemas.Notice {
+	var list []schemas.Notice
+	for _, n := range r.notices {
+		if n.MemberID == member {
+			list = append(list, n)
+		}
+	}
+	return list
+}
