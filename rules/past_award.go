@@ -173,7 +173,7 @@ func (r *run) passCorrection(f *fact, v *version) error {
 	if s.points, err = addInt(s.points, c.available); err != nil {
 		return err
 	}
-	if err := s.countAt(p, f.key.at, c.of.at, c.tier); err != nil {
+	if err := r.countAt(p, f.key.at, c.of.at, c.tier); err != nil {
 		return err
 	}
 	if c.points == 0 && c.tierOf == 0 {
@@ -211,25 +211,33 @@ func (r *run) correct(f *fact) error {
 	return nil
 }
 
-// countAt adds an amount to the metric at an instant of the past, as far as the metric still reaches there.
-func (s *standing) countAt(p *programme.Programme, now, at, amount int64) error {
-	if p.Tiers == nil || p.Tiers.By != programme.ByPoints || amount == 0 {
-		return nil
-	}
-	if p.Tiers.Span != programme.CalendarYear {
-		return s.count(p, at, programme.ByPoints, amount)
-	}
-	var err error
-	if s.metric.total, err = addInt(s.metric.total, amount); err != nil {
-		return err
-	}
-	zone := s.zone(p)
-	s.metric.turn(programme.PerYear.Number(time.UnixMilli(now), zone))
-	switch programme.PerYear.Number(time.UnixMilli(at), zone) {
-	case s.metric.year:
-		s.metric.current += amount
-	case s.metric.year - 1:
-		s.metric.before += amount
+// countAt adds points to all metrics that go by them, at an instant of the past, as far as they still reach there.
+func (r *run) countAt(p *programme.Programme, now, at, amount int64) error {
+	zone := r.s.zone(p)
+	for i := range r.s.metrics {
+		m := &r.s.metrics[i]
+		if m.kind.by() != programme.ByPoints || amount == 0 {
+			continue
+		}
+		if m.kind.span() != programme.CalendarYear {
+			if err := m.count(at, amount, zone); err != nil {
+				return err
+			}
+			m.settle()
+			m.forget(r.account.ledger.measured, now, zone)
+			continue
+		}
+		var err error
+		if m.total, err = addInt(m.total, amount); err != nil {
+			return err
+		}
+		m.turn(programme.PerYear.Number(time.UnixMilli(now), zone))
+		switch programme.PerYear.Number(time.UnixMilli(at), zone) {
+		case m.year:
+			m.current += amount
+		case m.year - 1:
+			m.before += amount
+		}
 	}
 	return nil
 }
