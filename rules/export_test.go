@@ -1,17 +1,23 @@
 package rules
 
+import "slices"
+
 // Rulings are what thresholds said to an event when it first arrived.
-type Rulings []ruling
+type Rulings struct {
+	said  []ruling
+	asked []question
+}
 
 // RulingsOf returns the rulings of an event that the account has decided and not folded away.
 func (a *Account) RulingsOf(e Event) Rulings {
 	key := newFact(&e).key
 	for _, f := range a.facts {
 		if f.key == key {
-			return f.rulings
+			asked := slices.DeleteFunc(slices.Clone(f.questions), func(q question) bool { return q.threshold != sameDevice })
+			return Rulings{f.rulings, asked}
 		}
 	}
-	return nil
+	return Rulings{}
 }
 
 // HandleRuled is Handle for an event about which no threshold is asked: it has the rulings already.
@@ -21,7 +27,7 @@ func (a *Account) HandleRuled(e Event, given Rulings, out *Outcome) error {
 		return a.Handle(e, out)
 	}
 	f := newFact(&e)
-	f.unruled, f.rulings = false, given
+	f.unruled, f.rulings, f.questions = false, given.said, given.asked
 	return a.handle(d, f)
 }
 

@@ -54,6 +54,8 @@ type fact struct {
 	order     *orderEvent    // with orderFact
 	checkIn   *checkInEvent  // with checkInFact
 	device    string         // that it was done with; empty: not known
+	ip        string         // from where; known while the event is new
+	payment   string         // by what; known while the event is new
 	profile   *profileEvent  // with profileFact
 	command   *commandEvent  // with commandFact
 	referral  *referralEvent // with referralFact
@@ -64,6 +66,7 @@ type fact struct {
 	grants    []grant        // as written, in the order in which they were first written
 	asked     []asked        // of other accounts, as it was asked last
 	rulings   []ruling       // what thresholds said to it when it first arrived
+	questions []question     // of keys and members elsewhere
 	met       []string       // thresholds that count the events that meet a condition, this one among them
 
 	memo    *memo    // answers about the fact on its own; nil: none are kept
@@ -190,9 +193,9 @@ func (f *fact) grantOf(rule string, part int32) *grant {
 	return nil
 }
 
-// pending says whether anything written for the fact still waits for its release.
+// pending says whether anything of the fact is still open: a grant that waits for its release, or an answer.
 func (f *fact) pending() bool {
-	return slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 })
+	return f.waits() || slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 })
 }
 
 func (f *fact) encode(w *writer) {

@@ -10,7 +10,8 @@ import (
 )
 
 // Handle decides one event: exactly one decision, whatever the event, and the entries and tier changes that follow, all of
-// it into out. An error means that rows could not be read, or that the account contradicts itself (*Broken); nothing was
+// it into out. Where answers are needed from elsewhere out.Requests asks for them, and there is no decision yet: it comes with
+// the last answer (Take), or when that is given up (Advance). An error means that rows could not be read, or that the account contradicts itself (*Broken); nothing was
 // decided then.
 func (a *Account) Handle(e Event, out *Outcome) error {
 	d := a.begin(&e, out)
@@ -57,7 +58,7 @@ func newFact(e *Event) *fact {
 	switch {
 	case e.Order != nil:
 		o := e.Order
-		f.key, f.device = factKey{o.OccurredAt.UnixMilli(), orderFact, o.EventID}, o.DeviceID
+		f.key, f.device, f.ip, f.payment = factKey{o.OccurredAt.UnixMilli(), orderFact, o.EventID}, o.DeviceID, o.IP, o.PaymentHash
 		f.order = &orderEvent{
 			id: o.OrderID, status: o.Status, currency: o.Currency, channel: o.Channel, store: o.Store, coupons: o.Coupons,
 			lines: o.Lines, refunded: o.RefundedLines, attributes: attributesOf(o.Attributes),
@@ -68,11 +69,11 @@ func newFact(e *Event) *fact {
 		f.key, f.command = factKey{e.Command.OccurredAt.UnixMilli(), commandFact, e.Command.EventID}, commandOf(e.Command)
 	case e.Referral != nil:
 		ref := e.Referral
-		f.key, f.device = factKey{ref.OccurredAt.UnixMilli(), referralFact, ref.EventID}, ref.DeviceID
+		f.key, f.device, f.ip = factKey{ref.OccurredAt.UnixMilli(), referralFact, ref.EventID}, ref.DeviceID, ref.IP
 		f.referral = &referralEvent{referrer: ref.ReferrerID, code: ref.Code}
 	case e.CheckIn != nil:
 		c := e.CheckIn
-		f.key, f.device = factKey{c.OccurredAt.UnixMilli(), checkInFact, c.EventID}, c.DeviceID
+		f.key, f.device, f.ip = factKey{c.OccurredAt.UnixMilli(), checkInFact, c.EventID}, c.DeviceID, c.IP
 		f.checkIn = &checkInEvent{c.Activity, c.Channel, c.Store, attributesOf(c.Attributes)}
 	default:
 		return nil
@@ -242,10 +243,14 @@ func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, cause error) er
 	return nil
 }
 
-// Advance lets happen what falls due up to an instant, which is included, into out. There is no decision in it.
+// Advance lets happen what falls due up to an instant, which is included, into out. There is no decision in it, but where an event
+// has waited too long for an answer: of such events one is decided at a time, so that Due may still be due.
 func (a *Account) Advance(to, now time.Time, out *Outcome) error {
 	out.reset()
-	return a.fallDue(out, to.UnixMilli(), now)
+	if err := a.fallDue(out, to.UnixMilli(), now); err != nil {
+		return err
+	}
+	return a.giveUp(&deciding{account: a, out: out, now: now}, to.UnixMilli())
 }
 
 func (a *Account) fallDue(out *Outcome, to int64, now time.Time) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"accrue/rules"
@@ -77,6 +78,9 @@ type replay struct {
 	late     int                  // events decided LATE
 	alerts   []schemas.FraudAlert // of the last event
 	entries  []schemas.PointGrant // all, until somebody empties it
+	decision *schemas.Decision    // about the last event
+	tallies  map[string]*rules.Tally
+	asked    int                  // questions that keys have answered
 	past     int                  // requests for places that were folded away
 	falls    []schemas.TierChange // those down
 	notices  map[string]schemas.Notice
@@ -90,7 +94,7 @@ func (w *world) replay(t rapid.TB) *replay {
 	}
 	return &replay{
 		measures: measures, t: t, w: w, ledger: w.ledger, accounts: map[string]*rules.Account{}, grants: map[string]*grantSum{}, members: map[string]*standing{},
-		notices: map[string]schemas.Notice{},
+		notices: map[string]schemas.Notice{}, tallies: map[string]*rules.Tally{},
 	}
 }
 
@@ -141,22 +145,60 @@ func (r *replay) handle(e rules.Event) {
 		if err := a.Handle(e, &out); err != nil {
 			r.fatalf("handle event: %v", err)
 		}
-		if out.Decision != nil && out.Decision.Outcome != schemas.OutcomeDuplicate {
-			r.w.rulings[name] = a.RulingsOf(e)
-		}
 	} else if err := a.HandleRuled(e, r.w.rulings[name], &out); err != nil {
 		r.fatalf("handle event: %v", err)
 	}
-	if out.Decision == nil || out.Decision.EventID != eventID(&e) || out.Decision.Reason == "" {
-		r.fatalf("the decision is %+v", out.Decision)
+	r.decision = nil
+	r.take(e.Member(), &out)
+	r.effects(out.Requests)
+	if d := r.decision; d == nil || d.EventID != eventID(&e) || d.Reason == "" {
+		r.fatalf("the decision is %+v", d)
 	}
-	if out.Decision.Outcome == schemas.OutcomeLate {
+	if r.decision.Outcome == schemas.OutcomeLate {
 		r.late++
 	}
-	r.take(e.Member(), &out)
-	r.record(schemas.TopicDecisions, out.Decision)
-	r.outcome = out.Decision.Outcome
-	r.effects(out.Requests)
+	if r.outcome = r.decision.Outcome; r.measures && r.outcome != schemas.OutcomeDuplicate {
+		r.w.rulings[name] = r.open(e.Member()).RulingsOf(e)
+	}
+}
+
+// count has a key count an event, twice: the second time the answer is the same.
+func (r *replay) count(e *schemas.Effect) []schemas.Effect {
+	rows := r.stores[e.MemberID+" counted"]
+	if rows == nil {
+		rows = rowStore{}
+		if r.stores != nil {
+			r.stores[e.MemberID+" counted"] = rows
+		}
+	}
+	tally := r.tallies[e.MemberID]
+	if tally == nil {
+		var err error
+		if tally, err = r.ledger.OpenTally(e.MemberID, rows); err != nil {
+			r.fatalf("open tally: %v", err)
+		}
+		r.tallies[e.MemberID] = tally
+	}
+	var out, twice rules.Outcome
+	if err := tally.Take(e, time.Time{}, &out); err != nil {
+		r.fatalf("count %+v: %v", e, err)
+	}
+	if err := tally.Take(e, time.Time{}, &twice); err != nil {
+		r.fatalf("count once more %+v: %v", e, err)
+	}
+	if !cmp.Equal(out.Requests, twice.Requests) {
+		r.fatalf("asked twice it answers %+v and %+v", out.Requests, twice.Requests)
+	}
+	if len(out.Requests) > 0 {
+		r.asked++
+	}
+	if r.stores != nil {
+		tally.Save(&r.buffer, rows.put)
+		if len(r.sent)%2 == 0 {
+			delete(r.tallies, e.MemberID)
+		}
+	}
+	return out.Requests
 }
 
 // effects has accounts take in what others ask of them, the oldest request first, and what that asks in turn. Each is asked
@@ -166,6 +208,10 @@ func (r *replay) effects(waiting []schemas.Effect) {
 		e := waiting[0]
 		if n > 10_000 {
 			r.fatalf("accounts ask each other again and again, at last: %+v", e)
+		}
+		if e.Kind == schemas.EffectCount {
+			waiting = append(waiting, r.count(&e)...)
+			continue
 		}
 		if head, err := rules.DescribeRow([]byte("h"), r.stores[e.MemberID]["h"]); err == nil && !e.OccurredAt.After(head.Head.FoldedBefore) {
 			r.past++
@@ -178,7 +224,10 @@ func (r *replay) effects(waiting []schemas.Effect) {
 		if err := r.open(e.MemberID).Take(&e, time.Time{}, &twice); err != nil {
 			r.fatalf("take in once more %+v: %v", e, err)
 		}
-		if out.Full || len(twice.Entries)+len(twice.TierChanges)+len(twice.Requests) > 0 {
+		if e.Kind == schemas.EffectDevices {
+			twice.Requests = nil
+		}
+		if out.Full || len(twice.Entries)+len(twice.TierChanges)+len(twice.Requests) > 0 || twice.Decision != nil {
 			r.fatalf("taken twice it changes something: %+v", e)
 		}
 		waiting = append(waiting, out.Requests...)
@@ -227,6 +276,13 @@ func (r *replay) text(which func(*grantSum) bool) string {
 
 func (r *replay) take(member string, out *rules.Outcome) {
 	m := r.members[member]
+	if out.Decision != nil {
+		if r.decision != nil {
+			r.fatalf("there is a second decision, %+v and %+v", r.decision, out.Decision)
+		}
+		r.decision = out.Decision
+		r.record(schemas.TopicDecisions, out.Decision)
+	}
 	r.entries = append(r.entries, out.Entries...)
 	for i := range out.Entries {
 		e := &out.Entries[i]
