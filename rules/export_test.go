@@ -10,14 +10,11 @@ type Rulings struct {
 
 // RulingsOf returns the rulings of an event that the account has decided and not folded away.
 func (a *Account) RulingsOf(e Event) Rulings {
-	key := newFact(&e).key
-	for _, f := range a.facts {
-		if f.key == key {
-			asked := slices.DeleteFunc(slices.Clone(f.questions), func(q question) bool { return q.threshold != sameDevice })
-			return Rulings{f.rulings, asked}
-		}
+	f, err := a.factAt(newFact(&e).key)
+	if f == nil || err != nil {
+		return Rulings{}
 	}
-	return Rulings{}
+	return Rulings{f.rulings, slices.DeleteFunc(slices.Clone(f.questions), func(q question) bool { return q.threshold != sameDevice })}
 }
 
 // HandleRuled is Handle for an event about which no threshold is asked: it has the rulings already.

@@ -80,6 +80,8 @@ type replay struct {
 	entries  []schemas.PointGrant // all, until somebody empties it
 	decision *schemas.Decision    // about the last event
 	tallies  map[string]*rules.Tally
+	mail     *[]schemas.Effect    // what is on its way, where answers come late; nil: each is there at once
+	decided  map[string]int       // decisions, by event
 	asked    int                  // questions that keys have answered
 	past     int                  // requests for places that were folded away
 	falls    []schemas.TierChange // those down
@@ -94,7 +96,7 @@ func (w *world) replay(t rapid.TB) *replay {
 	}
 	return &replay{
 		measures: measures, t: t, w: w, ledger: w.ledger, accounts: map[string]*rules.Account{}, grants: map[string]*grantSum{}, members: map[string]*standing{},
-		notices: map[string]schemas.Notice{}, tallies: map[string]*rules.Tally{},
+		notices: map[string]schemas.Notice{}, tallies: map[string]*rules.Tally{}, decided: map[string]int{},
 	}
 }
 
@@ -148,8 +150,12 @@ func (r *replay) handle(e rules.Event) {
 	} else if err := a.HandleRuled(e, r.w.rulings[name], &out); err != nil {
 		r.fatalf("handle event: %v", err)
 	}
-	r.decision = nil
+	r.decision, r.alerts = nil, nil
 	r.take(e.Member(), &out)
+	if r.mail != nil { // its answers may come later
+		*r.mail = append(*r.mail, out.Requests...)
+		return
+	}
 	r.effects(out.Requests)
 	if d := r.decision; d == nil || d.EventID != eventID(&e) || d.Reason == "" {
 		r.fatalf("the decision is %+v", d)
@@ -205,33 +211,36 @@ func (r *replay) count(e *schemas.Effect) []schemas.Effect {
 // twice: the second time nothing may change.
 func (r *replay) effects(waiting []schemas.Effect) {
 	for n := 0; len(waiting) > 0; waiting, n = waiting[1:], n+1 {
-		e := waiting[0]
 		if n > 10_000 {
-			r.fatalf("accounts ask each other again and again, at last: %+v", e)
+			r.fatalf("accounts ask each other again and again, at last: %+v", waiting[0])
 		}
-		if e.Kind == schemas.EffectCount {
-			waiting = append(waiting, r.count(&e)...)
-			continue
-		}
-		if head, err := rules.DescribeRow([]byte("h"), r.stores[e.MemberID]["h"]); err == nil && !e.OccurredAt.After(head.Head.FoldedBefore) {
-			r.past++
-		}
-		var out, twice rules.Outcome
-		if err := r.open(e.MemberID).Take(&e, time.Time{}, &out); err != nil {
-			r.fatalf("take in %+v: %v", e, err)
-		}
-		r.take(e.MemberID, &out)
-		if err := r.open(e.MemberID).Take(&e, time.Time{}, &twice); err != nil {
-			r.fatalf("take in once more %+v: %v", e, err)
-		}
-		if e.Kind == schemas.EffectDevices {
-			twice.Requests = nil
-		}
-		if out.Full || len(twice.Entries)+len(twice.TierChanges)+len(twice.Requests) > 0 || twice.Decision != nil {
-			r.fatalf("taken twice it changes something: %+v", e)
-		}
-		waiting = append(waiting, out.Requests...)
+		waiting = append(waiting, r.deliver(waiting[0])...)
 	}
+}
+
+// deliver has an account, or a key, take in one request or answer, and returns what that asks, or answers.
+func (r *replay) deliver(e schemas.Effect) []schemas.Effect {
+	if e.Kind == schemas.EffectCount {
+		return r.count(&e)
+	}
+	if head, err := rules.DescribeRow([]byte("h"), r.stores[e.MemberID]["h"]); err == nil && !e.OccurredAt.After(head.Head.FoldedBefore) {
+		r.past++
+	}
+	var out, twice rules.Outcome
+	if err := r.open(e.MemberID).Take(&e, time.Time{}, &out); err != nil {
+		r.fatalf("take in %+v: %v", e, err)
+	}
+	r.take(e.MemberID, &out)
+	if err := r.open(e.MemberID).Take(&e, time.Time{}, &twice); err != nil {
+		r.fatalf("take in once more %+v: %v", e, err)
+	}
+	if e.Kind == schemas.EffectDevices {
+		twice.Requests = nil
+	}
+	if out.Full || len(twice.Entries)+len(twice.TierChanges)+len(twice.Requests) > 0 || twice.Decision != nil {
+		r.fatalf("taken twice it changes something: %+v", e)
+	}
+	return out.Requests
 }
 
 // advance lets happen what falls due for a member.
@@ -277,7 +286,8 @@ func (r *replay) text(which func(*grantSum) bool) string {
 func (r *replay) take(member string, out *rules.Outcome) {
 	m := r.members[member]
 	if out.Decision != nil {
-		if r.decision != nil {
+		name := out.Decision.MemberID + out.Decision.Source.Topic + out.Decision.EventID
+		if r.decided[name]++; r.mail == nil && r.decision != nil {
 			r.fatalf("there is a second decision, %+v and %+v", r.decision, out.Decision)
 		}
 		r.decision = out.Decision
@@ -327,7 +337,7 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		r.notices[n.NoticeID] = *n
 		r.record(schemas.TopicNotices, n)
 	}
-	r.alerts = out.Alerts
+	r.alerts = append(r.alerts, out.Alerts...)
 	for i := range out.Alerts {
 		r.record(schemas.TopicFraudAlerts, &out.Alerts[i])
 	}
