@@ -21,7 +21,8 @@
 //	    away from home is forwarded through `<app>-effects`, with its bytes and place. What cannot be processed becomes a dead
 //	    letter (deadletter.go).
 //	 2. Shard.Handle (shard.go) loads the account and lets it decide. Outputs go into the transaction (transaction.go),
-//	    changed rows into its overlay, where the next record finds them. Pebble is not touched.
+//	    changed rows into its overlay, where the next record finds them. Pebble is not touched. What the event earns another
+//	    member goes to that member's home through `<app>-effects`, too, and is taken in there like a record (effects.go).
 //	 3. Between two batches time decides for members with something due (timers.go).
 //	 4. At the commit interval Lane.end adds the changed rows as changelog records and flushes. Lane.flushed commits the
 //	    offsets within the transaction. Meanwhile the next transaction is filled; nothing of it is produced yet.
@@ -45,6 +46,7 @@
 //	standby.go writers.go  shards that are followed, ready to be taken over; and who may write to the store
 //	balance.go fleet.go    who gets which shards: what members tell each other, and what their leader makes of it
 //	route.go               homes, forwarded records, names of topics
+//	effects.go             what accounts ask of each other, on its way to the other's shard
 //	status.go observe.go   what a lane tells others: readiness, reports for metrics (meter.go, gauges.go)
 //	answers.go quiet.go    whether brokers answer at all; log lines that would repeat themselves
 //	errors.go              classify: what an error asks for, decided in one place
@@ -65,7 +67,8 @@
 //     the shard's changelog position: last acknowledged offset + 1 after the flush, or the position before where it wrote
 //     nothing to that changelog.
 //   - L4. A shard is served only once its store is at the position of its committed offset; both come from one stable answer.
-//   - L5. One record, one answer: a decision, a dead letter, or a forwarded record (whose answer is given at home).
+//   - L5. One record, one answer: a decision, a dead letter, or a forwarded record (whose answer is given at home). What one account
+//     asks of another (effects.go) is taken in once and answered by none.
 //   - L6. A transaction in which nothing was produced is never ended: the broker does not know it, and offsets committed in
 //     one stay pending for good. What was read for it (markers) is committed with the next.
 //   - L7. Memory that an abort or an unknown outcome touched is thrown away: overlays and accounts.

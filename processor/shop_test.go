@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -48,6 +49,8 @@ rules:
   - {id: spend, title: a point per euro, on: order, earn: {points: 1, per: 1.00}}
   - {id: held, title: held for a while, on: order, when: order.total >= 50.00, earn: {points: 10}, hold: 2 days}
   - {id: visit, title: a check-in, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}
+  - {id: hello, on: referral, after: joined, earn: {referrer: 3, referee: 2}, limit: {points: 20, per: ever}}
+  - {id: invite, on: referral, after: first_order, earn: {referrer: 30, referee: 20}, limit: {times: 1, per: day}}
 `
 
 // always is one ledger, of which it is always certain that there is no other.
@@ -127,6 +130,7 @@ func newShop(t *testing.T, inputPartitions int32, opts ...kfake.Opt) *shop {
 	topics := DefaultTopics(testApp)
 	topics.Inputs = map[string]schemas.Kind{
 		schemas.TopicOrders: schemas.KindOrder, schemas.TopicCheckIns: schemas.KindCheckIn, schemas.TopicProfiles: schemas.KindMember,
+		schemas.TopicRedemptions: schemas.KindRedemption, schemas.TopicReferrals: schemas.KindReferral,
 	}
 	var inputs []string
 	for name := range topics.Inputs {
@@ -178,13 +182,13 @@ func (s *shop) sendRaw(topic string, partition int32, key string, data []byte) s
 	return source
 }
 
-// trade writes n events of a few members: orders, refunds, check-ins, and now and then rubbish.
+// trade writes n events of a few members: orders, refunds, check-ins, invitations, and now and then rubbish.
 func (s *shop) trade(n int) {
 	s.t.Helper()
 	for range n {
 		member := fmt.Sprintf("m%d", s.random.IntN(25))
 		at := s.started.Add(time.Duration(len(s.sent)) * 5 * time.Second)
-		switch s.random.IntN(12) {
+		switch s.random.IntN(14) {
 		case 0:
 			s.sendRaw(schemas.TopicOrders, ByKey, member, []byte("rubbish"))
 		case 1, 2:
@@ -203,6 +207,9 @@ func (s *shop) trade(n int) {
 				refund.EventID, refund.Status, refund.OccurredAt, refund.Lines = s.id("r"), schemas.Refunded, at, nil
 				s.send(schemas.TopicOrders, member, &refund)
 			}
+		case 5, 6:
+			by := fmt.Sprintf("m%d", s.random.IntN(25))
+			s.send(schemas.TopicReferrals, member, &schemas.Referral{EventID: s.id("i"), ReferrerID: by, RefereeID: member, OccurredAt: at})
 		default:
 			s.buy(member, at)
 		}
@@ -384,7 +391,8 @@ type written struct {
 	letters   []*kgo.Record
 }
 
-// read waits until each input record has an answer, and returns all that was written.
+// read waits until each input record has an answer, and what accounts ask of each other is taken in, and returns all that was
+// written. What is not taken in within seconds of quiet is missing.
 func (s *shop) read() *written {
 	s.t.Helper()
 	reader, err := kgo.NewClient(kgo.SeedBrokers(s.cluster.ListenAddrs()...), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
@@ -400,7 +408,8 @@ func (s *shop) read() *written {
 	decoder := schemas.NewDecoder(s.registry)
 	ctx, cancel := context.WithTimeout(s.t.Context(), 40*time.Second)
 	defer cancel()
-	for quiet := 0; len(w.decisions)+len(w.buried) < len(s.sent) || quiet < 3; {
+	expected := s.expected()
+	for quiet := 0; len(w.decisions)+len(w.buried) < len(s.sent) || quiet < 3 || quiet < 40 && !maps.Equal(w.sums, expected); {
 		polling, done := context.WithTimeout(ctx, 150*time.Millisecond)
 		fetches := reader.PollFetches(polling)
 		done()
@@ -465,18 +474,7 @@ func (s *shop) check(w *written) {
 			s.t.Errorf("entry %s was written %d times", id, n)
 		}
 	}
-	shard := NewMemoryShard(s.ledger)
-	expected := map[string][3]int64{}
-	for _, e := range s.events {
-		out, err := shard.Handle(e)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		for _, entry := range out.Entries {
-			sum := expected[entry.GrantID]
-			expected[entry.GrantID] = [3]int64{sum[0] + entry.AvailableDelta, sum[1] + entry.PendingDelta, sum[2] + entry.TierDelta}
-		}
-	}
+	expected := s.expected()
 	for id, sums := range map[string]map[string][3]int64{"written": w.sums, "in memory": expected} {
 		for grant, sum := range sums {
 			if w.sums[grant] != expected[grant] {
@@ -485,6 +483,31 @@ func (s *shop) check(w *written) {
 			_ = sum
 		}
 	}
+}
+
+// expected is what the grants come to where the rules alone decide the events.
+func (s *shop) expected() map[string][3]int64 {
+	s.t.Helper()
+	shard := NewMemoryShard(s.ledger)
+	expected := map[string][3]int64{}
+	var waiting []schemas.Effect
+	take := func(out *rules.Outcome, err error) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, entry := range out.Entries {
+			sum := expected[entry.GrantID]
+			expected[entry.GrantID] = [3]int64{sum[0] + entry.AvailableDelta, sum[1] + entry.PendingDelta, sum[2] + entry.TierDelta}
+		}
+		waiting = append(waiting, out.Requests...)
+	}
+	for _, e := range s.events {
+		take(shard.Handle(e))
+		for ; len(waiting) > 0; waiting = waiting[1:] {
+			take(shard.Take(&waiting[0], time.Time{}))
+		}
+	}
+	return expected
 }
 
 // dump is all rows of a store, and where its shards stand.

@@ -38,6 +38,7 @@ type Account struct {
 	kept      []*fact            // facts beside the window, all of them once whole is true
 	past      []*fact            // awards whose place is folded away, those that were read
 	snapshots []snapshot         // ascending; only while whole
+	keeps     *keeps             // of the facts; only while whole. nil: there are none
 
 	changed     []*fact   // to be written by the next Save, those whose mark still stands
 	dropped     []factKey // to be deleted by the next Save
@@ -76,12 +77,18 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 	a.sealed = loadSeries(r, "as", rows, getSealedAt)
 	a.head = loadStanding(r, "h", rows)
 	a.person = loadPerson(r)
-	a.waits = a.head.loadMore(r)
+	a.waits = a.head.loadMore(r, "h", rows)
 	if err := r.end(); err != nil {
 		return nil, &Broken{member, fmt.Errorf("read head: %w", err)}
 	}
+	if (a.head.lots != nil) != l.follows {
+		return nil, &Broken{member, fmt.Errorf("`redemptions` is %t in the programme and was %t for it: give the programme the value it had", l.follows, !l.follows)}
+	}
 	return a, a.measureAnew()
 }
+
+// Points are what the member can spend, below 0 a debt, and what is held.
+func (a *Account) Points() (available, pending int64) { return a.head.points, a.head.pending }
 
 // Due is the next instant, UTC, at which Advance would do something.
 func (a *Account) Due() (time.Time, bool) {
@@ -115,12 +122,15 @@ func (a *Account) Size() int {
 		u := &a.head.rules[i]
 		size += 150 + 16*u.orders.len() + 16*u.spend.len()
 	}
+	if l := a.head.lots; l != nil {
+		size += 150*(len(l.open)+len(l.closed)) + 32*l.taken.len()
+	}
 	return size + a.FactBytes()
 }
 
 // FactBytes is about how many bytes of Size are facts, which Rest lets go.
 func (a *Account) FactBytes() int {
-	size := 900*len(a.facts) + 700*len(a.snapshots)
+	size := 900*(len(a.facts)+len(a.past)) + 700*len(a.snapshots)
 	if len(a.snapshots) > 0 {
 		size += 16 * a.head.instants() // which they share
 	}
@@ -135,6 +145,7 @@ func (a *Account) Whole() bool { return a.whole }
 func (a *Account) Rest() {
 	if !a.touched && a.any {
 		a.facts, a.whole, a.orders, a.base, a.snapshots, a.profiles, a.kept, a.past = nil, false, nil, nil, nil, nil, nil, nil
+		a.keeps = nil
 	}
 }
 
@@ -166,7 +177,7 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	a.sealed.save(w, "as", rows)
 	a.head.save(w, "h", rows)
 	a.person.save(w)
-	a.head.saveMore(w)
+	a.head.saveMore(w, "h", rows)
 	a.saveWaits(w)
 	slices.SortFunc(a.changed, func(x, y *fact) int { return x.key.compare(y.key) })
 	for _, f := range a.changed {
@@ -189,7 +200,7 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 		base.byte(formatVersion)
 		base.varint(a.first)
 		a.base.save(base, baseOwner, rows)
-		a.base.saveMore(base)
+		a.base.saveMore(base, baseOwner, rows)
 		rows.emit([]byte(baseRow), base.bytes)
 	}
 	rows.emit([]byte(headRow), w.bytes)
@@ -250,6 +261,9 @@ func (a *Account) load() error {
 		return err
 	}
 	a.facts, a.whole, a.snapshots, a.profiles = facts, true, nil, profilesOf(facts)
+	if a.ledger.claws {
+		a.keeps = keepsOf(facts)
+	}
 	a.orders = make(map[string][]*fact)
 	for _, f := range facts {
 		a.index(f)
@@ -284,7 +298,7 @@ func (a *Account) loadBase() error {
 	r.version()
 	a.first = r.varint()
 	a.base = loadStanding(r, baseOwner, a.rows)
-	a.base.loadMore(r)
+	a.base.loadMore(r, baseOwner, a.rows)
 	if err := r.end(); err != nil {
 		return &Broken{a.member, fmt.Errorf("read base: %w", err)}
 	}
@@ -348,6 +362,9 @@ func (a *Account) insert(f *fact) {
 	if a.whole {
 		a.index(f)
 		a.forgetSnapshots(i + 1)
+		if f.keeps != nil {
+			a.keeps = keepsOf(a.facts)
+		}
 		if f.profile != nil {
 			a.profiles = profilesOf(a.facts)
 		}

@@ -49,8 +49,8 @@ func (a *Account) giveUp(d *deciding, to int64) error {
 	if err != nil {
 		return err
 	}
-	for i := range f.questions {
-		if q := &f.questions[i]; q.due != 0 && q.due <= to {
+	for i := range f.asks() {
+		if q := &f.questions.list[i]; q.due != 0 && q.due <= to {
 			return a.settle(d, f, q, nil)
 		}
 	}
@@ -63,7 +63,7 @@ func (a *Account) settle(d *deciding, f *fact, q *question, e *schemas.Effect) e
 	now := instantUTC(f.key.at).In(a.zoneWithin(f.key.at, v.programme))
 	q.due = 0
 	a.change(f)
-	if err := a.rule(d, v, f, q, e, now); err != nil {
+	if err := a.ruleBy(d, v, f, q, e, now); err != nil {
 		return err
 	}
 	if f.unruled = q.threshold == sameDevice; f.waits() && !f.unruled {
@@ -80,8 +80,8 @@ func (a *Account) settle(d *deciding, f *fact, q *question, e *schemas.Effect) e
 	if isOverflow(err) { // later events have grown too large to let it have what it wants
 		a.undecided()
 		f.unruled, f.rulings = false, append(f.rulings, ruling{threshold: q.threshold, action: programme.ActionDeny, measured: err.Error()})
-		for i := range f.questions {
-			f.questions[i].due = 0
+		for i := range f.asks() {
+			f.questions.list[i].due = 0
 		}
 		a.snapshots = nil
 		err = a.decideAgain(r, a.place(f.key), a.asOf)
@@ -95,8 +95,8 @@ func (a *Account) settle(d *deciding, f *fact, q *question, e *schemas.Effect) e
 	return nil
 }
 
-// rule says what follows from an answer.
-func (a *Account) rule(d *deciding, v *version, f *fact, q *question, e *schemas.Effect, now time.Time) error {
+// ruleBy says what follows from an answer.
+func (a *Account) ruleBy(d *deciding, v *version, f *fact, q *question, e *schemas.Effect, now time.Time) error {
 	if q.threshold == sameDevice {
 		if q.yes = e != nil && e.Events > 0; e == nil {
 			a.unanswered(d, v, &programme.Threshold{ID: sameDevice}, f, q)

@@ -140,10 +140,6 @@ func (r *run) byHand(f *fact, v *version, points int64) error {
 	if err := r.see(v, s.local(at, v.programme)); err != nil {
 		return err
 	}
-	var err error
-	if s.points, err = addInt(s.points, points); err != nil {
-		return err
-	}
 	w := wanted{rule: byHand, available: points, booked: at, at: at}
 	if points > 0 {
 		w.tier, w.expires = points, endOf(expiryOf(&programme.Rule{}, v.programme, r.level), s.local(at, v.programme)) // no rule has a say
@@ -152,6 +148,9 @@ func (r *run) byHand(f *fact, v *version, points int64) error {
 		}
 	} else {
 		did = "deducted"
+	}
+	if err := r.earn(f.key, &w, at); err != nil {
+		return err
 	}
 	if err := s.releasable(); err != nil {
 		return err
@@ -181,6 +180,7 @@ func (r *run) block(f *fact) {
 // setTier gives a level until an instant. A lower one than the metric reaches would be raised at once, so it is not given.
 func (r *run) setTier(f *fact, v *version) error {
 	s, p, c, at := r.s, v.programme, f.command, f.key.at
+	r.rename(p, at)
 	level, held := levelOf(p.Tiers, c.tier), s.tier.level(p.Tiers)
 	value := s.value(p, at)
 	if level < held && reached(p.Tiers, value) > level {
@@ -202,12 +202,13 @@ func (r *run) setTier(f *fact, v *version) error {
 		r.tiers[n-1].reason = c.text(c.tier + " given")
 	}
 	r.unasked(f, "%s", c.text(c.tier+" given"))
-	if level > held && len(v.tierUps) > 0 {
-		if err := r.tierUp(v, at, f.key, 0); err != nil {
-			return err
-		}
+	if level <= held || len(v.tierUps) == 0 {
+		return r.look(v, at, f.key)
 	}
-	return r.look(v, at, f.key)
+	if err := r.tierUp(v, at, f.key, 0); err != nil {
+		return err
+	}
+	return r.lookAgain(v, at, f.key, 1)
 }
 
 func (c *commandEvent) encode(w *writer) {

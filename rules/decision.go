@@ -25,11 +25,7 @@ func (d *deciding) only(outcome schemas.Outcome, reason string) {
 // head is what a decision says of its event.
 func (d *deciding) head() (member, event string, occurredAt time.Time, source schemas.Source) {
 	if f := d.fact; d.event == nil {
-		source = schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event}
-		if f.order != nil {
-			source.OrderID = f.order.id
-		}
-		return d.account.member, f.key.event, instantUTC(f.key.at), source
+		return d.account.member, f.key.event, instantUTC(f.key.at), f.source()
 	}
 	member, event, occurredAt = d.event.head()
 	source = d.event.Source
@@ -108,14 +104,14 @@ func (d *deciding) refundDecision(decision *schemas.Decision) string {
 		return fmt.Sprintf("order %s is of %s, and refunds are honoured for %s", f.order.id,
 			time.UnixMilli(order.key.at).UTC().Format(time.RFC3339), p.ReturnWindow)
 	}
-	text := refundReason(order, f)
+	text, kept := refundReason(order, f), f.keptText(p.Clawback)
 	switch change := decision.AvailablePoints + decision.PendingPoints; {
 	case change < 0:
-		return text + ": " + pointsText(-change) + " taken back"
+		return text + ": " + pointsText(-change) + " taken back" + kept
 	case change > 0:
-		return text + ": " + pointsText(change) + " given back"
+		return text + ": " + pointsText(change) + " given back" + kept
 	default:
-		return text + ": no points change"
+		return text + ": no points change" + kept
 	}
 }
 

@@ -34,7 +34,8 @@ type Description struct {
 	NextDue     time.Time `json:"next_due,omitzero"`
 
 	Held   []HeldGrant       `json:"held"`
-	Limits []Count           `json:"limits"` // of the programme's limits
+	Left   []ExpiringGrant   `json:"left,omitempty"` // what can be spent and expires, in the order in which it is spent; with `redemptions: true`
+	Limits []Count           `json:"limits"`         // of the programme's limits
 	Rules  []RuleDescription `json:"rules"`
 	Events []FactDescription `json:"events"` // within the window, ascending
 	Folded int               `json:"orders_folded"`
@@ -47,6 +48,27 @@ type HeldGrant struct {
 	Points     int64     `json:"points"`
 	TierPoints int64     `json:"tier_points"`
 	Until      time.Time `json:"until,omitzero"` // zero: until an operator decides
+}
+
+// ExpiringGrant is what is left of a grant.
+type ExpiringGrant struct {
+	Rule    string    `json:"rule"`
+	EventID string    `json:"event_id"`
+	Points  int64     `json:"points"` // that are left of it
+	Granted int64     `json:"granted"`
+	Expires time.Time `json:"expires"`
+}
+
+func (l *lots) describe() []ExpiringGrant {
+	if l == nil {
+		return nil
+	}
+	var list []ExpiringGrant
+	for i := range l.open {
+		x := &l.open[i]
+		list = append(list, ExpiringGrant{Rule: x.rule, EventID: x.fact.event, Points: x.left, Granted: x.granted, Expires: instantUTC(x.expires)})
+	}
+	return list
 }
 
 // Count is what a limit has counted in the last period in which anything was granted.
@@ -68,7 +90,7 @@ type RuleDescription struct {
 // FactDescription is one event of the window with what it was granted, and why.
 type FactDescription struct {
 	OccurredAt time.Time          `json:"occurred_at"`
-	Kind       string             `json:"kind"` // "order PAID", "check-in", "profile", "command GRANT", "joined", "birthday"
+	Kind       string             `json:"kind"` // "order PAID", "check-in", "profile", "command GRANT", "redemption SPENT", "joined", "birthday"
 	EventID    string             `json:"event_id"`
 	OrderID    string             `json:"order_id,omitempty"`
 	Left       string             `json:"left,omitempty"` // of an order that stands here: what is left of it
@@ -112,6 +134,7 @@ func (a *Account) Describe() (Description, error) {
 	for _, h := range s.held.items {
 		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: momentOf(h.due)})
 	}
+	d.Left = s.lots.describe()
 	for i := range s.rules {
 		d.Rules = append(d.Rules, describeRule(&s.rules[i], p))
 	}
@@ -210,6 +233,8 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 		d.Kind = f.checkIn.activity
 	case f.command != nil:
 		d.Kind = "command " + f.command.kind.String()
+	case f.redemption != nil:
+		d.Kind = "redemption " + f.redemption.word()
 	case f.award != nil:
 		d.EventID, d.OrderID = f.award.source, f.award.order
 	case f.order != nil:

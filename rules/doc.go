@@ -8,8 +8,8 @@
 //
 //	entries written = f(facts, programmes, as of) − what has been written
 //
-// A fact is an accepted event. Facts have a total order that is not arrival: (occurred_at, kind, event_id). A new fact at
-// the head is applied to the standing (the fast path). A fact in the past, or a refund of an order in the past, is put in
+// A fact is an accepted event. Facts have a total order that is not arrival: (occurred_at, kind, event_id), of awards also
+// member and rule. A new fact at the head is applied to the standing (the fast path). A fact in the past, or a refund of an order in the past, is put in
 // its place and everything from there on is decided again, from the nearest snapshot before it. Both are the same
 // function, (*run).through; only the standing that it starts from differs. What the grants should be then is compared
 // with what was written for them, and the difference is the entries.
@@ -17,17 +17,30 @@
 // # What an account holds
 //
 //	head      the standing after all facts, what was written of the tier, the next due time      row "h"
-//	facts     the accepted events of the window, each with the grants written for it               rows "f…"
+//	facts     the accepted events of the window, each with the grants written for it, and with what
+//	          it has asked of other accounts                                                       rows "f…"
 //	base      the standing after all facts that were folded away                                  row "b"
-//	kept      what time made of the member (joined, birthdays), with the grants written for it      rows "k…"
-//	pages     the full pages of lists that grow: ids, instants of the metric, uses, held grants    rows "p…"
+//	past      awards whose place is folded away, read one by one                                    rows "w…"
+//	kept      what time made of the member (joined, birthdays), with the grants written for it,
+//	          and what entries need of folded facts whose points can still expire                   rows "k…"
+//	pages     the full pages of lists that grow: ids, instants of the metric, uses, held grants,
+//	          what is left of grants and what redemptions took (lots.go, with `redemptions: true`)  rows "p…"
 //	snapshots standings between base and head; in memory only, made while deciding again
+//
+// # Between accounts
+//
+// What an event earns another member (who invited) is that member's account's to grant. It is asked for (Outcome.Requests):
+// the points wanted in all, with a revision. The other account takes it in (Account.Take) as a fact of its own, an award, at the
+// place of the event that earned it. When deciding again comes to something else, it is asked for anew with the next revision,
+// and the award is decided again. Kind 60 comes behind all that asks for something, so an award acts only on what is strictly
+// later, and members who have invited each other come to an end. See referral.go, award.go, past_award.go.
 //
 // # What falls due
 //
-// Holds, tiers, joining and birthdays have their own instants, which come before the events of that instant, in this order.
-// A profile holds from its instant on, what falls due then included. What the newest profile says of joining and of the
-// birthday holds for all of the past: see person.go. Last at an instant comes what is told ahead (notice.go), which changes nothing.
+// Holds, expiry (with `redemptions: true`), tiers, joining and birthdays have their own instants, which come before the events
+// of that instant, in this order. A profile holds from its instant on, what falls due then included. What the newest profile
+// says of joining and of the birthday holds for all of the past: see person.go. Last at an instant comes what is told
+// ahead (notice.go), which changes nothing.
 //
 // # Invariants
 //
@@ -37,6 +50,7 @@
 //	R4  A fact is folded only when nothing of it is pending and no refund that would be honoured can still come.
 //	R5  The head never names a fact that is neither stored nor folded.
 //	R6  All amounts of money are whole numbers of 10^-scale of the programme's currency; points are whole; sums are checked.
+//	R7  What can be spent is what is left of lots and of points that never expire, less what is owed (lots.go).
 //
 // # The path of an event
 //

@@ -44,7 +44,7 @@ func texts() *rapid.Generator[string] {
 
 func drawKey(t *rapid.T) factKey {
 	return factKey{
-		at: drawInt(t, -1<<62, "at") / 2, kind: rapid.SampledFrom([]factKind{profileFact, orderFact, checkInFact, referralFact, commandFact, awardFact, joinedFact, birthdayFact}).Draw(t, "kind"), event: texts().Draw(t, "event"),
+		at: drawInt(t, -1<<62, "at") / 2, kind: rapid.SampledFrom([]factKind{profileFact, orderFact, checkInFact, referralFact, commandFact, redemptionFact, awardFact, joinedFact, birthdayFact}).Draw(t, "kind"), event: texts().Draw(t, "event"),
 	}
 }
 
@@ -68,6 +68,8 @@ func drawFact(t *rapid.T) *fact {
 			commandKind(rapid.IntRange(1, len(commandWords)).Draw(t, "command")), texts().Draw(t, "operator"), texts().Draw(t, "reason"), drawInt(t, -5, "points"),
 			texts().Draw(t, "grant"), texts().Draw(t, "tier"), drawInt(t, 0, "until"),
 		}
+	case redemptionFact:
+		f.redemption = &redemptionEvent{rapid.Bool().Draw(t, "returned"), drawInt(t, -5, "points"), texts().Draw(t, "redemption")}
 	case referralFact:
 		f.referral = &referralEvent{texts().Draw(t, "referrer"), texts().Draw(t, "code")}
 	case awardFact:
@@ -87,21 +89,27 @@ func drawFact(t *rapid.T) *fact {
 				until: drawInt(t, 0, "until"), measured: texts().Draw(t, "measured"),
 			})
 		}
+		for range rapid.IntRange(0, 2).Draw(t, "keeps") {
+			f.keeps = append(f.keeps, keep{texts().Draw(t, "kept order"), drawKey(t), texts().Draw(t, "kept rule"), 3, drawInt(t, 0, "kept"), 0, 5, drawInt(t, 0, "expires")})
+		}
 		if list := rapid.SliceOfN(texts(), 0, 2).Draw(t, "met"); len(list) > 0 {
 			f.met = list
 		}
-		for range rapid.IntRange(0, 2).Draw(t, "asked") {
-			f.asked = append(f.asked, asked{
+		if rapid.Bool().Draw(t, "asked") {
+			f.asked = &askedList{}
+		}
+		for n := rapid.IntRange(1, 2).Draw(t, "requests"); f.asked != nil && n > 0; n-- {
+			*f.asked = append(*f.asked, asked{
 				rule: texts().Draw(t, "rule"), to: texts().Draw(t, "asked of"), points: drawInt(t, 0, "points"), revision: drawInt(t, 1, "revision"),
 				heldBy: texts().Draw(t, "held by"),
 			})
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "questions") {
-			f.questions = append(f.questions, question{
+			f.ask(question{
 				threshold: texts().Draw(t, "asking"), to: texts().Draw(t, "key"), revision: drawInt(t, 1, "revision"), due: drawInt(t, 0, "due"),
 				adds: share{drawInt(t, 0, "events"), drawInt(t, 0, "sum"), drawInt(t, 0, "refunds")}, yes: rapid.Bool().Draw(t, "yes"),
 			})
-			f.ip = texts().Draw(t, "ip")
+			f.questions.ip = texts().Draw(t, "ip")
 		}
 	}
 	if f.seeded = rapid.Bool().Draw(t, "seeded"); f.seeded {
@@ -110,8 +118,9 @@ func drawFact(t *rapid.T) *fact {
 	for range rapid.IntRange(0, 3).Draw(t, "grants") {
 		f.grants = append(f.grants, grant{
 			rule: texts().Draw(t, "rule"), part: rapid.Int32().Draw(t, "part"), available: drawInt(t, -1e18, "available"), pending: drawInt(t, -1e18, "pending"),
-			tier: drawInt(t, -1e18, "tier"), revision: rapid.Int32().Draw(t, "revision"), due: drawInt(t, 0, "due"),
+			tier: drawInt(t, -1e18, "tier"), revision: rapid.Int32Range(0, 1<<30).Draw(t, "revision"), due: drawInt(t, 0, "due"),
 			booked: f.key.at, at: f.key.at + rapid.Int64Range(0, 1e12).Draw(t, "available after"), expires: drawInt(t, 0, "expires"),
+			expired: drawInt(t, 0, "expired"),
 		})
 	}
 	return f
@@ -271,7 +280,7 @@ func drawStanding(t *rapid.T) *standing {
 			s.invited.denied = texts().Draw(t, "denied")
 		}
 		if rapid.Bool().Draw(t, "held") {
-			s.invited.heldBy, s.invited.heldWhy = texts().Draw(t, "threshold"), texts().Draw(t, "measured")
+			s.invited.heldBy, s.invited.heldWhy = "f"+texts().Draw(t, "threshold"), texts().Draw(t, "measured")
 		}
 	}
 	return s
@@ -323,10 +332,10 @@ func TestStandingsSurviveTheirRows(t *testing.T) {
 		save := func(s *standing) *standing {
 			w := &writer{}
 			s.save(w, "h", &rowWriter{emit: rows.put})
-			s.saveMore(w)
+			s.saveMore(w, "h", &rowWriter{emit: rows.put})
 			r := &reader{rest: w.bytes}
 			got := loadStanding(r, "h", rows)
-			got.loadMore(r)
+			got.loadMore(r, "h", rows)
 			if err := r.end(); err != nil {
 				t.Fatal(err)
 			}

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,6 +28,9 @@ type deciding struct {
 func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 	out := d.out
 	first := len(out.Entries)
+	if !atHead { // in which order they came up depends on the snapshot from which all was decided again
+		slices.SortFunc(r.touched, func(x, y *fact) int { return x.key.compare(y.key) })
+	}
 	for _, f := range r.touched {
 		d.difference(r, f)
 		f.decided, f.want = false, nil
@@ -64,7 +68,7 @@ func (d *deciding) difference(r *run, f *fact) {
 		w := &f.want[i]
 		g := f.grantOf(w.rule, w.part)
 		if g == nil {
-			if w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0 {
+			if w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0 && w.expired == 0 {
 				continue
 			}
 			f.grants = append(f.grants, grant{rule: w.rule, part: w.part})
@@ -91,18 +95,25 @@ func wants(f *fact, g *grant) bool {
 
 // write makes the entry that brings a grant from what was written to what is wanted, if the two differ.
 func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
+	if expired := w.expired - g.expired; expired > 0 {
+		d.write(r, f, g, w.unexpired(expired)) // first what else has changed
+	}
 	available, pending, tier := w.available-g.available, w.pending-g.pending, w.tier-g.tier
 	if available == 0 && pending == 0 && tier == 0 && w.due == g.due && w.expires == g.expires {
+		if w.expired != g.expired {
+			g.expired = w.expired
+			d.account.change(f)
+		}
 		return
 	}
-	kind := entryKind(g, w)
-	if f.past {
-		kind = schemas.EntryAdjusted
+	kind, late := entryKind(f, g, w), int64(0)
+	if kind == schemas.EntryExpired {
+		late = w.expires
 	}
-	was := grantPoints(g.available, g.pending, g.tier)
+	was, revived := grantPoints(g.available+g.expired, g.pending, g.tier), g.expired-w.expired
 	*g = grant{
 		rule: w.rule, part: w.part, available: w.available, pending: w.pending, tier: w.tier, due: w.due, booked: w.booked, at: w.at, expires: w.expires,
-		revision: g.revision + 1,
+		expired: w.expired, revision: g.revision + 1,
 	}
 	d.account.change(f)
 	p := d.account.ledger.at(g.booked).programme
@@ -112,23 +123,16 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		EntryID: id, GrantID: id[:grantIDLength], MemberID: d.account.member, Entry: kind,
 		AvailableDelta: available, PendingDelta: pending, TierDelta: tier,
 		AvailableAt: time.UnixMilli(g.at).UTC(), RuleID: w.rule, RuleTitle: rule.Title, ProgrammeVersion: p.Version, Campaign: rule.Campaign,
-		Source:    schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event},
-		DecidedAt: d.now,
+		Source: f.source(), DecidedAt: d.now,
 	})
 	e := &d.out.Entries[len(d.out.Entries)-1]
-	switch {
-	case f.order != nil:
-		e.Source.OrderID = f.order.id
-	case f.award != nil:
-		e.Source.EventID, e.Source.OrderID = f.award.source, f.award.order
-	}
 	if g.at == noDue {
 		e.AvailableAt = time.Time{}
 	}
 	if g.expires != 0 {
 		e.ExpiresAt = time.UnixMilli(g.expires).UTC()
 	}
-	at := g.booked
+	at := max(g.booked, late)
 	if d.fact != nil {
 		e.Cause = d.fact.cause()
 		at = max(at, d.fact.causedAt())
@@ -141,11 +145,36 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		e.RuleTitle = byHand
 	}
 	e.OccurredAt = time.UnixMilli(at).UTC()
-	e.Reason = d.entryReason(r, f, g, w, kind, rule, was, grantPoints(w.available, w.pending, w.tier))
+	if kind == schemas.EntryExpired {
+		e.Reason = d.expiryReason(f, g, -available)
+		return
+	}
+	is := grantPoints(w.available+w.expired, w.pending, w.tier)
+	if kind == schemas.EntryAdjusted && was == is && revived > 0 {
+		e.Reason = d.causeText() + ": " + pointsText(revived) + " fewer of it had expired"
+		return
+	}
+	e.Reason = d.entryReason(r, f, g, w, kind, rule, was, is)
 }
 
-func entryKind(g *grant, w *wanted) schemas.EntryKind {
+// source is the event that the grants of a fact come from.
+func (f *fact) source() schemas.Source {
+	s := schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event}
 	switch {
+	case f.order != nil:
+		s.OrderID = f.order.id
+	case f.award != nil:
+		s.EventID, s.OrderID = f.award.source, f.award.order
+	}
+	return s
+}
+
+func entryKind(f *fact, g *grant, w *wanted) schemas.EntryKind {
+	switch {
+	case w.expired > g.expired:
+		return schemas.EntryExpired
+	case f.past: // its place is settled
+		return schemas.EntryAdjusted
 	case g.revision == 0 && w.due != 0:
 		return schemas.EntryHeld
 	case w.answered != nil && !w.answered.released:
@@ -163,7 +192,7 @@ func entryKind(g *grant, w *wanted) schemas.EntryKind {
 	}
 }
 
-// grantPoints is the size of a grant: a grant that counts for the tier alone has no other sums.
+// grantPoints is the size of a grant, what has expired of it included: a grant that counts for the tier alone has no other sums.
 func grantPoints(available, pending, tier int64) int64 {
 	if available+pending != 0 {
 		return available + pending
@@ -269,12 +298,13 @@ func (d *deciding) tierCorrection(before tierStanding) {
 		return
 	}
 	old, now := before.level(p.Tiers), a.head.tier.level(p.Tiers)
-	if old == now && before.validUntil == a.head.tier.validUntil {
+	from, to := before.name(p.Tiers), a.head.tier.name(p.Tiers)
+	if from == to && before.validUntil == a.head.tier.validUntil {
 		return
 	}
 	tier := a.head.tier
 	step := tierStep{
-		at: tier.since, from: p.Tiers.Levels[old].ID, to: p.Tiers.Levels[now].ID, direction: schemas.DirectionCorrected,
+		at: tier.since, from: from, to: to, direction: schemas.DirectionCorrected,
 		value: tier.value, until: tier.validUntil,
 	}
 	if tier.since == 0 { // nothing but the first level was ever given
@@ -287,6 +317,9 @@ func (d *deciding) tierCorrection(before tierStanding) {
 	step.reason = fmt.Sprintf("%s: %s were %s when %s was given", d.causeText(), metricName(p.Tiers.By), metricText(p, step.value), step.to)
 	if tier.since == 0 {
 		step.reason = fmt.Sprintf("%s: %s are %s", d.causeText(), metricName(p.Tiers.By), metricText(p, step.value))
+	}
+	if old == now && from != to {
+		step.reason = becomesText(p, from, to)
 	}
 	c := d.tierChange(step)
 	c.Cause = d.fact.cause()

@@ -1,11 +1,14 @@
 package rules
 
-import "slices"
+import (
+	"fmt"
+)
 
-// Rulings are what thresholds said to an event when it first arrived.
+// Rulings are what was said to an event when it first arrived: by thresholds, of devices, and what of a refund was kept.
 type Rulings struct {
-	said  []ruling
-	asked []question
+	guards []ruling
+	asked  *questions
+	keeps  []keep
 }
 
 // RulingsOf returns the rulings of an event that the account has decided and not folded away.
@@ -14,19 +17,68 @@ func (a *Account) RulingsOf(e Event) Rulings {
 	if f == nil || err != nil {
 		return Rulings{}
 	}
-	return Rulings{f.rulings, slices.DeleteFunc(slices.Clone(f.questions), func(q question) bool { return q.threshold != sameDevice })}
+	given := Rulings{guards: f.rulings, keeps: f.keeps}
+	for _, q := range f.asks() {
+		if q.threshold == sameDevice {
+			given.asked = &questions{list: []question{q}}
+		}
+	}
+	return given
 }
 
 // HandleRuled is Handle for an event about which no threshold is asked: it has the rulings already.
 func (a *Account) HandleRuled(e Event, given Rulings, out *Outcome) error {
 	d := a.begin(&e, out)
-	if a.invalid(&e) != "" {
+	if a.invalid(&e) != "" || e.Redemption != nil && !a.ledger.follows {
 		return a.Handle(e, out)
 	}
 	f := newFact(&e)
-	f.unruled, f.rulings, f.questions = false, given.said, given.asked
+	f.unruled, f.rulings, f.questions, f.keeps = false, given.guards, given.asked, given.keeps
+	if a.ledger.claws { // what is kept may be of an event that has not arrived
+		if err := a.load(); err != nil {
+			return err
+		}
+	}
 	return a.handle(d, f)
 }
 
 // GrantIDOf is the id of the first grant of a rule for an event.
 func GrantIDOf(e Event, rule string) string { return grantID(e.Member(), rule, newFact(&e).key, 0) }
+
+// CheckLots says what of the lots contradicts itself, or what was written: what is left of them is what can be spent, and of each
+// grant what was written is what was granted less what has expired.
+func (a *Account) CheckLots() error {
+	l := a.head.lots
+	if l == nil {
+		return nil
+	}
+	owed := int64(0)
+	for _, d := range l.debts.items {
+		owed += d.amount
+	}
+	switch {
+	case l.left() != a.head.points:
+		return fmt.Errorf("%d are left, %d can be spent: %s", l.left(), a.head.points, l.text())
+	case owed > 0 && (len(l.open) > 0 || l.lasting > 0):
+		return fmt.Errorf("there is a debt though something is left: %s", l.text())
+	}
+	for _, x := range l.byNumber() {
+		taken := int64(0)
+		for _, t := range l.taken.items {
+			if t.lot == x.number {
+				taken += t.amount
+			}
+		}
+		if x.left < 0 || x.expired < 0 || x.left+x.expired+taken > x.granted {
+			return fmt.Errorf("lot %d is wrong: %s", x.number, l.text())
+		}
+		f, err := a.holder(x.fact)
+		if err != nil || f == nil {
+			return fmt.Errorf("the fact of lot %d is gone (%v): %s", x.number, err, l.text())
+		}
+		if g := f.grantOf(x.rule, x.part); g == nil || g.available != x.granted-x.expired || g.expired != x.expired {
+			return fmt.Errorf("for lot %d was written %+v: %s", x.number, g, l.text())
+		}
+	}
+	return nil
+}

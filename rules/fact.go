@@ -15,12 +15,13 @@ const semantics = 1
 type factKind byte
 
 const (
-	profileFact  factKind = 5
-	orderFact    factKind = 10
-	checkInFact  factKind = 20
-	referralFact factKind = 30
-	commandFact  factKind = 40
-	awardFact    factKind = 60 // what another account has asked for, see award.go
+	profileFact    factKind = 5
+	orderFact      factKind = 10
+	checkInFact    factKind = 20
+	referralFact   factKind = 30
+	commandFact    factKind = 40
+	redemptionFact factKind = 50
+	awardFact      factKind = 60 // what another account has asked for, see award.go
 
 	// What time makes of a member has no place among the facts: it comes before them, see person.go.
 	joinedFact   factKind = 100
@@ -46,36 +47,36 @@ func (k factKey) compare(o factKey) int {
 
 // fact is an accepted event together with the grants that were written for it. The event never changes; the grants do.
 type fact struct {
-	key       factKey
-	semantics uint64
-	topic     string
-	partition int32
-	offset    int64
-	order     *orderEvent    // with orderFact
-	checkIn   *checkInEvent  // with checkInFact
-	device    string         // that it was done with; empty: not known
-	ip        string         // from where; known while the event is new
-	payment   string         // by what; known while the event is new
-	profile   *profileEvent  // with profileFact
-	command   *commandEvent  // with commandFact
-	referral  *referralEvent // with referralFact
-	award     *award         // with awardFact
-	due       int64          // with joinedFact and birthdayFact: when it happened; below 0: when it would have, see undo
-	kept      bool           // it stands beside the facts of the window, see kept.go
-	past      bool           // an award whose place is folded away, see past_award.go
-	grants    []grant        // as written, in the order in which they were first written
-	asked     []asked        // of other accounts, as it was asked last
-	rulings   []ruling       // what thresholds said to it when it first arrived
-	questions []question     // of keys and members elsewhere
-	met       []string       // thresholds that count the events that meet a condition, this one among them
+	key        factKey
+	semantics  uint64
+	topic      string
+	partition  int32
+	offset     int64
+	order      *orderEvent      // with orderFact
+	checkIn    *checkInEvent    // with checkInFact
+	device     string           // that it was done with; empty: not known
+	profile    *profileEvent    // with profileFact
+	command    *commandEvent    // with commandFact
+	referral   *referralEvent   // with referralFact
+	redemption *redemptionEvent // with redemptionFact
+	award      *award           // with awardFact
+	due        int64            // with joinedFact and birthdayFact: when it happened; below 0: when it would have, see undo
+	kept       bool             // it stands beside the facts of the window, see kept.go
+	past       bool             // an award whose place is folded away, see past_award.go
+	grants     []grant          // as written, in the order in which they were first written
+	asked      *askedList       // of other accounts, as it was asked last; nil: nothing was
+	rulings    []ruling         // what thresholds said to it when it first arrived
+	questions  *questions       // that it asks elsewhere; nil: none
+	keeps      []keep           // of a refund: what it was not allowed to take
+	met        []string         // thresholds that count the events that meet a condition, this one among them
 
 	memo    *memo    // answers about the fact on its own; nil: none are kept
 	want    []wanted // what the run in progress wants the grants to be
 	decided bool     // the run in progress has decided it (want is whole), or touched it
 	changed bool     // it is among Account.changed, to be written
 	unruled bool     // it has just arrived, and the thresholds have not been asked about it
-	seed    uint64   // of the lots drawn for it
 	seeded  bool     // seed is made
+	seed    uint64   // of the lots drawn for it
 }
 
 // orderEvent is what decisions need of an Order.
@@ -113,6 +114,7 @@ type grant struct {
 	booked    int64 // when it was granted: the fact's time, or that of a release that raised the tier
 	at        int64 // from when on its points can be spent
 	expires   int64 // from when on they are gone; 0: never
+	expired   int64 // how many of its points have expired; they are no part of available
 }
 
 // at is when the fact happened, in the order of facts.
@@ -157,6 +159,7 @@ type wanted struct {
 	booked    int64
 	at        int64
 	expires   int64
+	expired   int64
 	answered  *answer // what became of it, if it was held; nil: nothing yet, or that was written before
 }
 
@@ -226,6 +229,8 @@ func (f *fact) encode(w *writer) {
 		f.profile.encode(w)
 	case commandFact:
 		f.command.encode(w)
+	case redemptionFact:
+		f.redemption.encode(w)
 	case referralFact:
 		w.string(f.referral.referrer)
 		w.string(f.referral.code)
@@ -241,7 +246,7 @@ func (f *fact) encode(w *writer) {
 }
 
 // encode writes a grant of a fact at an instant. Most are granted at that instant and can be spent at once, or when they are
-// released; of the others a flag beside the part tells.
+// released; of the others a flag beside the part tells. A revision below 0 is the complement of one where what has expired follows.
 func (g *grant) encode(w *writer, at int64) {
 	w.string(g.rule)
 	plain := g.booked == at && g.at == max(at, g.due) && g.expires == 0
@@ -253,12 +258,19 @@ func (g *grant) encode(w *writer, at int64) {
 	w.varint(g.available)
 	w.varint(g.pending)
 	w.varint(g.tier)
-	w.varint(int64(g.revision))
+	if g.expired == 0 {
+		w.varint(int64(g.revision))
+	} else {
+		w.varint(int64(^g.revision))
+	}
 	w.varint(g.due)
 	if !plain {
 		w.varint(g.booked - at)
 		w.varint(g.at - at)
 		w.varint(g.expires)
+	}
+	if g.expired != 0 {
+		w.varint(g.expired)
 	}
 }
 
@@ -270,6 +282,9 @@ func decodeGrant(r *reader, at int64) grant {
 	g.booked, g.at = at, max(at, g.due)
 	if part&1 != 0 {
 		g.booked, g.at, g.expires = at+r.varint(), at+r.varint(), r.varint()
+	}
+	if g.revision < 0 {
+		g.revision, g.expired = ^g.revision, r.varint()
 	}
 	return g
 }
@@ -297,6 +312,8 @@ func decodeFact(key factKey, row []byte) (*fact, error) {
 		f.profile = decodeProfile(r)
 	case commandFact:
 		f.command = decodeCommand(r)
+	case redemptionFact:
+		f.redemption = decodeRedemption(r)
 	case referralFact:
 		f.referral = &referralEvent{referrer: r.string(), code: r.string()}
 	case awardFact:
@@ -324,6 +341,8 @@ func defaultTopic(kind factKind) string {
 		return schemas.TopicCheckIns
 	case profileFact, joinedFact, birthdayFact:
 		return schemas.TopicProfiles
+	case redemptionFact:
+		return schemas.TopicRedemptions
 	case commandFact:
 		return schemas.TopicCommands
 	case referralFact, awardFact:

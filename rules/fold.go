@@ -53,7 +53,10 @@ func (a *Account) fold() error {
 	for n < len(a.facts) && a.facts[n].key.at <= start && !a.facts[n].pending() {
 		n++
 	}
-	n = a.withTheirOrders(a.onlyReleased(n))
+	for before := -1; n != before; { // what one of them takes away may be another's
+		before = n
+		n = a.withTheirKeeps(a.withTheirOrders(a.onlyReleased(n)))
+	}
 	if n == 0 {
 		return nil
 	}
@@ -70,11 +73,11 @@ func (a *Account) fold() error {
 	return a.forget(n, v.programme)
 }
 
-// withTheirOrders is how many of the first n facts can be folded so that no refund or cancellation goes without an order that
-// lies behind it and that it still acts upon.
+// withTheirOrders is how many of the first n facts can be folded so that no refund or cancellation, and no status that a hold waits
+// for, goes without an order that lies behind it and that it still acts upon.
 func (a *Account) withTheirOrders(n int) int {
 	for i := 0; i < n; i++ {
-		if f := a.facts[i]; f.refunds() {
+		if f := a.facts[i]; f.refunds() || f.order != nil && a.ledger.waits {
 			if order := a.standsFor(f.order.id); order != nil && a.place(order.key) >= n {
 				n, i = i, -1 // fewer facts: those before are looked at again
 			}
@@ -87,6 +90,7 @@ func (a *Account) withTheirOrders(n int) int {
 func (a *Account) forget(n int, p *programme.Programme) error {
 	last := a.facts[n-1].key.at
 	a.folded = last
+	held := a.base.facts()
 	for _, f := range a.facts[:n] {
 		f.changed = false
 		a.dropped = append(a.dropped, f.key)
@@ -111,14 +115,23 @@ func (a *Account) forget(n int, p *programme.Programme) error {
 			delete(a.orders, f.order.id)
 		}
 	}
+	for _, f := range a.facts[:n] {
+		if held[f.key] && !f.past {
+			a.keep(f.remnant())
+			a.change(f)
+		}
+	}
 	until := p.RememberOrders.SubFrom(time.UnixMilli(last), p.Zone).UnixMilli()
 	a.sealed.takeFront(a.sealed.notAfter(until))
-	if err := a.forgetAwards(until); err != nil {
+	if err := a.forgetAwards(until, held); err != nil {
 		return err
 	}
 	a.sealedIndex = nil
 	a.facts = append([]*fact(nil), a.facts[n:]...)
 	a.profiles = profilesOf(a.facts)
+	if a.keeps != nil {
+		a.keeps = keepsOf(a.facts)
+	}
 	a.count -= n
 	a.forgetKept()
 	kept := a.snapshots[:0]

@@ -162,6 +162,7 @@ const (
 	hasDevice  = 1 << iota
 	hasRulings // a list
 	hasMet     // a list
+	hasKeeps   // a list
 	hasAsked   // a list
 	hasQuestions
 )
@@ -178,10 +179,13 @@ func (f *fact) encodeGuarded(w *writer) {
 	if len(f.met) > 0 {
 		flags |= hasMet
 	}
-	if len(f.asked) > 0 {
+	if len(f.keeps) > 0 {
+		flags |= hasKeeps
+	}
+	if f.asked != nil {
 		flags |= hasAsked
 	}
-	if len(f.questions) > 0 {
+	if f.questions != nil {
 		flags |= hasQuestions
 	}
 	w.byte(flags)
@@ -200,6 +204,9 @@ func (f *fact) encodeGuarded(w *writer) {
 	}
 	if flags&hasMet != 0 {
 		w.strings(f.met)
+	}
+	if flags&hasKeeps != 0 {
+		encodeKeeps(w, f.keeps)
 	}
 	if flags&hasAsked != 0 {
 		f.encodeAsked(w)
@@ -224,6 +231,9 @@ func (f *fact) decodeGuarded(r *reader) {
 	}
 	if flags&hasMet != 0 {
 		f.met = r.strings()
+	}
+	if flags&hasKeeps != 0 {
+		f.keeps = decodeKeeps(r)
 	}
 	if flags&hasAsked != 0 {
 		f.decodeAsked(r)

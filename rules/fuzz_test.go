@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
@@ -62,7 +63,9 @@ func (f *fact) withoutPointers() *struct {
 	checkIn checkInEvent
 	profile profileEvent
 	command commandEvent
-	others  string
+
+	redemption redemptionEvent
+	others     string
 } {
 	out := &struct {
 		fact    fact
@@ -70,7 +73,9 @@ func (f *fact) withoutPointers() *struct {
 		checkIn checkInEvent
 		profile profileEvent
 		command commandEvent
-		others  string
+
+		redemption redemptionEvent
+		others     string
 	}{fact: *f}
 	if f.order != nil {
 		out.order = *f.order
@@ -84,19 +89,23 @@ func (f *fact) withoutPointers() *struct {
 	if f.command != nil {
 		out.command = *f.command
 	}
+	if f.redemption != nil {
+		out.redemption = *f.redemption
+	}
 	if f.referral != nil {
 		out.others = toText(*f.referral)
 	}
+	out.others += toText(f.asked.all())
 	if f.award != nil {
 		plain := *f.award
 		if plain.corrects != nil {
-			out.others = toText(*plain.corrects)
+			out.others += toText(*plain.corrects)
 		}
 		plain.corrects = nil
 		out.others += toText(plain)
 	}
-	out.fact.order, out.fact.checkIn, out.fact.profile, out.fact.command = nil, nil, nil, nil
-	out.fact.referral, out.fact.award = nil, nil
+	out.fact.order, out.fact.checkIn, out.fact.profile, out.fact.command, out.fact.redemption = nil, nil, nil, nil, nil
+	out.fact.referral, out.fact.award, out.fact.asked = nil, nil, nil
 	return out
 }
 
@@ -142,4 +151,49 @@ func openAndDecide(ledger *Ledger, rows memoryRows) error {
 	}
 	a.Save(new(Buffer), func(_, _ []byte) {})
 	return nil
+}
+
+// So it is with what is left of grants, where the programme follows what is spent.
+func FuzzOpenLots(f *testing.F) {
+	ledger, rows := testLotsLedger(f), memoryRows{}
+	testAccount(f, ledger, rows, 40)
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		if key[0] != factRows[0] {
+			f.Add([]byte(key), rows[key])
+			f.Add([]byte(key), rows[key][:len(rows[key])/2])
+		}
+	}
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		hostile := maps.Clone(rows)
+		hostile[string(key)] = value
+		var err error
+		asked := allocates(func() { err = openAndDecide(ledger, hostile) })
+		if limit := uint64(mostBytes*len(value)) + 8<<20; asked > limit {
+			t.Fatalf("%d bytes in row %q made the account ask for %d (%v)", len(value), key, asked, err)
+		}
+	})
+}
+
+// testLotsLedger is a programme whose points expire.
+func testLotsLedger(t testing.TB) *Ledger {
+	t.Helper()
+	p, problems := programme.Parse(map[string][]byte{"p.yaml": []byte(`programme: shop
+currency: CNY
+time_zone: Asia/Shanghai
+return_window: 20 days
+redemptions: true
+clawback: within_balance
+expiry: {after: 6 months}
+rules:
+  - {id: spend, on: order, earn: {points: 1, per: 1.00}}
+  - {id: visit, on: check_in, earn: {points: 3}, expiry: {after: 2 days}}
+`)})
+	if p == nil {
+		t.Fatal(problems)
+	}
+	ledger, err := NewLedger(programme.Versions{{Programme: p}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ledger
 }

@@ -41,18 +41,27 @@ func newWorld(t *rapid.T, versions int) *world {
 	w := &world{}
 	w.days = math.MaxInt
 	header := ""
+	redemptions := oneIn(t, 2, "redemptions")
 	tiers := !oneIn(t, 4, "no tiers") // as long as members hold a level no version may lack it
 	for i := range versions {
 		if i == 0 || oneIn(t, 2, "new header") {
 			window := pick(t, "window", "3 days", "10 days", "30 days", "72h", "1 month")
 			w.days = min(w.days, map[string]int{"3 days": 3, "10 days": 10, "30 days": 30, "72h": 3, "1 month": 28}[window])
 			header = programmeHeader(t, window, tiers)
+			if redemptions {
+				header += "redemptions: true\n" + pick(t, "clawback", "", "", "clawback: within_balance\n", "clawback: pending_only\n")
+			}
 		}
 		body := programmeBody(t, tiers)
 		if strings.Contains(header, "earn_on: COMPLETED") { // a hold waits for another status
 			body = strings.ReplaceAll(body, "until: COMPLETED", "until: PLACED")
 		}
-		w.texts = append(w.texts, header+body)
+		text := header + body
+		if i > 0 && tiers && oneIn(t, 3, "a level has another name") {
+			text = strings.ReplaceAll(strings.ReplaceAll(text, "{id: gold,", "{id: golden,"), `"gold"`, `"golden"`)
+			text = strings.Replace(text, "tiers:\n", "tiers:\n  becomes: {gold: "+pick(t, "becomes", "golden", "golden", "platinum", "member")+"}\n", 1)
+		}
+		w.texts = append(w.texts, text)
 		w.from = append(w.from, time.Time{})
 	}
 	return w
@@ -344,7 +353,10 @@ func (w *world) drawEvents(t *rapid.T, c clock, least, most int) {
 
 func (w *world) drawEvent(t *rapid.T, member string, at time.Time, n int) rules.Event {
 	kind := pick(t, "event", "order", "order", "order", "order", "check-in", "check-in", "refund", "refund", "part", "cancel", "placed", "profile", "command",
-		"referral", "referral")
+		"referral", "referral", "redemption", "redemption")
+	if kind == "redemption" {
+		return w.drawRedemption(t, member, at)
+	}
 	if kind == "referral" {
 		return rules.Event{Source: schemas.Source{Topic: schemas.TopicReferrals}, Referral: &schemas.Referral{
 			RefereeID: member, ReferrerID: pick(t, "referrer", "m1", "m2", "m3"), OccurredAt: at, Code: pick(t, "code", "c1", "c2"),
@@ -409,12 +421,20 @@ func (w *world) drawCommand(t *rapid.T, member string, at time.Time) rules.Event
 	case "BLOCK":
 		c.Until = at.Add(time.Duration(rapid.IntRange(1, 72).Draw(t, "blocked for")) * time.Hour)
 	case "SET_TIER":
-		c.Tier = pick(t, "tier by hand", "member", "gold", "platinum")
+		c.Tier = pick(t, "tier by hand", "member", "gold", "platinum", "golden")
 		if !oneIn(t, 3, "for ever") {
 			c.Until = at.Add(time.Duration(rapid.IntRange(1, 500).Draw(t, "tier for")) * time.Hour)
 		}
 	}
 	return rules.Event{Command: c, Source: schemas.Source{Topic: schemas.TopicCommands}}
+}
+
+// drawRedemption draws what is spent or given back, of few redemptions, so that a return finds what it returns, and comes before it.
+func (w *world) drawRedemption(t *rapid.T, member string, at time.Time) rules.Event {
+	return rules.Event{Source: schemas.Source{Topic: schemas.TopicRedemptions}, Redemption: &schemas.Redemption{
+		MemberID: member, OccurredAt: at, Kind: pick(t, "redeemed", "SPENT", "SPENT", "RETURNED"), Points: int64(rapid.IntRange(1, 60).Draw(t, "redeemed points")),
+		RedemptionID: pick(t, "redemption", "s1", "s2", "s3"),
+	}}
 }
 
 // drawProfile draws a profile, or the end of one. Who joined, and when the birthday is, lies near the event, so that it happens.
@@ -475,6 +495,8 @@ func eventHead(e *rules.Event) (id *string, at *time.Time) {
 		return &e.CheckIn.EventID, &e.CheckIn.OccurredAt
 	case e.Command != nil:
 		return &e.Command.EventID, &e.Command.OccurredAt
+	case e.Redemption != nil:
+		return &e.Redemption.EventID, &e.Redemption.OccurredAt
 	case e.Referral != nil:
 		return &e.Referral.EventID, &e.Referral.OccurredAt
 	default:
@@ -506,6 +528,8 @@ func kindOf(e *rules.Event) int {
 		return 10
 	case e.CheckIn != nil:
 		return 20
+	case e.Redemption != nil:
+		return 50
 	case e.Referral != nil:
 		return 30
 	default:

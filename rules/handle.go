@@ -19,6 +19,10 @@ func (a *Account) Handle(e Event, out *Outcome) error {
 		d.only(schemas.OutcomeInvalid, why)
 		return nil
 	}
+	if e.Redemption != nil && !a.ledger.follows {
+		d.only(schemas.OutcomeNothing, "the programme does not follow what is spent (`redemptions: true` would); the wallet does")
+		return nil
+	}
 	f := newFact(&e)
 	if f == nil {
 		d.only(schemas.OutcomeNothing, "no rule of this programme listens to such events")
@@ -58,7 +62,7 @@ func newFact(e *Event) *fact {
 	switch {
 	case e.Order != nil:
 		o := e.Order
-		f.key, f.device, f.ip, f.payment = factKey{o.OccurredAt.UnixMilli(), orderFact, o.EventID}, o.DeviceID, o.IP, o.PaymentHash
+		f.key, f.device = factKey{o.OccurredAt.UnixMilli(), orderFact, o.EventID}, o.DeviceID
 		f.order = &orderEvent{
 			id: o.OrderID, status: o.Status, currency: o.Currency, channel: o.Channel, store: o.Store, coupons: o.Coupons,
 			lines: o.Lines, refunded: o.RefundedLines, attributes: attributesOf(o.Attributes),
@@ -67,13 +71,15 @@ func newFact(e *Event) *fact {
 		f.key, f.profile = profileOf(e)
 	case e.Command != nil:
 		f.key, f.command = factKey{e.Command.OccurredAt.UnixMilli(), commandFact, e.Command.EventID}, commandOf(e.Command)
+	case e.Redemption != nil:
+		f.key, f.redemption = factKey{e.Redemption.OccurredAt.UnixMilli(), redemptionFact, e.Redemption.EventID}, redemptionOf(e.Redemption)
 	case e.Referral != nil:
 		ref := e.Referral
-		f.key, f.device, f.ip = factKey{ref.OccurredAt.UnixMilli(), referralFact, ref.EventID}, ref.DeviceID, ref.IP
+		f.key, f.device = factKey{ref.OccurredAt.UnixMilli(), referralFact, ref.EventID}, ref.DeviceID
 		f.referral = &referralEvent{referrer: ref.ReferrerID, code: ref.Code}
 	case e.CheckIn != nil:
 		c := e.CheckIn
-		f.key, f.device, f.ip = factKey{c.OccurredAt.UnixMilli(), checkInFact, c.EventID}, c.DeviceID, c.IP
+		f.key, f.device = factKey{c.OccurredAt.UnixMilli(), checkInFact, c.EventID}, c.DeviceID
 		f.checkIn = &checkInEvent{c.Activity, c.Channel, c.Store, attributesOf(c.Attributes)}
 	default:
 		return nil
@@ -178,7 +184,7 @@ func (a *Account) accept(d *deciding, f *fact) error {
 	a.insert(f)
 	r := a.newRun()
 	defer r.free()
-	r.explain, r.out = f, d.out
+	r.explain, r.out, r.event = f, d.out, d.event
 	before := a.head.tier
 	if another {
 		was := a.base.profile.coming
@@ -189,7 +195,7 @@ func (a *Account) accept(d *deciding, f *fact) error {
 		r.s = a.head
 		err = r.through([]*fact{f}, max(a.asOf, f.key.at))
 	} else {
-		err = a.decideAgain(r, from, max(a.asOf, f.key.at))
+		err = a.decideRefund(r, f, from, max(a.asOf, f.key.at))
 	}
 	if err != nil {
 		return a.refuse(d, f, from == atHead, err)

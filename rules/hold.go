@@ -126,8 +126,7 @@ func (r *run) answer(h heldAt, a *answer) error {
 	s.pending -= h.available
 	s.heldTier -= h.tier
 	if a.released {
-		var err error
-		if s.points, err = addInt(s.points, h.available); err != nil {
+		if err := r.earn(h.fact, &wanted{rule: h.rule, part: h.part, available: h.available, booked: h.booked, expires: endOf(h.expiry(r.account.ledger), s.local(a.at, p))}, a.at); err != nil {
 			return err
 		}
 		if err := r.count(p, a.at, programme.ByPoints, h.tier); err != nil {
@@ -139,7 +138,7 @@ func (r *run) answer(h heldAt, a *answer) error {
 	if r.silent {
 		return nil
 	}
-	f, err := r.account.factAt(h.fact)
+	f, err := r.account.holder(h.fact)
 	if err != nil || f == nil { // folded away: it was answered before that (R4)
 		return err
 	}
@@ -148,11 +147,12 @@ func (r *run) answer(h heldAt, a *answer) error {
 		withoutRises(f, a.at)
 	}
 	i := slices.IndexFunc(f.want, func(w wanted) bool { return w.rule == h.rule && w.part == h.part })
-	if i < 0 {
-		return nil
+	if i < 0 { // nothing was written for it: when it was first decided its hold had run out already
+		i = len(f.want)
+		f.want = append(slices.Clip(f.want), wanted{rule: h.rule, part: h.part, booked: h.booked, at: h.booked})
 	}
 	w := &f.want[i]
-	w.available, w.pending, w.tier, w.due, w.expires, w.answered = 0, 0, 0, 0, 0, a
+	w.available, w.pending, w.tier, w.due, w.expires, w.expired, w.answered = 0, 0, 0, 0, 0, 0, a
 	if a.released {
 		w.available, w.tier, w.at = h.available, h.tier, a.at
 		w.expires = endOf(h.expiry(r.account.ledger), s.local(a.at, p))

@@ -8,6 +8,8 @@ import (
 const (
 	eventID = 1 // + kind of fact
 	orderID = 2 // + number of the status
+
+	redemptionID = 3
 )
 
 // hashID is FNV-1a over the class and the id, finished with a mix so that its low half is as good as its high half. It is

@@ -5,26 +5,40 @@ import (
 	"slices"
 )
 
-// This file is about the facts that stand beside those of the window: what time made of a member (joined, birthdays). They
-// have rows of their own, found by their name, because their instant may change; what was written for them is theirs like any
-// fact's.
+// This file is about the facts that stand beside those of the window: what time made of a member (joined, birthdays), and what
+// was folded away while something of it may still expire. The first have rows of their own because their instant may change; of
+// the others no more is kept than entries need. What was written for them is theirs like any fact's.
 
 // keptAt finds a fact beside the window; nil: there is none.
 func (a *Account) keptAt(key factKey) (*fact, error) {
-	for _, f := range a.kept {
-		if f.key == key {
-			return f, nil
-		}
+	i, found := slices.BinarySearchFunc(a.kept, key, func(f *fact, k factKey) int { return f.key.compare(k) })
+	if found {
+		return a.kept[i], nil
 	}
 	if a.whole {
 		return nil, nil
 	}
 	f, err := a.read(key, key.keptRow())
 	if f != nil {
-		f.kept = true
-		a.kept = append(a.kept, f)
+		a.keep(f)
 	}
 	return f, err
+}
+
+// keep puts a fact among those beside the window.
+func (a *Account) keep(f *fact) {
+	f.kept = true
+	i, _ := slices.BinarySearchFunc(a.kept, f.key, func(x *fact, k factKey) int { return x.key.compare(k) })
+	a.kept = slices.Insert(a.kept, i, f)
+}
+
+// holder is the fact of a grant of which something is left, wherever it stands; nil: nothing is left, and it is folded away.
+func (a *Account) holder(key factKey) (*fact, error) {
+	f, err := a.factAt(key)
+	if f != nil || err != nil || key.kind >= joinedFact || !a.ledger.follows {
+		return f, err
+	}
+	return a.keptAt(key)
 }
 
 // loadKept reads all of them.
@@ -59,8 +73,9 @@ func (a *Account) loadKept() error {
 // forgetKept drops those that the base has behind it and of which nothing can change any more.
 func (a *Account) forgetKept() {
 	var left []*fact
+	held := a.base.facts()
 	for _, f := range a.kept {
-		if f.pending() || f.at() > a.folded || f.byTime() && f.due > 0 && !a.base.profile.coming.has(f) {
+		if held[f.key] || f.pending() || f.at() > a.folded || f.byTime() && f.due > 0 && !a.base.profile.coming.has(f) {
 			left = append(left, f)
 			continue
 		}

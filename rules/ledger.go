@@ -38,6 +38,9 @@ type Ledger struct {
 	runs     sync.Pool             // of *run, for their buffers
 	measured []measured            // what the tiers of any version go by
 	expires  bool                  // points expire in one of the versions
+	waits    bool                  // in one of the versions a hold waits for a status
+	follows  bool                  // what is spent is followed, in all of them
+	claws    bool                  // in one of the versions a refund may not take all
 	secret   []byte                // lots are drawn with it; see Secret
 }
 
@@ -72,7 +75,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 	if len(versions) == 0 {
 		return nil, errors.New("make ledger: there is no programme version")
 	}
-	l := &Ledger{scale: versions[0].Programme.Scale}
+	l := &Ledger{scale: versions[0].Programme.Scale, follows: versions[0].Programme.Redemptions}
 	for _, option := range options {
 		option(l)
 	}
@@ -82,11 +85,16 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 			return nil, fmt.Errorf("make ledger: version %s counts money with %d decimals, version %s with %d; give both the same currencies",
 				versions[0].Programme.Version, l.scale, p.Version, p.Scale)
 		}
+		if p.Redemptions != l.follows {
+			return nil, fmt.Errorf("make ledger: `redemptions` is %t in version %s and %t in version %s; give both the same", l.follows,
+				versions[0].Programme.Version, p.Redemptions, p.Version)
+		}
 		if err := l.needsSecret(p); err != nil {
 			return nil, err
 		}
 		l.expires = l.expires || mayExpire(p)
 		l.measure(p.Tiers)
+		l.claws = l.claws || p.Clawback != programme.ClawbackFull
 		if !slices.Contains(l.earnOn, p.EarnOn) {
 			l.earnOn = append(l.earnOn, p.EarnOn)
 		}
@@ -114,6 +122,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 			}
 			made.asksDevices = made.asksDevices || rule.On == programme.OnReferral && asksDevices(rule.When)
 			made.asksProfile = made.asksProfile || asksProfile(rule)
+			l.waits = l.waits || rule.Hold.Until != ""
 			made.longest = longer(longer(made.longest, rule.Hold.For), rule.Hold.Within)
 			if rule.Each != nil {
 				made.longest = longer(made.longest, rule.Each.Within)

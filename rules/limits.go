@@ -157,6 +157,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 	case programme.CountsTier:
 		available = 0
 	}
+	available += r.kept(f, c.rule.ID, part, at)
 	expires := expiryOf(c.rule, p, r.level)
 	h, err := r.holdOf(c, f, p, now)
 	if err != nil {
@@ -164,7 +165,7 @@ func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time,
 	}
 	if h.due == 0 {
 		w.available, w.tier, w.expires = available, tier, endOf(expires, now)
-		if r.s.points, err = addInt(r.s.points, available); err != nil {
+		if err := r.earn(f.key, &w, at); err != nil {
 			return err
 		}
 		if err := r.count(p, at, programme.ByPoints, tier); err != nil {

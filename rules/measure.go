@@ -185,37 +185,54 @@ func (r *run) counted(t *programme.Threshold, f *fact, from int64) (measurement,
 // earned sums what the events earned, held points among it. What the new one will earn is found out by asking the rules on
 // trial.
 func (r *run) earned(v *version, events []*fact, listening []int, f *fact, now time.Time, rest remains) (int64, error) {
+	total, overflow := int64(0), error(nil)
+	add := func(available, pending, tier int64) {
+		if overflow == nil {
+			total, overflow = addInt(total, grantPoints(available, pending, tier))
+		}
+	}
 	before, explain, wants, cands := r.s.clone(), r.explain, len(r.wants), len(r.cands)
 	r.explain, r.review = nil, nil
 	err := r.askRules(v, listening, f, now, rest)
-	own := r.wants[wants:]
+	r.earnedBy(f.key, r.wants[wants:], nil, add)
 	r.explain, r.wants, r.cands, *r.s = explain, r.wants[:wants], r.cands[:cands], *before
 	if err != nil {
 		return 0, err
-	}
-	total := int64(0)
-	add := func(available, pending, tier int64) {
-		if err == nil {
-			total, err = addInt(total, grantPoints(available, pending, tier))
-		}
-	}
-	for i := range own {
-		add(own[i].available, own[i].pending, own[i].tier)
 	}
 	for _, x := range events {
 		switch {
 		case x == f:
 		case x.decided:
-			for i := range x.want {
-				add(x.want[i].available, x.want[i].pending, x.want[i].tier)
-			}
+			r.earnedBy(x.key, x.want, nil, add)
 		default:
-			for i := range x.grants {
-				add(x.grants[i].available, x.grants[i].pending, x.grants[i].tier)
-			}
+			r.earnedBy(x.key, nil, x.grants, add)
 		}
 	}
-	return total, err
+	return total, overflow
+}
+
+// earnedBy adds up what an event has earned by now, held points among it: what becomes of these later is of no interest, nor
+// whether it is written already. Its grants are as the run wants them, or as they were written.
+func (r *run) earnedBy(event factKey, wants []wanted, grants []grant, add func(available, pending, tier int64)) {
+	held := r.s.held.items
+	isHeld := func(rule string, part int32) bool {
+		return slices.ContainsFunc(held, func(h heldAt) bool { return h.fact == event && h.rule == rule && h.part == part })
+	}
+	for i := range held {
+		if h := &held[i]; h.fact == event {
+			add(h.available, 0, h.tier)
+		}
+	}
+	for i := range wants {
+		if w := &wants[i]; !isHeld(w.rule, w.part) {
+			add(w.available+w.expired, w.pending, w.tier)
+		}
+	}
+	for i := range grants {
+		if g := &grants[i]; !isHeld(g.rule, g.part) {
+			add(g.available+g.expired, g.pending, g.tier)
+		}
+	}
 }
 
 // refundShare measures the share of the orders of which something was taken back. of says whose they are, where that needs

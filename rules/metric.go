@@ -45,6 +45,9 @@ func (l *Ledger) measure(tiers *programme.Tiers) {
 // beginning is the standing of whom nothing is known.
 func (l *Ledger) beginning() *standing {
 	s := &standing{}
+	if l.follows {
+		s.lots = &lots{}
+	}
 	for _, m := range l.measured {
 		s.metricOf(m.kind)
 	}

@@ -3,6 +3,7 @@ package rules_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -15,7 +16,21 @@ import (
 func TestFallsAreToldAhead(t *testing.T) {
 	falls := 0
 	rapid.Check(t, func(t *rapid.T) {
-		w := short(t, 1, 25)
+		w := &world{days: 30, from: []time.Time{{}}}
+		by := pick(t, "by", "points, levels: [{id: member, at: 0}, {id: gold, at: 5}, {id: platinum, at: 9}]", "orders, levels: [{id: member, at: 0}, {id: gold, at: 1}, {id: platinum, at: 3}]")
+		w.texts = []string{`programme: drawn
+currency: CNY
+time_zone: ` + pick(t, "zone", "Asia/Shanghai", "Europe/Berlin", "America/New_York") + `
+return_window: 30 days
+tiers:
+  {over: ` + pick(t, "over", "6 days", "1 month", "calendar_year") + `, then: ` + pick(t, "then", "requalify", "one_down") + pick(t, "grace", "", ", grace: 2 days", ", grace: 36h") + `,
+   notice: [1 day, 60h, 4 days], by: ` + by + `}
+rules:
+  - {id: check-in, on: check_in, earn: {points: 3}}
+  - {id: held, on: order, earn: {points: 4}, hold: 3 days}
+`}
+		w.ready(t)
+		w.drawEvents(t, newClock(t, 29), 2, 12)
 		w.withoutProfiles()
 		w.events = slices.DeleteFunc(inOrder(w.events), func(e rules.Event) bool {
 			return e.Command != nil || e.Order != nil && (e.Order.Status == schemas.Cancelled || e.Order.Status == schemas.Refunded)
@@ -23,9 +38,6 @@ func TestFallsAreToldAhead(t *testing.T) {
 		r := w.replay(t).all(w.events)
 		r.finish()
 		p := w.parsed[0].Programme
-		if p.Tiers == nil {
-			return
-		}
 		for _, fall := range r.falls {
 			for _, ahead := range p.Tiers.Notice {
 				falls++

@@ -28,6 +28,9 @@ func (r *run) pass(f *fact) error {
 	from := r.begin(f)
 	r.cands = r.cands[:0]
 	err := r.passKind(f)
+	if err == nil {
+		err = r.keepRest(f, from)
+	}
 	r.s.fraud.block(f)
 	f.want = r.wants[from:len(r.wants):len(r.wants)]
 	if err == nil && r.explain == f && r.passed.reason == "" {
@@ -47,6 +50,8 @@ func (r *run) passKind(f *fact) error {
 		return r.passProfile(f)
 	case f.command != nil:
 		return r.passCommand(f)
+	case f.redemption != nil:
+		return r.passRedemption(f)
 	case f.referral != nil:
 		return r.passReferral(f)
 	case f.award != nil:

@@ -60,8 +60,8 @@ func (a *Account) retire(f *fact) {
 	a.change(f)
 }
 
-// forgetAwards drops those up to an instant.
-func (a *Account) forgetAwards(until int64) error {
+// forgetAwards drops those up to an instant of which nothing is left.
+func (a *Account) forgetAwards(until int64, held map[factKey]bool) error {
 	if !a.ledger.refers() {
 		return nil
 	}
@@ -72,7 +72,9 @@ func (a *Account) forgetAwards(until int64) error {
 			failed = err
 			return false
 		}
-		a.pastDropped = append(a.pastDropped, place)
+		if !held[place] {
+			a.pastDropped = append(a.pastDropped, place)
+		}
 		return true
 	})
 	if err == nil {
@@ -82,7 +84,7 @@ func (a *Account) forgetAwards(until int64) error {
 		return fmt.Errorf("forget old awards of member %q: %w", a.member, err)
 	}
 	a.past = slices.DeleteFunc(a.past, func(f *fact) bool {
-		if f.key.at > until {
+		if f.key.at > until || held[f.key] {
 			return false
 		}
 		f.changed = false
@@ -172,6 +174,9 @@ func (r *run) passCorrection(f *fact, v *version) error {
 	var err error
 	if s.points, err = addInt(s.points, c.available); err != nil {
 		return err
+	}
+	if s.lots != nil && c.available != 0 {
+		s.lots.correct(lot{expires: c.expires, booked: c.of.at, fact: c.of, rule: f.award.rule}, c.points-c.available, c.points, f.key.at)
 	}
 	if err := r.countAt(p, f.key.at, c.of.at, c.tier); err != nil {
 		return err

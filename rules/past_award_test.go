@@ -57,12 +57,12 @@ func (r *replay) passes(from, to int) {
 
 // entriesOf are the entries that were written for who invited, in words, and the list begins anew.
 func (r *replay) entriesOf(member string) (list []string) {
-	for _, e := range r.entries {
+	for _, e := range r.written {
 		if e.MemberID == member && e.RuleID == "invite" {
 			list = append(list, fmt.Sprintf("%s %d %d by %s", e.Entry, e.AvailableDelta, e.TierDelta, e.Cause))
 		}
 	}
-	r.entries = nil
+	r.written = nil
 	return list
 }
 
@@ -113,6 +113,17 @@ func TestAwardWhosePlaceIsFoldedAway(t *testing.T) {
 	if m := r.members["anna"]; m.balance != 58+60+5+1 || m.tier != "gold" {
 		r.fatalf("anna: %+v", m)
 	}
+	for member, store := range r.stores {
+		for key, row := range store {
+			if _, err := rules.DescribeRow([]byte(key), row); err != nil {
+				r.fatalf("row %q of %s: %v", key, member, err)
+			}
+		}
+		d, err := r.open(member).Describe()
+		if err != nil || d.Balance != r.members[member].balance {
+			r.fatalf("%s is described as %+v (%v)", member, d, err)
+		}
+	}
 	for id, g := range r.grants {
 		if g.rule == "invite" && g.points() != 0 {
 			r.fatalf("grant %s has %d points left", id, g.points())
@@ -142,7 +153,7 @@ func TestOldAwardsAreForgotten(t *testing.T) {
 	if n := kept(); n != 0 {
 		r.fatalf("%d awards of long ago are still kept", n)
 	}
-	r.entries = nil
+	r.written = nil
 	r.handle(orderOf("bert", "b1", schemas.Refunded, pastDay(2)))
 	r.expectEntries("long after")
 }

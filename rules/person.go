@@ -272,6 +272,9 @@ func (r *run) happen(at int64, key factKey, listening func(*version) []int) erro
 	if err == nil {
 		err = r.look(v, at, f.key)
 	}
+	if err == nil {
+		err = r.keepRest(f, from)
+	}
 	if isOverflow(err) {
 		*r.s, r.wants, err = before, r.wants[:from], nil
 	}
@@ -291,7 +294,7 @@ func (a *Account) dueFact(key factKey, at int64, silent bool) (*fact, error) {
 	if f == nil {
 		f = &fact{key: key, semantics: semantics, topic: schemas.TopicProfiles, kept: true}
 		if !silent {
-			a.kept = append(a.kept, f)
+			a.keep(f)
 		}
 	}
 	if f.due != at {

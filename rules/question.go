@@ -50,10 +50,30 @@ type waiting struct {
 	due int64 // when the first of them is no longer waited for
 }
 
+// questions are those of a fact, in the order in which they were asked.
+type questions struct {
+	list []question
+	ip   string // of a referral: it may be asked about when the devices are known
+}
+
+func (f *fact) asks() []question {
+	if f.questions == nil {
+		return nil
+	}
+	return f.questions.list
+}
+
+func (f *fact) ask(q question) {
+	if f.questions == nil {
+		f.questions = &questions{}
+	}
+	f.questions.list = append(f.questions.list, q)
+}
+
 // waits says that the fact is not decided yet.
 func (f *fact) waits() bool {
-	for i := range f.questions {
-		if f.questions[i].due != 0 {
+	for i := range f.asks() {
+		if f.questions.list[i].due != 0 {
 			return true
 		}
 	}
@@ -61,24 +81,32 @@ func (f *fact) waits() bool {
 }
 
 func (f *fact) questionOf(threshold, to string) *question {
-	for i := range f.questions {
-		if q := &f.questions[i]; q.threshold == threshold && q.to == to {
+	for i := range f.asks() {
+		if q := &f.questions.list[i]; q.threshold == threshold && q.to == to {
 			return q
 		}
 	}
 	return nil
 }
 
-// subject is whom a threshold counts an event for; empty: the event does not say.
-func (f *fact) subject(by programme.Subject) string {
+// subject is whom a threshold counts an event for; empty: the event does not say. e is nil where the event is not new any more.
+func (f *fact) subject(by programme.Subject, e *Event) string {
 	switch by {
 	case programme.ByMember:
 	case programme.ByDevice:
 		return f.device
 	case programme.ByIP:
-		return f.ip
+		switch {
+		case e == nil:
+			return f.questions.ip
+		case e.Order != nil:
+			return e.Order.IP
+		case e.Referral != nil:
+			return e.Referral.IP
+		}
+		return e.CheckIn.IP
 	case programme.ByPayment:
-		return f.payment
+		return e.Order.PaymentHash
 	case programme.ByReferrer:
 		return f.referral.referrer
 	case programme.ByStore:
@@ -92,7 +120,7 @@ func (f *fact) subject(by programme.Subject) string {
 
 // askKey has a threshold ask the key under which it counts the event. An event that names none is not counted.
 func (r *run) askKey(v *version, t *programme.Threshold, listening []int, f *fact, now time.Time, rest remains) error {
-	subject := f.subject(t.By)
+	subject := f.subject(t.By, r.event)
 	if subject == "" {
 		return nil
 	}
@@ -122,7 +150,7 @@ func (r *run) askKey(v *version, t *programme.Threshold, listening []int, f *fac
 			q.adds.refunds = 1
 		}
 	}
-	f.questions = append(f.questions, q)
+	f.ask(q)
 	return nil
 }
 
@@ -142,9 +170,10 @@ func (r *run) askDevices(v *version, f *fact) (bool, error) {
 	if len(devices) == 0 {
 		return false, nil
 	}
-	f.questions = append(f.questions, question{
-		threshold: sameDevice, to: f.referral.referrer, due: unsent, adds: share{events: 1}, first: &schemas.Effect{Devices: devices},
-	})
+	f.ask(question{threshold: sameDevice, to: f.referral.referrer, due: unsent, adds: share{events: 1}, first: &schemas.Effect{Devices: devices}})
+	if r.event != nil {
+		f.questions.ip = r.event.Referral.IP
+	}
 	return true, nil
 }
 
@@ -199,11 +228,11 @@ func answerTo(e *schemas.Effect, now time.Time) schemas.Effect {
 // questions sends what facts ask that is new, and what has changed of what they had asked to be counted.
 func (d *deciding) questions(r *run) {
 	for _, f := range r.touched {
-		if len(f.questions) == 0 {
+		if len(f.asks()) == 0 {
 			continue
 		}
-		for i := range f.questions {
-			q := &f.questions[i]
+		for i := range f.asks() {
+			q := &f.questions.list[i]
 			if adds := d.account.adds(f, q); q.due == unsent || adds != q.adds {
 				q.adds = adds
 				d.question(f, q)
@@ -227,10 +256,7 @@ func (d *deciding) question(f *fact, q *question) {
 	if q.threshold == sameDevice {
 		e.Kind = schemas.EffectDevices
 	}
-	e.Source = schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event}
-	if f.order != nil {
-		e.Source.OrderID = f.order.id
-	}
+	e.Source = f.source()
 	e.OccurredAt, e.Revision, e.Cause, e.CausedAt = instantUTC(f.key.at), q.revision, d.fact.causeOr(f), instantUTC(f.key.at)
 	e.Events, e.Points, e.Refunds = q.adds.events, q.adds.points, q.adds.refunds
 	e.ProgrammeVersion, e.DecidedAt = d.account.ledger.at(f.key.at).programme.Version, d.now
@@ -274,7 +300,8 @@ func (a *Account) adds(f *fact, q *question) share {
 		s.points = q.adds.points // what it would earn
 	}
 	for i := range f.grants {
-		s.points += grantPoints(f.grants[i].available, f.grants[i].pending, f.grants[i].tier) // their sum was checked when granted
+		g := &f.grants[i]
+		s.points += grantPoints(g.available+g.expired, g.pending, g.tier) // their sum was checked when granted
 	}
 	return s
 }
@@ -296,8 +323,8 @@ func (s *share) add(measure programme.Measure, rest *remains, back bool) {
 func (a *Account) await(f *fact) {
 	a.waits = slices.DeleteFunc(a.waits, func(w waiting) bool { return w.key == f.key })
 	w := waiting{key: f.key}
-	for i := range f.questions {
-		if due := f.questions[i].due; due != 0 && (w.due == 0 || due < w.due) {
+	for i := range f.asks() {
+		if due := f.questions.list[i].due; due != 0 && (w.due == 0 || due < w.due) {
 			w.due = due
 		}
 	}
@@ -316,9 +343,9 @@ func (w waiting) compare(o waiting) int {
 }
 
 func (f *fact) encodeQuestions(w *writer) {
-	w.uvarint(uint64(len(f.questions)))
-	for i := range f.questions {
-		q := &f.questions[i]
+	w.uvarint(uint64(len(f.asks())))
+	for i := range f.asks() {
+		q := &f.questions.list[i]
 		w.string(q.threshold)
 		w.string(q.to)
 		w.varint(q.revision)
@@ -328,19 +355,17 @@ func (f *fact) encodeQuestions(w *writer) {
 		w.varint(q.due)
 		w.bool(q.yes)
 	}
-	w.string(f.ip) // of use only while the devices are asked about
+	w.string(f.questions.ip)
 }
 
 func (f *fact) decodeQuestions(r *reader) {
-	if n := r.count(); n > 0 {
-		f.questions = make([]question, n)
-	}
-	for i := range f.questions {
-		f.questions[i] = question{
+	list := make([]question, r.count())
+	for i := range list {
+		list[i] = question{
 			threshold: r.string(), to: r.string(), revision: r.varint(), adds: share{r.varint(), r.varint(), r.varint()}, due: r.varint(), yes: r.bool(),
 		}
 	}
-	f.ip = r.string()
+	f.questions = &questions{list, r.string()}
 }
 
 // saveWaits writes which facts wait, behind a head.
@@ -384,8 +409,8 @@ type RulingRow struct {
 }
 
 func (d *FactRow) describeQuestions(f *fact) {
-	for i := range f.questions {
-		q := &f.questions[i]
+	for i := range f.asks() {
+		q := &f.questions.list[i]
 		d.Questions = append(d.Questions, QuestionRow{q.threshold, q.to, q.revision, momentOf(q.due), q.yes})
 	}
 	for i := range f.rulings {

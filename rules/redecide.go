@@ -79,6 +79,9 @@ func (a *Account) decideAgain(r *run, from int, asOf int64) error {
 	}
 	r.s, r.again = start.standing.clone(), true
 	undone := a.undone(r.s)
+	if err := r.unexpire(); err != nil {
+		return err
+	}
 	spaced := a.spacing(start.next)
 	for i := start.next; i < len(a.facts); i++ {
 		if len(spaced) > 0 && spaced[0] == i {
@@ -150,6 +153,9 @@ func (a *Account) remove(f *fact) {
 	a.count--
 	a.forgetSnapshots(i + 1)
 	f.changed = false
+	if f.keeps != nil {
+		a.keeps = keepsOf(a.facts)
+	}
 	if a.whole && f.profile != nil {
 		a.profiles = profilesOf(a.facts)
 	}

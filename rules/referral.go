@@ -189,20 +189,36 @@ type asked struct {
 	heldBy   string // the threshold that holds them; empty: none does
 }
 
+// askedList is what a fact has asked for, in the order in which it first was.
+type askedList []asked
+
+func (l *askedList) all() []asked {
+	if l == nil {
+		return nil
+	}
+	return *l
+}
+
+// askedOf finds or makes what a fact has asked of an account by a rule. The pointer holds until the next call.
 func (f *fact) askedOf(rule, to string) *asked {
-	for i := range f.asked {
-		if f.asked[i].rule == rule && f.asked[i].to == to {
-			return &f.asked[i]
+	if f.asked == nil {
+		f.asked = &askedList{}
+	}
+	list := *f.asked
+	for i := range list {
+		if list[i].rule == rule && list[i].to == to {
+			return &list[i]
 		}
 	}
-	return nil
+	*f.asked = append(list, asked{rule: rule, to: to})
+	return &(*f.asked)[len(list)]
 }
 
 // requests asks other accounts for what has changed. What is taken back comes first: it makes room in limits.
 func (d *deciding) requests(r *run) {
 	for _, f := range r.asked {
-		for i := range f.asked {
-			a := &f.asked[i]
+		for i := range *f.asked {
+			a := &(*f.asked)[i]
 			still := func(q requested) bool { return q.fact == f && q.rule == a.rule && q.to == a.to }
 			if a.points != 0 && !slices.ContainsFunc(r.requests, still) {
 				d.request(f, a, requested{})
@@ -211,10 +227,6 @@ func (d *deciding) requests(r *run) {
 	}
 	for _, q := range r.requests {
 		a := q.fact.askedOf(q.rule, q.to)
-		if a == nil {
-			q.fact.asked = append(q.fact.asked, asked{rule: q.rule, to: q.to})
-			a = &q.fact.asked[len(q.fact.asked)-1]
-		}
 		if a.points != q.points || a.heldBy != q.heldBy() {
 			d.request(q.fact, a, q)
 		}
@@ -235,7 +247,7 @@ func (d *deciding) request(f *fact, a *asked, q requested) {
 	d.account.change(f)
 	e := schemas.Effect{
 		MemberID: a.to, FromMember: d.account.member, RuleID: a.rule, OccurredAt: instantUTC(f.key.at), Revision: a.revision, Points: a.points,
-		Source:           schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event},
+		Source:           f.source(),
 		HeldBy:           a.heldBy,
 		Cause:            d.fact.cause(),
 		CausedAt:         instantUTC(d.fact.causedAt()),
@@ -244,9 +256,6 @@ func (d *deciding) request(f *fact, a *asked, q requested) {
 	}
 	if q.review != nil {
 		e.HeldWhy = q.review.measured
-	}
-	if f.order != nil {
-		e.Source.OrderID = f.order.id
 	}
 	d.out.Requests = append(d.out.Requests, e)
 }
@@ -277,8 +286,8 @@ func referralText(rule *programme.Rule) string {
 }
 
 func (f *fact) encodeAsked(w *writer) {
-	w.uvarint(uint64(len(f.asked)))
-	for _, a := range f.asked {
+	w.uvarint(uint64(len(*f.asked)))
+	for _, a := range *f.asked {
 		w.string(a.rule)
 		w.string(a.to)
 		w.varint(a.points)
@@ -288,45 +297,11 @@ func (f *fact) encodeAsked(w *writer) {
 }
 
 func (f *fact) decodeAsked(r *reader) {
-	if n := r.count(); n > 0 {
-		f.asked = make([]asked, n)
+	list := make(askedList, r.count())
+	f.asked = &list
+	for i := range list {
+		list[i] = asked{rule: r.string(), to: r.string(), points: r.varint(), revision: r.varint(), heldBy: r.string()}
 	}
-	for i := range f.asked {
-		f.asked[i] = asked{rule: r.string(), to: r.string(), points: r.varint(), revision: r.varint(), heldBy: r.string()}
-	}
-}
-
-// What a stored standing has behind everything else, by the tag before it: rows of members who have none of it end before.
-const (
-	tagInvited = 1
-	tagWaits   = 2 // of a head: the facts that wait for answers
-	tagChecked = 3 // what was said to the invitation
-)
-
-func (s *standing) saveMore(w *writer) {
-	if s.invited != nil {
-		w.byte(tagInvited)
-		w.string(s.invited.event)
-		w.string(s.invited.referrer)
-		w.string(s.invited.code)
-		s.invited.saveChecked(w)
-	}
-}
-
-func (s *standing) loadMore(r *reader) (waits []waiting) {
-	for len(r.rest) > 0 && r.err == nil {
-		switch tag := r.byte(); tag {
-		case tagInvited:
-			s.invited = &invitation{event: r.string(), referrer: r.string(), code: r.string()}
-		case tagWaits:
-			waits = loadWaits(r)
-		case tagChecked:
-			s.loadChecked(r)
-		default:
-			r.fail(fmt.Sprintf("part %d of a standing", tag))
-		}
-	}
-	return waits
 }
 
 // ReferralRow is an invitation.

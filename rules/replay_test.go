@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"accrue/rules"
+	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
@@ -75,9 +77,12 @@ type replay struct {
 	sent     []rules.Event
 	log      bytes.Buffer         // what was written, as JSON lines
 	outcome  schemas.Outcome      // of the last event
+	entries  []schemas.PointGrant // since somebody took them
+	written  []schemas.PointGrant // all entries, until somebody empties it
+	expired  map[string]int64     // points that EXPIRED entries took, by grant
+	found    int64                // what could be spent before the last event, an order's; math.MinInt64: it is not known
 	late     int                  // events decided LATE
 	alerts   []schemas.FraudAlert // of the last event
-	entries  []schemas.PointGrant // all, until somebody empties it
 	decision *schemas.Decision    // about the last event
 	tallies  map[string]*rules.Tally
 	mail     *[]schemas.Effect    // what is on its way, where answers come late; nil: each is there at once
@@ -96,7 +101,7 @@ func (w *world) replay(t rapid.TB) *replay {
 	}
 	return &replay{
 		measures: measures, t: t, w: w, ledger: w.ledger, accounts: map[string]*rules.Account{}, grants: map[string]*grantSum{}, members: map[string]*standing{},
-		notices: map[string]schemas.Notice{}, tallies: map[string]*rules.Tally{}, decided: map[string]int{},
+		notices: map[string]schemas.Notice{}, expired: map[string]int64{}, tallies: map[string]*rules.Tally{}, decided: map[string]int{},
 	}
 }
 
@@ -142,6 +147,7 @@ func (r *replay) handle(e rules.Event) {
 	r.sent = append(r.sent, e)
 	a := r.open(e.Member())
 	var out rules.Outcome
+	r.before(&e)
 	name := e.Member() + e.Source.Topic + eventID(&e)
 	if r.measures {
 		if err := a.Handle(e, &out); err != nil {
@@ -152,6 +158,7 @@ func (r *replay) handle(e rules.Event) {
 	}
 	r.decision, r.alerts = nil, nil
 	r.take(e.Member(), &out)
+	r.checkClawback(&e)
 	if r.mail != nil { // its answers may come later
 		*r.mail = append(*r.mail, out.Requests...)
 		return
@@ -243,6 +250,37 @@ func (r *replay) deliver(e schemas.Effect) []schemas.Effect {
 	return out.Requests
 }
 
+// before notes what a refund finds.
+func (r *replay) before(e *rules.Event) {
+	if r.entries = nil; e.Order != nil && r.measures {
+		if due, ok := r.open(e.Member()).Due(); !ok || due.After(eventTime(e)) { // else what falls due first takes and gives as well
+			r.found, _ = r.open(e.Member()).Points()
+			return
+		}
+	}
+	r.found = math.MinInt64
+}
+
+// checkClawback says that a refund has taken no more than it might.
+func (r *replay) checkClawback(e *rules.Event) {
+	if r.found == math.MinInt64 || e.Order == nil || e.Order.Status != schemas.Refunded && e.Order.Status != schemas.Cancelled {
+		return
+	}
+	how := r.w.parsed[0].Programme.Clawback
+	if len(r.w.parsed) > 1 && r.w.parsed[1].Programme.Clawback != how {
+		return
+	}
+	has, _ := r.open(e.Member()).Points()
+	if how == programme.ClawbackWithinBalance && has < min(r.found, 0) {
+		r.fatalf("a refund has left %d of %d that could be spent", has, r.found)
+	}
+	for i := range r.entries {
+		if x := &r.entries[i]; how == programme.ClawbackPendingOnly && x.AvailableDelta < 0 && x.Entry != schemas.EntryExpired {
+			r.fatalf("a refund has taken what could be spent: %+v", *x)
+		}
+	}
+}
+
 // advance lets happen what falls due for a member.
 func (r *replay) advance(member string, to time.Time) {
 	var out rules.Outcome
@@ -262,8 +300,36 @@ func (r *replay) advance(member string, to time.Time) {
 func (r *replay) finish() string {
 	for _, member := range slices.Sorted(maps.Keys(r.members)) {
 		r.advance(member, r.w.end)
+		r.checkBalance(member)
 	}
 	return r.text(func(*grantSum) bool { return true })
+}
+
+// checkBalance compares what a member can spend with what a wallet has: the entries, less what it has spent itself.
+func (r *replay) checkBalance(member string) {
+	balance, pending := r.members[member].balance, r.members[member].pending
+	if r.w.parsed[0].Programme.Redemptions && r.late == 0 {
+		seen, out := map[string]bool{}, map[string]int64{}
+		own := slices.DeleteFunc(slices.Clone(r.sent), func(e rules.Event) bool { return e.Redemption == nil || e.Redemption.MemberID != member })
+		for _, e := range inOrder(own) {
+			switch s := e.Redemption; {
+			case seen[s.EventID]:
+			case s.Kind == "SPENT":
+				out[s.RedemptionID] += s.Points
+				balance -= s.Points
+			default:
+				back := min(s.Points, out[s.RedemptionID])
+				out[s.RedemptionID] -= back
+				balance += back
+			}
+			seen[e.Redemption.EventID] = true
+		}
+	} else if r.late > 0 {
+		return
+	}
+	if has, held := r.open(member).Points(); has != balance || held != pending {
+		r.fatalf("%s can spend %d, %d are held; by the entries and what was spent it is %d, %d", member, has, held, balance, pending)
+	}
 }
 
 func (r *replay) text(which func(*grantSum) bool) string {
@@ -293,7 +359,7 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		r.decision = out.Decision
 		r.record(schemas.TopicDecisions, out.Decision)
 	}
-	r.entries = append(r.entries, out.Entries...)
+	r.written = append(r.written, out.Entries...)
 	for i := range out.Entries {
 		e := &out.Entries[i]
 		g := r.grants[e.GrantID]
@@ -306,6 +372,10 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		g.tier += e.TierDelta
 		g.expires = e.ExpiresAt
 		g.revision++
+		r.entries = append(r.entries, *e)
+		if e.Entry == schemas.EntryExpired {
+			r.expired[e.GrantID] -= e.AvailableDelta
+		}
 		m.balance += e.AvailableDelta
 		m.pending += e.PendingDelta
 		switch {
@@ -336,6 +406,9 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		}
 		r.notices[n.NoticeID] = *n
 		r.record(schemas.TopicNotices, n)
+	}
+	if err := r.open(member).CheckLots(); err != nil {
+		r.fatalf("after this the lots of %s are wrong: %v", member, err)
 	}
 	r.alerts = append(r.alerts, out.Alerts...)
 	for i := range out.Alerts {
@@ -379,6 +452,8 @@ func (w *world) story(events []rules.Event) string {
 			value = events[i].Profile
 		case events[i].Command != nil:
 			value = events[i].Command
+		case events[i].Redemption != nil:
+			value = events[i].Redemption
 		case events[i].Referral != nil:
 			value = events[i].Referral
 		}

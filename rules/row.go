@@ -32,6 +32,7 @@ type HeadRow struct {
 	JoinedAt     time.Time `json:"joined_at,omitzero"`
 	Birthday     string    `json:"birthday,omitempty"`
 	StandingRow
+	Lots *LotsRow `json:"lots,omitempty"`
 }
 
 // StandingRow is where a member stands.
@@ -50,6 +51,24 @@ type StandingRow struct {
 	InvitedBy string      `json:"invited_by,omitempty"` // by the referral that counts
 }
 
+// LotsRow is what is left of grants, where the programme follows what is spent.
+type LotsRow struct {
+	Lasting int64           `json:"lasting"` // points that never expire
+	Debt    int64           `json:"debt,omitempty"`
+	Grants  []ExpiringGrant `json:"grants,omitempty"`
+}
+
+func lotsRow(l *lots) *LotsRow {
+	if l == nil {
+		return nil
+	}
+	d := &LotsRow{Lasting: l.lasting, Grants: l.describe()}
+	for _, owed := range l.debts.items {
+		d.Debt += owed.amount
+	}
+	return d
+}
+
 // RuleRow is what a rule remembers.
 type RuleRow struct {
 	Rule   string  `json:"rule"`
@@ -61,7 +80,7 @@ type RuleRow struct {
 // FactRow is an accepted event and what was written for it.
 type FactRow struct {
 	OccurredAt time.Time         `json:"occurred_at"`
-	Kind       string            `json:"kind"` // order, check-in, profile, command, joined or birthday
+	Kind       string            `json:"kind"` // order, check-in, profile, command, redemption, joined or birthday
 	EventID    string            `json:"event_id"`
 	Source     string            `json:"source"` // topic/partition@offset
 	OrderID    string            `json:"order_id,omitempty"`
@@ -70,6 +89,7 @@ type FactRow struct {
 	Activity   string            `json:"activity,omitempty"`
 	Profile    *ProfileRow       `json:"profile,omitempty"`
 	Command    *CommandRow       `json:"command,omitempty"`
+	Redemption *RedemptionRow    `json:"redemption,omitempty"`
 	Referral   *ReferralRow      `json:"referral,omitempty"`
 	Award      *AwardRow         `json:"award,omitempty"`
 	Asked      []AskedRow        `json:"asked,omitempty"` // of other accounts
@@ -93,6 +113,13 @@ type CommandRow struct {
 	GrantID  string    `json:"grant_id,omitempty"`
 	Tier     string    `json:"tier,omitempty"`
 	Until    time.Time `json:"until,omitzero"`
+}
+
+// RedemptionRow is what was spent or came back.
+type RedemptionRow struct {
+	Kind         string `json:"kind"`
+	Points       int64  `json:"points"`
+	RedemptionID string `json:"redemption_id"`
 }
 
 // ProfileRow is what a profile says.
@@ -154,7 +181,7 @@ func DescribeRow(key, value []byte) (RowDescription, error) {
 		r.version()
 		r.varint() // when the earliest event that was folded away occurred
 		base := loadStanding(r, baseOwner, nil)
-		base.loadMore(r)
+		base.loadMore(r, baseOwner, nil)
 		s := standingRow(base)
 		return RowDescription{Base: &s}, r.end()
 	case strings.HasPrefix(string(key), factRows), strings.HasPrefix(string(key), keptRows), strings.HasPrefix(string(key), pastRows):
@@ -195,7 +222,8 @@ func describeHead(r *reader) *HeadRow {
 	if p := loadPerson(r); p != nil {
 		h.JoinedAt, h.Birthday = momentOf(p.joinedAt), p.birthday.text()
 	}
-	head.loadMore(r)
+	head.loadMore(r, "h", nil)
+	h.Lots = lotsRow(head.lots)
 	h.StandingRow = standingRow(head)
 	return h
 }
@@ -240,6 +268,8 @@ func factRow(f *fact) *FactRow {
 	case f.command != nil:
 		c := f.command
 		d.Command = &CommandRow{c.kind.String(), c.operator, c.reason, c.points, c.grant, c.tier, momentOf(c.until)}
+	case f.redemption != nil:
+		d.Redemption = &RedemptionRow{f.redemption.word(), f.redemption.points, f.redemption.id}
 	case f.referral != nil:
 		d.Referral = &ReferralRow{f.referral.referrer, f.referral.code}
 	case f.award != nil:
@@ -248,7 +278,7 @@ func factRow(f *fact) *FactRow {
 		d.Profile = profileRow(f.profile)
 		d.Attributes = attributeMap(f.profile.attributes)
 	}
-	for _, a := range f.asked {
+	for _, a := range f.asked.all() {
 		d.Asked = append(d.Asked, AskedRow{a.to, a.rule, a.points, a.revision})
 	}
 	d.describeQuestions(f)
@@ -272,6 +302,8 @@ func factKindText(kind factKind) string {
 		return "award"
 	case commandFact:
 		return "command"
+	case redemptionFact:
+		return "redemption"
 	case joinedFact:
 		return "joined"
 	case birthdayFact:

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,4 +140,58 @@ rules:
 			r.fatalf("after %d events the head has %d bytes", i+1, size)
 		}
 	}
+}
+
+// Nor does it grow with what is left to be spent, taken by redemptions, and owed: a year of daily orders whose points expire, of which
+// some are spent, leaves lots on pages of their own, and what is spent leaves none.
+func TestHeadStaysSmallWithLots(t *testing.T) {
+	w := &world{days: 30, texts: []string{`programme: shop
+currency: CNY
+time_zone: Asia/Shanghai
+return_window: 30 days
+redemptions: true
+expiry: {after: 12 months}
+rules:
+  - {id: spend-on-anything, on: order, earn: {points: 1, per: 1.00}}
+  - {id: quick, on: order, earn: {points: 3}, expiry: {after: 5 days}}
+`}, from: []time.Time{{}}}
+	w.ready(t)
+	r := w.replay(t).stored()
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 420 {
+		at := begin.Add(time.Duration(i) * 24 * time.Hour)
+		o := paid("event-with-a-long-identifier-"+strconv.Itoa(i), at, 1000)
+		r.handle(rules.Event{Order: o, Source: ordersTopic()})
+		if i%10 == 9 {
+			r.handle(redeemed("SPENT", "r"+strconv.Itoa(i), at.Add(time.Hour), 30))
+			r.reopen("m")
+		}
+		if i%50 == 49 {
+			r.handle(redeemed("RETURNED", "r"+strconv.Itoa(i), at.Add(2*time.Hour), 20))
+		}
+		for key, row := range r.stores["m"] {
+			if len(row) > 5*1024 {
+				r.fatalf("after %d events row %q has %d bytes", i+1, key, len(row))
+			}
+		}
+	}
+	for key, row := range r.stores["m"] {
+		if d, err := rules.DescribeRow([]byte(key), row); err != nil || d.Head != nil && (d.Head.Lots == nil || len(d.Head.Lots.Grants) == 0) {
+			r.fatalf("row %q is described as %+v (%v)", key, d, err)
+		}
+	}
+	r.handle(redeemed("SPENT", "all", begin.AddDate(1, 3, 0), 1e6))
+	r.handle(redeemed("SPENT", "later", begin.AddDate(5, 0, 0), 1)) // by then no redemption of before can be returned
+	r.finish()
+	for key := range r.stores["m"] {
+		if strings.HasPrefix(key, "phg") || strings.HasPrefix(key, "pht") {
+			r.fatalf("nothing is left, and there is the row %q", key)
+		}
+	}
+}
+
+func redeemed(kind, id string, at time.Time, points int64) rules.Event {
+	return rules.Event{Source: schemas.Source{Topic: schemas.TopicRedemptions}, Redemption: &schemas.Redemption{
+		EventID: id + kind, MemberID: "m", OccurredAt: at, Kind: kind, RedemptionID: id, Points: points,
+	}}
 }

@@ -28,6 +28,7 @@ type run struct {
 	periods periods // of the event of the pass
 	review  *ruling // which holds the grants of the pass until an operator decides; nil: none does
 	level   int     // that the member held before the event of the pass, as an index
+	event   *Event  // that has just arrived; nil: none has
 	waiting bool    // the event of the pass is not decided yet: it is granted nothing
 	part    int32   // of the first grant that a rule makes now
 
@@ -65,7 +66,7 @@ func (r *run) free() {
 	pool := &r.account.ledger.runs
 	*r = run{
 		lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], wants: r.wants[:0], others: r.others[:0], tiers: r.tiers[:0],
-		requests: r.requests[:0], asked: r.asked[:0], notices: r.notices[:0],
+		notices: r.notices[:0], requests: r.requests[:0], asked: r.asked[:0],
 	}
 	pool.Put(r)
 }
@@ -84,27 +85,40 @@ func (r *run) through(facts []*fact, asOf int64) error {
 	return r.advance(asOf)
 }
 
-// advance lets happen what falls due up to the instant `to`, which is included: releases, then ends of tiers, then that the
-// member joins, then the birthday, and last what is told ahead. All of one kind at one instant are one pass.
+// advance lets happen what falls due up to the instant `to`, which is included: releases, then expiry, then ends of tiers, then
+// that the member joins, then the birthday, and last what is told ahead. All of one kind at one instant are one pass.
 func (r *run) advance(to int64) error {
 	for {
 		at, ok := r.s.next()
+		if rise, kept := r.keptRise(); kept && (!ok || rise < at) {
+			at, ok = rise, true
+		}
 		if !ok || at > to {
 			return nil
 		}
 		r.s.due = max(r.s.due, at)
 		v := r.account.ledger.at(at)
+		var last factKey
+		from := len(r.wants)
 		if r.s.firstRelease() == at {
 			if len(v.tierUps) > 0 {
 				if err := r.see(v, r.s.local(at, v.programme)); err != nil {
 					return err
 				}
 			}
-			last, err := r.release(at)
-			if err != nil {
+			var err error
+			if last, err = r.release(at); err != nil {
 				return err
 			}
 			if err := r.look(v, at, last); err != nil {
+				return err
+			}
+		}
+		if err := r.keepRises(at, last, r.wants[from:]); err != nil {
+			return err
+		}
+		if r.s.lots.due() == at {
+			if err := r.expire(at); err != nil {
 				return err
 			}
 		}
@@ -141,6 +155,7 @@ func (r *run) touch(f *fact) {
 		g := &f.grants[i]
 		r.others = append(r.others, wanted{
 			rule: g.rule, part: g.part, available: g.available, pending: g.pending, tier: g.tier, due: g.due, booked: g.booked, at: g.at, expires: g.expires,
+			expired: g.expired,
 		})
 	}
 	f.want = r.others[from:len(r.others):len(r.others)]
@@ -150,7 +165,7 @@ func (r *run) touch(f *fact) {
 // begin says where what the grants of a fact should be begins, for a pass to fill.
 func (r *run) begin(f *fact) (from int) {
 	r.waiting = false
-	if len(f.asked) > 0 {
+	if f.asked != nil {
 		r.asked = append(r.asked, f)
 	}
 	if !f.decided {

@@ -97,6 +97,13 @@ func (s *series[T]) replaceTail(i int, tail []T) {
 	s.items = append(slices.Clip(s.items[:i]), tail...)
 }
 
+// set puts v, of the same instant, in the place of an element.
+func (s *series[T]) set(i int, v T) {
+	s.dirty = min(s.dirty, s.first+int64(i))
+	s.items = slices.Clone(s.items)
+	s.items[i] = v
+}
+
 // removeAt takes one element out, keeping the order. At the front it costs no page.
 func (s *series[T]) removeAt(i int) {
 	if i == 0 {

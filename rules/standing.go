@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 
 	"accrue/rules/programme"
@@ -29,6 +30,7 @@ type standing struct {
 	limits   []counter // of the programme's limits
 	rules    []ruleUse // ascending by id; only rules that have something to remember
 	profile  profileStanding
+	lots     *lots       // nil: the programme does not follow what is spent
 	invited  *invitation // the one that counts; nil: there was none. It never changes
 }
 
@@ -88,6 +90,7 @@ func (s *standing) clone() *standing {
 		u.orders, u.spend = u.orders.clone(), u.spend.clone()
 		c.rules[i] = u
 	}
+	c.lots = s.lots.clone()
 	return &c
 }
 
@@ -114,6 +117,7 @@ func (s *standing) adopt(head *standing) {
 		u.orders.adopt(&old.orders)
 		u.spend.adopt(&old.spend)
 	}
+	s.lots.adopt(head.lots)
 }
 
 // use finds or makes what a rule remembers. The pointer holds until the next call.
@@ -144,7 +148,7 @@ func findUse(uses []ruleUse, id string) (int, bool) {
 func (s *standing) next() (int64, bool) {
 	var at int64
 	set := false
-	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease(), s.profile.coming.joined, s.profile.coming.birthday, s.tier.notice} {
+	for _, due := range [...]int64{s.tier.fallsDue(), s.firstRelease(), s.lots.due(), s.profile.coming.joined, s.profile.coming.birthday, s.tier.notice} {
 		if due != 0 && (!set || due < at) {
 			at, set = due, true
 		}
@@ -246,6 +250,47 @@ func loadStanding(r *reader, owner string, rows Rows) *standing {
 	}
 	s.profile = loadProfileStanding(r)
 	return s
+}
+
+// What a stored standing has behind everything else, by the tag before it: rows of members who have none of it end before.
+const (
+	tagInvited = 1
+	tagWaits   = 2 // of a head: the facts that wait for answers
+	tagChecked = 3 // what was said to the invitation
+	tagLots    = 'g'
+)
+
+func (s *standing) saveMore(w *writer, owner string, rows *rowWriter) {
+	if s.invited != nil {
+		w.byte(tagInvited)
+		w.string(s.invited.event)
+		w.string(s.invited.referrer)
+		w.string(s.invited.code)
+		s.invited.saveChecked(w)
+	}
+	if s.lots != nil {
+		w.byte(tagLots)
+		s.lots.save(w, owner, rows)
+	}
+}
+
+// loadMore reads that, and of a head which facts wait.
+func (s *standing) loadMore(r *reader, owner string, rows Rows) (waits []waiting) {
+	for len(r.rest) > 0 && r.err == nil {
+		switch tag := r.byte(); tag {
+		case tagInvited:
+			s.invited = &invitation{event: r.string(), referrer: r.string(), code: r.string()}
+		case tagWaits:
+			waits = loadWaits(r)
+		case tagChecked:
+			s.loadChecked(r)
+		case tagLots:
+			s.lots = loadLots(r, owner, rows)
+		default:
+			r.fail(fmt.Sprintf("part %d of a standing", tag))
+		}
+	}
+	return waits
 }
 
 func putCounters(w *writer, list []counter) {

@@ -26,16 +26,60 @@ func (t tierStanding) fallsDue() int64 {
 	return t.validUntil
 }
 
-// level is the index of the tier held; an id that the programme no longer has counts as the first.
+// level is the index of the tier held. An id that the programme no longer has is what `becomes` makes of it, else the first level.
 func (t tierStanding) level(tiers *programme.Tiers) int { return levelOf(tiers, t.id) }
 
+// name is the id of the tier held as it was last told: of a level that the programme may no longer have.
+func (t tierStanding) name(tiers *programme.Tiers) string {
+	if t.id == "" {
+		return tiers.Levels[0].ID
+	}
+	return t.id
+}
+
 func levelOf(tiers *programme.Tiers, id string) int {
+	if i, known := levelNamed(tiers, id); known || id == "" {
+		return i
+	}
+	i, _ := levelNamed(tiers, tiers.Becomes[id])
+	return i
+}
+
+func levelNamed(tiers *programme.Tiers, id string) (int, bool) {
 	for i := range tiers.Levels {
 		if tiers.Levels[i].ID == id {
-			return i
+			return i, true
 		}
 	}
-	return 0
+	return 0, false
+}
+
+// rename gives the level that a removed one has become, for as long as the removed one was valid. That is no rise and no fall.
+func (r *run) rename(p *programme.Programme, at int64) {
+	s, tiers := r.s, p.Tiers
+	from := s.tier.id
+	if s.tier.floor != "" {
+		s.tier.floor = tiers.Levels[levelOf(tiers, s.tier.floor)].ID
+	}
+	if _, known := levelNamed(tiers, from); known || from == "" {
+		return
+	}
+	level := s.tier.level(tiers)
+	to := tiers.Levels[level]
+	s.tier.id, s.tier.since = to.ID, at
+	if level == 0 {
+		s.tier.validUntil, s.tier.graceUntil = 0, 0 // the first level has no end
+	}
+	if to.FallsNever && (s.tier.floor == "" || levelOf(tiers, s.tier.floor) < level) {
+		s.tier.floor = to.ID
+	}
+	if !r.silent && !r.again {
+		r.tiers = append(r.tiers, tierStep{at, from, to.ID, schemas.DirectionCorrected, s.value(p, at), s.tier.validUntil, becomesText(p, from, to.ID)})
+	}
+}
+
+func becomesText(p *programme.Programme, from, to string) string {
+	return fmt.Sprintf("%s has no level %s any more: its members have %s", p.Version, from, to)
 }
 
 // tierID is the id of the tier held; empty where the programme has none.
@@ -60,12 +104,18 @@ func reached(tiers *programme.Tiers, value int64) int {
 // look raises the member to the level that the metric reaches, and renews a tier in its grace. What rules grant for a rise, on
 // account of the fact source, may raise once more.
 func (r *run) look(v *version, at int64, source factKey) error {
+	return r.lookAgain(v, at, source, 0)
+}
+
+// lookAgain is look where the event has raised already, so often.
+func (r *run) lookAgain(v *version, at int64, source factKey, rises int) error {
 	p := v.programme
 	if p.Tiers == nil {
 		return nil
 	}
+	r.rename(p, at)
 	s, tiers := r.s, p.Tiers
-	for rise := 0; ; rise++ {
+	for rise := rises; ; rise++ {
 		value := s.value(p, at)
 		held := s.tier.level(tiers)
 		level := reached(tiers, value)
@@ -111,6 +161,9 @@ func (r *run) endTier(p *programme.Programme, at int64) error {
 	if p.Tiers == nil {
 		s.tier.validUntil, s.tier.graceUntil, s.tier.notice = 0, 0, 0
 		return nil
+	}
+	if r.rename(p, at); s.tier.fallsDue() != at {
+		return nil // it has become the first level
 	}
 	tiers, ended := p.Tiers, s.tier.validUntil
 	held := s.tier.level(tiers)

@@ -40,7 +40,7 @@ func (a *Account) invalid(e *Event) string {
 	case e.Command != nil:
 		return a.invalidCommand(e.Command)
 	case e.Redemption != nil:
-		return "redemptions are not supported by this version"
+		return invalidRedemption(e.Redemption)
 	case e.Profile != nil:
 		return invalidProfile(e.Profile)
 	case e.Referral != nil:

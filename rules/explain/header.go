@@ -31,6 +31,7 @@ func (t *teller) header() {
 	t.tell("clawback", []phrase{clawbackFull, clawbackBalance, clawbackPending}[p.Clawback])
 	if p.Redemptions {
 		t.tell("redemptions", redemptionsHere)
+		t.tell("redemptions", redemptionsReturned)
 	} else {
 		t.tell("redemptions", redemptionsElsewhere)
 	}

@@ -56,16 +56,20 @@ var (
 		"退款时收回退款部分所得的全部积分；已花掉的积分记为欠分，由以后所得的积分抵扣。",
 	}
 	clawbackBalance = phrase{
-		"A refund takes back the points that the refunded part has earned, but no more than is left of the member's balance.",
-		"退款时收回退款部分所得的积分，但不超过会员的积分余额。",
+		"A refund takes back the points that the refunded part has earned, but no more than the member can spend when it arrives; the rest stays.",
+		"退款时收回退款部分所得的积分，但不超过退款到达时会员可用的积分余额，其余保留。",
 	}
 	clawbackPending = phrase{
-		"A refund takes back only those points of the refunded part that are still held.",
-		"退款时只收回退款部分所得积分中仍在冻结的部分。",
+		"A refund takes back only those points of the refunded part that are still held when it arrives; what can be spent already stays.",
+		"退款时只收回退款部分所得积分中在退款到达时仍在冻结的部分，已可用的积分保留。",
 	}
 	redemptionsHere = phrase{
 		"What members spend is followed: the points that expire first are spent first, and expired points are taken off by themselves.",
 		"系统跟踪会员的积分使用：先到期的积分先用，到期的积分自动扣除。",
+	}
+	redemptionsReturned = phrase{
+		"Points that are given back go to where they were taken from and keep their expiry, those past it expire at once; what is spent beyond the balance is owed, and later points pay it off first.",
+		"退回的积分回到原来的批次，到期日不变，已过期的立即失效；超出余额使用的积分记为欠分，由以后所得的积分优先抵扣。",
 	}
 	redemptionsElsewhere = phrase{
 		"What members spend is not followed here; where points expire, the wallet takes them off.",

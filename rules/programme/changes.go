@@ -157,10 +157,24 @@ func (c *comparison) tiers(old, updated *node) {
 	for _, key := range keysOf(old, updated) {
 		before, after := valueAt(old, key), valueAt(updated, key)
 		if key == "levels" {
+			from := len(c.changes)
 			c.listed("level", itemsOf(before), itemsOf(after))
+			noteBecomes(c.changes[from:], valueAt(updated, "becomes"))
 			continue
 		}
 		c.values("tiers."+key, before, after)
+	}
+}
+
+// noteBecomes says of removed levels what their members have then.
+func noteBecomes(changes []Change, becomes *node) {
+	for i := range changes {
+		if changes[i].Kind != Removed {
+			continue
+		}
+		if now := valueAt(becomes, strings.TrimPrefix(changes[i].What, "level ")); now != nil {
+			changes[i].Note = "its members have " + now.text + " then, as long as they would have had it"
+		}
 	}
 }
 

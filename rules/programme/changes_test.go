@@ -63,6 +63,12 @@ func TestCompare(t *testing.T) {
 			want: "new: level silver: at 500\n" +
 				"changed: level gold: at was 1000, becomes 1200 (nobody falls before the end of the validity, and who reaches it rises at the next event)",
 		},
+		"a level has another name": {
+			edits: []string{"    - {id: gold, at: 1000}", "    - {id: golden, at: 1000}\n  becomes: {gold: golden}"},
+			want: "removed: level gold: it was at 1000 (its members have golden then, as long as they would have had it)\n" +
+				"new: level golden: at 1000\n" +
+				"new: tiers.becomes: {gold: golden}",
+		},
 		"another order": {
 			edits: []string{"rules:\n", "rules:\n  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}\n",
 				"\"gold\", boost: {of: [spend], by: 20%}}\n  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}\n",
@@ -152,7 +158,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"no tiers": {running, version(t, before[:strings.Index(before, "tiers:")]+
 			"rules: [{id: spend, on: order, earn: {points: 1, per: 1.00}}]", "2026-07-01"), "keep one level"},
-		"a longer span":  {running, version(t, edited(t, before, "over: 12 months", "over: 24 months"), "2026-07-01"), ""},
+		"a longer span": {running, version(t, edited(t, before, "over: 12 months", "over: 24 months"), "2026-07-01"), ""},
 	} {
 		why := c.versions.Refusals(c.next)
 		if c.want == "" && len(why) > 0 || c.want != "" && (len(why) != 1 || !strings.Contains(why[0], c.want)) {

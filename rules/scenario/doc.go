@@ -30,12 +30,14 @@
 //	          is a null value: from then on nothing is known of the member
 //	command   grant, deduct, release, reject, block, unblock or set-tier; at, operator, reason, points, grant ({rule, of: event id}),
 //	          tier, until
+//	spend     id of the redemption; at, points. With `redemptions: true` the balance is then what the member can spend
+//	return    id of the redemption; at, points
 //	again     the event id of an event before, sent once more as it was
 //	expect    at (first let happen what falls due until then, that instant included), balance, pending, tier, until (the end of the
 //	          tier, as the last tier record says it; never), change (direction of the last tier record), points by rule
-//	          (pending ones are among them), expires and campaign by rule (of its last entry; never, none), decision and reason
-//	          (a part of it) of the last event, alerts (the thresholds that it passed, "burst, farm"; none), notices (what was told
-//	          ahead since then, "gold lacks 120 points"; none)
+//	          (pending ones are among them), expires, campaign and entry by rule (of its last entry; never, none, EXPIRED), decision and reason
+//	          (a part of it) of the last event, alerts (the thresholds that it passed, "burst, farm"; none), notices (what was
+//	          told ahead since then, "gold lacks 120 points"; none)
 //
 // Events have an event id of their own, `event`. By default it is the order's id with what happened ("o1 paid",
 // "o1 refund", "o1 cancel") or the member's check-in, profile or command ("anna check-in", "anna profile", "anna grant"), with a number from the second on ("o1 refund 2").

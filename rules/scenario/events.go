@@ -59,6 +59,8 @@ func (e *events) event(st step) (sent, bool) {
 		out, id = e.referral(st, at)
 	case "command":
 		out, id = e.command(st, at)
+	case "spend", "return":
+		out, id = e.redemption(st, at)
 	default:
 		out, id = e.checkIn(st, at)
 	}
@@ -265,4 +267,14 @@ func (e *events) command(st step, at time.Time) (sent, string) {
 	}
 	c.EventID = e.eventID(st, c.MemberID+" "+kind)
 	return sent{event: rules.Event{Command: c, Source: e.source(schemas.TopicCommands)}, name: "the command " + kind}, c.EventID
+}
+
+func (e *events) redemption(st step, at time.Time) (sent, string) {
+	r := &schemas.Redemption{
+		MemberID: e.memberOf(st, ""), OccurredAt: at, Kind: map[string]string{"spend": "SPENT", "return": "RETURNED"}[st.kind],
+		RedemptionID: e.text(st.what, st.kind), Points: e.whole(st.keys["points"], "points", 0),
+	}
+	r.EventID = e.eventID(st, strings.TrimSpace(r.RedemptionID+" "+strings.ToLower(r.Kind)))
+	name := map[string]string{"spend": "the spending of ", "return": "the return of "}[st.kind] + r.RedemptionID
+	return sent{event: rules.Event{Redemption: r, Source: e.source(schemas.TopicRedemptions)}, name: name}, r.EventID
 }

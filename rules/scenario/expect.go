@@ -53,6 +53,7 @@ func (r *runner) expect(st step) error {
 		}
 		return e.instantText(entry.ExpiresAt)
 	})
+	e.last(keys["entry"], "entry", func(entry *schemas.PointGrant) string { return string(entry.Entry) })
 	e.last(keys["campaign"], "campaign", func(entry *schemas.PointGrant) string {
 		if entry.Campaign == "" {
 			return "none"

@@ -49,6 +49,8 @@ func stepKeys(kind string) []string {
 		return []string{"profile", "member", "at", "event", "joined", "birthday", "zone", "segments", "attributes", "ends"}
 	case "command":
 		return []string{"command", "member", "at", "event", "operator", "reason", "points", "grant", "tier", "until"}
+	case "spend", "return":
+		return []string{kind, "member", "at", "event", "points"}
 	case "again":
 		return []string{"again"}
 	case "expect":
@@ -58,7 +60,7 @@ func stepKeys(kind string) []string {
 }
 
 func expectKeys() []string {
-	return []string{"member", "at", "balance", "pending", "tier", "until", "change", "points", "expires", "campaign", "decision", "reason", "alerts", "notices"}
+	return []string{"member", "at", "balance", "pending", "tier", "until", "change", "points", "expires", "campaign", "entry", "decision", "reason", "alerts", "notices"}
 }
 
 // readScript reads a scenario with its programme. Where problems were found it is not to be run.
@@ -81,7 +83,7 @@ func readScript(files map[string][]byte, name string, content []byte, problems *
 	}
 	for _, item := range steps.items {
 		if item.kind != mapping || len(item.fields) == 0 || stepKeys(item.fields[0].key.text) == nil {
-			problems.add(item.pos, "a step begins with order, refund, cancel, check-in, referral, profile, command, again or expect")
+			problems.add(item.pos, "a step begins with order, refund, cancel, check-in, referral, profile, command, spend, return, again or expect")
 			continue
 		}
 		first := item.fields[0]

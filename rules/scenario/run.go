@@ -72,6 +72,7 @@ type member struct {
 type sums struct {
 	rule, event              string
 	available, pending, tier int64
+	spendable                bool // it is more than points for the tier
 }
 
 // grantID finds what a rule has granted for an event; of several the one whose id sorts first.
@@ -106,6 +107,11 @@ func (r *runner) step(st step) error {
 	}
 	m.notices, m.alerts, m.decision = nil, nil, nil
 	m.take(&out)
+	if event.event.Redemption != nil { // the wallet has written that down itself
+		if points, _ := m.account.Points(); r.versions[0].Programme.Redemptions {
+			m.balance = points
+		}
+	}
 	m.after = fmt.Sprintf("after %s of %s", event.name, r.instantText(event.at))
 	r.last = id
 	return r.effects(out.Requests, m.after)
@@ -196,6 +202,7 @@ func (m *member) take(out *rules.Outcome) {
 		g.available += e.AvailableDelta
 		g.pending += e.PendingDelta
 		g.tier += e.TierDelta
+		g.spendable = g.spendable || e.AvailableDelta != 0 || e.PendingDelta != 0
 	}
 	if out.Decision != nil {
 		m.decision = out.Decision
@@ -227,7 +234,7 @@ func (m *member) points(rule string) int64 {
 	for _, g := range m.grants {
 		switch {
 		case g.rule != rule:
-		case g.available+g.pending != 0:
+		case g.spendable:
 			total += g.available + g.pending
 		default:
 			total += g.tier

@@ -69,7 +69,7 @@ func TestProblems(t *testing.T) {
 		{"", "shop/scenario.yaml:1:1: the file is empty\n"},
 		{
 			"title: x\nsteps:\n  - {order: o1, member: anna, at: 2026-06-01, total: 1.00, expect: 3}\n",
-			"shop/scenario.yaml:3:60: unknown key `expect`: the step `order` has order, member, at, event, status, currency, total, lines, channel, store, device, coupons, attributes\n",
+			"shop/scenario.yaml:3:60: unknown key `expect`: the step `order` has order, member, at, event, status, currency, total, lines, channel, store, device, ip, payment, coupons, attributes\n",
 		},
 		{
 			"title: x\nmember: anna\nsteps:\n  - {order: o1, at: yesterday, total: 1.00}\n  - {order: o2, at: 2026-06-01, total: 1.005}\n  - {order: o3, total: 1.00}\n  - {again: o9}\n",
@@ -81,7 +81,7 @@ func TestProblems(t *testing.T) {
 		},
 		{"title: x\nsteps:\n  - {order: o1, at: 2026-06-01, total: 1.00}\n", "shop/scenario.yaml:3:6: whose is it? name the `member` here or at the top of the scenario\n"},
 		{"title: x\nmember: a\nsteps:\n  - expect: {points: {spent: 1}}\n", "shop/scenario.yaml:4:23: the programme has no rule \"spent\"\n"},
-		{"title: x\nsteps: [{pay: o1}]\n", "shop/scenario.yaml:2:9: a step begins with order, refund, cancel, check-in, referral, profile, command, again or expect\n"},
+		{"title: x\nsteps: [{pay: o1}]\n", "shop/scenario.yaml:2:9: a step begins with order, refund, cancel, check-in, referral, profile, command, spend, return, again or expect\n"},
 		{"title: x\n\tsteps: 1\n", "shop/scenario.yaml:2:1: not valid YAML"},
 		{
 			"title: x\nversions: [{file: july.yaml, from: 2026-07-01}]\nsteps: [{expect: {member: a, balance: 0}}]\n",

@@ -26,9 +26,9 @@ func TestFaults(t *testing.T) {
 	s := newStageOn(t, cluster, 3, "faults", programme(t, "over: 12 months", "over: lifetime"))
 	a, b, c := s.engine("a", 1, "state: {flush_every: 2s}\n"), s.engine("b", 2, ""), s.engine("c", 1, "")
 	s.accrue("", "topics", "apply", "--config", a.config)
-	const every = 7 * time.Second
+	const every = 16 * time.Second
 	rounds := max(1, int(shared.faults/every))
-	events := shopEvents(t, 3+rounds)
+	events := shopEvents(t, 4+2*rounds)
 	events = append(events, checkIns(events, 20)...)
 	arriving := disorder(events, random)
 	w := s.wallet()
