@@ -1,6 +1,11 @@
 package processor
 
-import "accrue/rules"
+import (
+	"time"
+
+	"accrue/rules"
+	"accrue/schemas"
+)
 
 // accounts keeps the accounts of a shard that were used last, within a bound of bytes. An account in it is as its member's
 // rows are through the overlays: whoever changes it saves it at once, so any may be let go at any time.
@@ -25,10 +30,22 @@ func (c *accounts) mostOnce() int64 { return min(c.maxBytes/4, 4<<20) }
 // mostOften bounds the facts of often.
 func (c *accounts) mostOften() int64 { return c.maxBytes / 2 }
 
-// cached is one account.
+// owner is what the shard keeps under a name: the account of a member, or what is counted under a key.
+type owner interface {
+	Take(e *schemas.Effect, now time.Time, out *rules.Outcome) error
+	Advance(to, now time.Time, out *rules.Outcome) error
+	Due() (time.Time, bool)
+	Save(b *rules.Buffer, put func(key, value []byte))
+	Size() int
+	FactBytes() int
+	Whole() bool
+	Rest()
+}
+
+// cached is one account, or tally.
 type cached struct {
-	member  string
-	account *rules.Account
+	member  string // or the name of the key (state.KeyName)
+	account owner
 	bytes   int64
 	facts   int64 // of bytes
 	// changedIn is the number of the last transaction that changed it. If that one is not committed, the account holds
@@ -62,7 +79,7 @@ func (c *accounts) get(member string) *cached {
 }
 
 // add takes an account in.
-func (c *accounts) add(member string, a *rules.Account) *cached {
+func (c *accounts) add(member string, a owner) *cached {
 	e := &cached{member: member, account: a}
 	c.byMember[member] = e
 	c.all.push(e)

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"accrue/schemas"
 )
 
 // pauses notes which partitions are polled.
@@ -130,7 +128,7 @@ func TestTimeWaitsForHistory(t *testing.T) {
 	h, now := l.shards[0], time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	decided := func(part Partition, age, after time.Duration) {
 		at := now.Add(after)
-		l.parts[part].happened(&schemas.Decision{Outcome: schemas.OutcomeGranted, OccurredAt: at.Add(-age)}, at, timerFresh)
+		l.parts[part].happened(at.Add(-age), at, timerFresh)
 	}
 	look := func(after time.Duration, want bool) {
 		t.Helper()
@@ -146,6 +144,6 @@ func TestTimeWaitsForHistory(t *testing.T) {
 	look(2*time.Second, true)
 	look(2*time.Second+timerFresh, true) // an order on time is long ago by now, and the late one is not yet
 	look(3*time.Second+timerFresh, false)
-	l.parts[visits].happened(&schemas.Decision{Outcome: schemas.OutcomeInvalid, OccurredAt: now.Add(-time.Hour)}, now.Add(time.Hour), timerFresh)
+	l.parts[visits].happened(now.Add(-time.Hour), now.Add(time.Hour), timerFresh)
 	look(time.Hour, false)
 }

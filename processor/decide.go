@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"accrue/rules"
 	"accrue/schemas"
@@ -76,7 +77,8 @@ type notNow struct{ why error }
 
 func (e *notNow) Error() string { return e.why.Error() }
 
-// decideRecord decides one record: exactly one decision, dead letter or forwarded record comes of it.
+// decideRecord decides one record: exactly one decision, dead letter or forwarded record comes of it, the decision perhaps only
+// when what it asks elsewhere is answered.
 func (l *Lane) decideRecord(ctx context.Context, r *Record, now time.Time) error {
 	p := l.parts[r.Partition]
 	if p == nil || (p.next != NoOffset && r.Offset < p.next) {
@@ -147,7 +149,9 @@ func (l *Lane) decideContent(ctx context.Context, h *held, r *Record, now time.T
 		l.said.warn(l.log, now, "a member has as many events as are kept, more are decided INVALID", "shard", h.id, "event", out.Decision.EventID)
 	}
 	l.count(t, r, &o, 0)
-	l.parts[r.Partition].happened(out.Decision, now, l.o.TimersQuiet)
+	if d := out.Decision; d == nil || d.Outcome != schemas.OutcomeInvalid { // that may be for its very time
+		l.parts[r.Partition].happened(e.OccurredAt(), now, l.o.TimersQuiet)
+	}
 	return l.stageOutcome(t, out)
 }
 
@@ -192,7 +196,7 @@ func idBytes(e *rules.Event) int {
 // decode turns a record into one of the input types.
 func (l *Lane) decode(ctx context.Context, r *Record, o *origin) (any, error) {
 	if r.Value == nil {
-		if o.kind == schemas.KindMember && len(r.Key) > 0 {
+		if o.kind == schemas.KindMember && len(r.Key) > 0 && utf8.Valid(r.Key) {
 			return endOfProfile(r, o), nil
 		}
 		return nil, errTombstone

@@ -9,18 +9,37 @@ import (
 	"accrue/schemas"
 )
 
-// This file is about what accounts ask of each other (rules: Outcome.Requests, Account.Take). A request leaves with the transaction
-// that decided the event, as a record of `<app>-effects` in the home of the member who is asked. There it is read like an input,
-// by whoever holds the shard then, and its offset is committed with what came of it: so each request is taken in once,
-// whatever dies in between. Nothing is decided by it, so no decision answers it; what it asks in turn goes the same way.
+// This file is about what accounts ask of each other and of keys that many share (a device, a store), and what these answer
+// (rules: Outcome.Requests, Account.Take, Tally.Take). A request leaves with the transaction
+// that decided the event, as a record of `<app>-effects` in the home of the member or key that is asked. There it is read like an
+// input, by whoever holds the shard then, and its offset is committed with what came of it: so each request is taken in once,
+// whatever dies in between. What it asks in turn, or answers, goes the same way. No decision is about it; but the last answer that an
+// event waited for brings the decision of that event.
 //
 // Forwarded records (route.go) are on the same topic. A request is told apart by its header.
 
-// headerEffect marks a request. Its value says what is asked for.
+// headerEffect marks a request. Its value says what is asked for, so that what only a later version knows is told at once.
 const headerEffect = "accrue.effect"
 
-// effectAward asks for the points of somebody who invited.
+// effectAward is the word for schemas.EffectAward; the other kinds are words.
 const effectAward = "award"
+
+// effectWord is the value of headerEffect.
+func effectWord(kind string) string {
+	if kind == schemas.EffectAward {
+		return effectAward
+	}
+	return kind
+}
+
+// knownEffect says whether this version takes in such requests.
+func knownEffect(word string) bool {
+	switch word {
+	case effectAward, schemas.EffectCount, schemas.EffectDevices, schemas.EffectAnswer:
+		return true
+	}
+	return false
+}
 
 // isEffect says that a record is a request of another account, not a forwarded input.
 func (t *Topics) isEffect(r *Record) bool {
@@ -35,7 +54,7 @@ func (l *Lane) stageEffect(t *transaction, e *schemas.Effect) error {
 	}
 	t.add(Output{
 		Topic: l.o.Topics.Effects, Partition: Home(e.MemberID, l.o.Shards), Key: []byte(e.MemberID), Value: value,
-		Headers: []Header{{headerEffect, []byte(effectAward)}},
+		Headers: []Header{{headerEffect, []byte(effectWord(e.Kind))}},
 	})
 	return nil
 }
@@ -49,7 +68,7 @@ func (l *Lane) takeEffect(ctx context.Context, h *held, r *Record, now time.Time
 	if c := l.isCondemned(r); c != nil {
 		return l.letter(h, r, &o, BuriedTooLarge, c.why, l.letterBytes(c), now)
 	}
-	if what := string(r.Headers[0].Value); what != effectAward {
+	if what := string(r.Headers[0].Value); !knownEffect(what) {
 		return l.bury(h, r, &o, BuriedUnreadable, fmt.Errorf("it asks for %q, which this version does not know", what), now)
 	}
 	value, err := l.decode(ctx, r, &o)
@@ -62,6 +81,9 @@ func (l *Lane) takeEffect(ctx context.Context, h *held, r *Record, now time.Time
 	}
 	if err != nil {
 		return l.bury(h, r, &o, BuriedUnreadable, err, now)
+	}
+	if word := effectWord(e.Kind); word != string(r.Headers[0].Value) {
+		return l.bury(h, r, &o, BuriedUnreadable, fmt.Errorf("it asks for %q, its header says otherwise", word), now)
 	}
 	if home := Home(e.MemberID, l.o.Shards); home != h.id {
 		return l.bury(h, r, &o, BuriedRoute, fmt.Errorf("it is in shard %d, its member is at home in %d", h.id, home), now)

@@ -75,7 +75,8 @@ func (s *Shard) Drop(number uint64) {
 	s.accounts.forgetSince(number)
 }
 
-// Handle decides an event. The outcome holds exactly one decision, and is valid until the next call. The error is about this
+// Handle decides an event. The outcome holds exactly one decision, or asks elsewhere for what the event waits for, and is valid
+// until the next call. The error is about this
 // account only (oneAccount), after which the member's account is as it was before the event and others can go on, or says
 // that the store could not be read.
 func (s *Shard) Handle(e rules.Event) (*rules.Outcome, error) {
@@ -83,11 +84,15 @@ func (s *Shard) Handle(e rules.Event) (*rules.Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &s.out, s.done(c, c.account.Handle(e, &s.out))
+	account, is := c.account.(*rules.Account)
+	if !is {
+		return nil, fmt.Errorf("decide an event of %q: that is a key, no member", e.Member())
+	}
+	return &s.out, s.done(c, account.Handle(e, &s.out))
 }
 
-// Advance decides what falls due for a member up to a time. There is no decision in the outcome, which is valid until the next
-// call. Errors are as Handle's.
+// Advance decides what falls due for a member or key up to a time. The outcome is as rules.Account.Advance says, and valid until
+// the next call. Errors are as Handle's.
 func (s *Shard) Advance(member string, to, now time.Time) (*rules.Outcome, error) {
 	c, err := s.open(member)
 	if err != nil {
@@ -96,10 +101,14 @@ func (s *Shard) Advance(member string, to, now time.Time) (*rules.Outcome, error
 	return &s.out, s.done(c, c.account.Advance(to, now, &s.out))
 }
 
-// Take has a member's account take in what another account asks for. There is no decision in the outcome, which is valid until
-// the next call. Errors are as Handle's.
+// Take has a member's account, or a key, take in what another account asks for or answers. The outcome is as rules.Account.Take
+// says, and valid until the next call. Errors are as Handle's.
 func (s *Shard) Take(e *schemas.Effect, now time.Time) (*rules.Outcome, error) {
-	c, err := s.open(e.MemberID)
+	name := e.MemberID
+	if e.Kind == schemas.EffectCount {
+		name = state.KeyName(name)
+	}
+	c, err := s.open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +129,9 @@ func (s *Shard) Due(member string) (time.Time, bool, error) {
 func (s *Shard) Members() []string {
 	members := make([]string, 0, len(s.accounts.byMember))
 	for m := range s.accounts.byMember {
-		members = append(members, m)
+		if _, key := state.KeyOf(m); !key {
+			members = append(members, m)
+		}
 	}
 	slices.Sort(members)
 	return members
@@ -134,7 +145,13 @@ func (s *Shard) open(member string) (*cached, error) {
 	if s.store != nil {
 		rows = s.store.View(member, func() []*state.Overlay { return s.overlays })
 	}
-	a, err := s.ledger.Open(member, rows)
+	var a owner
+	var err error
+	if key, is := state.KeyOf(member); is {
+		a, err = s.ledger.OpenTally(key, rows)
+	} else {
+		a, err = s.ledger.Open(member, rows)
+	}
 	if err != nil {
 		return nil, err
 	}

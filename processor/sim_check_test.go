@@ -18,12 +18,13 @@ import (
 //
 //	offsets    each transaction commits offsets, of all that it answers and of nothing else (L3)
 //	position   beside the effects offset of each shard stands its changelog's position (L3)
-//	answers    one answer for each input record, of the right kind (L5)
+//	answers    one answer for each input record, of the right kind (L5); at once, or once all that it asked is answered
 //	entries    an entry is written once, and a grant's sums stay within their bounds
 //	timers     time decides for nobody before it has come, and before what was there by then is read
 //	state      a store is the fold of the committed changelog up to its position (L2, L4)
 //	sums       all that was written comes to what the rules alone make of the same events
 //	requests   of what accounts ask of each other each revision follows the one before, and is asked once
+//	counts     a key answers what comes of all that it was asked before
 //	trim       nothing is deleted that somebody still has to read
 //
 // Beside it stand liveness, stopped, refused, store and panic: a lane, a shard or a disk that does not go on.
@@ -36,13 +37,16 @@ type checker struct {
 	sums      map[string][3]int64 // by grant: available, pending, tier
 	tiers     map[string]string   // by member: the last one
 	requests  map[string]int64    // by rule, event and members: the newest revision
+
+	waiting map[schemas.Source]bool // that have asked and are not decided
+	counts  simCounts
 }
 
 func newChecker(w *world) *checker {
 	return &checker{
 		w: w, next: make(map[Partition]int64), positions: make(map[int32]int64), answers: make(map[schemas.Source]int),
 		entries: make(map[string]bool), sums: make(map[string][3]int64), tiers: make(map[string]string),
-		requests: make(map[string]int64),
+		requests: make(map[string]int64), waiting: make(map[schemas.Source]bool), counts: newSimCounts(),
 	}
 }
 
@@ -52,7 +56,7 @@ func (c *checker) committed(t *simTxn) {
 		c.w.fail("offsets", "transaction %d of %s commits no offsets", t.number, t.writer.id)
 		return
 	}
-	answered := c.outputs(t)
+	answered, asked := c.outputs(t)
 	for _, p := range c.w.broker.names {
 		at, there := t.offsets[p]
 		if !there {
@@ -63,6 +67,11 @@ func (c *checker) committed(t *simTxn) {
 			c.w.fail("offsets", "transaction %d takes %s/%d back from %d to %d", t.number, p.Topic, p.Partition, c.next[p], at.Offset)
 		}
 		for _, source := range c.read(p, before, at.Offset) {
+			if answered[source] == 0 && asked[source] {
+				c.w.seen("an event waits")
+				c.waiting[source] = true
+				continue
+			}
 			if answered[source]--; answered[source] < 0 {
 				c.w.fail("offsets", "transaction %d passes %v of %s/%d without an answer", t.number, source, p.Topic, p.Partition)
 			}
@@ -72,7 +81,12 @@ func (c *checker) committed(t *simTxn) {
 			c.position(t, p.Partition, at)
 		}
 	}
+	c.counts.compare(c.w)
 	for source, n := range answered {
+		if n == 1 && c.waiting[source] {
+			delete(c.waiting, source)
+			continue
+		}
 		if n > 0 {
 			c.w.fail("offsets", "transaction %d answers %v without committing its offset", t.number, source)
 		}
@@ -94,6 +108,11 @@ func (c *checker) read(p Partition, from, to int64) (sources []schemas.Source) {
 		r := log.record(offset)
 		if c.w.topics.isEffect(&r) {
 			c.w.seen("a request was taken in")
+			if v, err := c.w.shop.decoder.Decode(context.Background(), schemas.KindEffect, r.Value); err == nil {
+				if e, is := v.(*schemas.Effect); is {
+					c.counts.taken(e)
+				}
+			}
 			continue
 		}
 		o, err := c.w.topics.originOf(&r, c.w.now)
@@ -126,9 +145,9 @@ func (c *checker) position(t *simTxn, shard int32, at Committed) {
 	c.positions[shard] = m.Position
 }
 
-// outputs looks at what a transaction wrote, and counts the input records that it answers.
-func (c *checker) outputs(t *simTxn) map[schemas.Source]int {
-	answered := make(map[schemas.Source]int)
+// outputs looks at what a transaction wrote, and counts the input records that it answers, and those about which it asks.
+func (c *checker) outputs(t *simTxn) (answered map[schemas.Source]int, asked map[schemas.Source]bool) {
+	answered, asked = make(map[schemas.Source]int), make(map[schemas.Source]bool)
 	for i := range t.outputs {
 		o := &t.outputs[i]
 		if o.Topic == c.w.topics.DeadLetters {
@@ -146,6 +165,8 @@ func (c *checker) outputs(t *simTxn) map[schemas.Source]int {
 			c.entry(t, v)
 		case *schemas.TierChange:
 			c.tiers[v.MemberID] = v.To
+		case *schemas.FraudAlert:
+			c.counts.alert(c.w, v)
 		}
 	}
 	for _, p := range t.parts {
@@ -156,7 +177,9 @@ func (c *checker) outputs(t *simTxn) map[schemas.Source]int {
 			if p.entries[offset].txn == t && !p.entries[offset].marker {
 				r := p.record(offset)
 				if c.w.topics.isEffect(&r) {
-					c.request(t, p, &r)
+					if e := c.request(t, p, &r); e != nil && e.Kind != schemas.EffectAward && e.Kind != schemas.EffectAnswer {
+						asked[schemas.Source{Topic: e.Source.Topic, Partition: e.Source.Partition, Offset: e.Source.Offset}] = true
+					}
 					continue
 				}
 				o, err := c.w.topics.originOf(&r, c.w.now)
@@ -167,32 +190,37 @@ func (c *checker) outputs(t *simTxn) map[schemas.Source]int {
 			}
 		}
 	}
-	return answered
+	return answered, asked
 }
 
-// request looks at what an account asks of another.
-func (c *checker) request(t *simTxn, p *simPartition, r *Record) {
+// request looks at what an account asks of another or of a key, or what that answers.
+func (c *checker) request(t *simTxn, p *simPartition, r *Record) *schemas.Effect {
 	v, err := c.w.shop.decoder.Decode(context.Background(), schemas.KindEffect, r.Value)
 	e, ok := v.(*schemas.Effect)
 	if err != nil || !ok {
 		c.w.fail("requests", "transaction %d asks for what cannot be read: %v", t.number, err)
-		return
+		return nil
 	}
 	if home := Home(e.MemberID, c.w.plan.shards); home != p.Partition.Partition {
 		c.w.fail("requests", "transaction %d asks %s of shard %d, who is at home in %d", t.number, e.MemberID, p.Partition.Partition, home)
 	}
-	what := fmt.Sprint(e.MemberID, e.FromMember, e.RuleID, e.Source.Topic, e.Source.EventID)
+	what := fmt.Sprint(e.Kind, e.MemberID, e.FromMember, e.RuleID, e.Source.Topic, e.Source.EventID)
 	if c.requests[what]++; c.requests[what] != e.Revision {
 		c.w.fail("requests", "transaction %d asks %s for revision %d, revision %d is next", t.number, e.MemberID, e.Revision, c.requests[what])
 	}
-	if e.Points == 0 {
+	switch {
+	case e.Kind == schemas.EffectAnswer:
+		c.counts.answered(e)
+	case e.Kind == schemas.EffectAward && e.Points == 0:
 		c.w.seen("a request was taken back")
 	}
+	return e
 }
 
 func (c *checker) decode(o *Output) any {
 	kinds := map[string]schemas.Kind{
 		c.w.topics.Decisions: schemas.KindDecision, c.w.topics.PointGrants: schemas.KindPointGrant, c.w.topics.TierChanges: schemas.KindTierChange,
+		c.w.topics.FraudAlerts: schemas.KindFraudAlert,
 	}
 	kind, known := kinds[o.Topic]
 	if !known {
@@ -386,10 +414,12 @@ func (c *checker) compare() error {
 	shard := NewMemoryShard(c.w.ledger)
 	sums, tiers := make(map[string][3]int64), make(map[string]string)
 	var waiting []schemas.Effect
+	decided := false
 	take := func(out *rules.Outcome, err error) error {
 		if err != nil {
 			return err
 		}
+		decided = decided || out.Decision != nil
 		for _, e := range out.Entries {
 			sum := sums[e.GrantID]
 			sums[e.GrantID] = [3]int64{sum[0] + e.AvailableDelta, sum[1] + e.PendingDelta, sum[2] + e.TierDelta}
@@ -401,11 +431,25 @@ func (c *checker) compare() error {
 		return nil
 	}
 	for _, e := range c.w.shop.events {
+		decided = false
 		if err := take(shard.Handle(e)); err != nil {
 			return err
 		}
-		for ; len(waiting) > 0; waiting = waiting[1:] {
-			if err := take(shard.Take(&waiting[0], time.Time{})); err != nil {
+		for {
+			for ; len(waiting) > 0; waiting = waiting[1:] {
+				next := c.counts.given(&waiting[0]) // the answers are those that were given
+				if next == nil {
+					continue
+				}
+				if err := take(shard.Take(next, time.Time{})); err != nil {
+					return err
+				}
+			}
+			if decided {
+				break
+			}
+			given := e.OccurredAt().Add(24 * time.Hour) // or were not
+			if err := take(shard.Advance(e.Member(), given, given)); err != nil {
 				return err
 			}
 		}

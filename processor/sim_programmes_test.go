@@ -11,7 +11,7 @@ import (
 )
 
 // simProgrammes are what simulations run with: points, limits, holds and tiers that end, so that time has something to do;
-// and invitations, so that accounts ask each other.
+// invitations, so that accounts ask each other; and thresholds of what many share, so that events wait for answers.
 // Nothing of a simulated history is ever LATE, so that its sums do not depend on the order of arrival.
 func simProgrammes() []string {
 	header := "programme: simulated\ncurrency: EUR\ntime_zone: Europe/Berlin\nearn_on: PAID\nreturn_window: 90 days\n"
@@ -43,6 +43,30 @@ rules:
   - {id: streak, on: check_in, earn: {points: 20}, each: {streak: 3}}
   - {id: invite, on: referral, after: first_order, earn: {referrer: 25, referee: 5}, limit: {times: 1, per: day}}
 `,
+		header + `rules:
+  - {id: spend, on: order, earn: {points: 1, per: 1.00}}
+  - {id: second, on: order, earn: {points: 7}, each: {orders: 2, within: 10 days}}
+  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 2, per: day}}
+  - {id: invite, on: referral, after: first_order, earn: {referrer: 20, referee: 6}}
+fraud:
+  - {id: device, on: order, measure: count, by: device, within: 24h, over: 2, action: hold}
+  - {id: store, on: order, measure: sum(amount), by: store, within: 12h, over: 150.00, action: deny}
+  - {id: shared, on: check_in, measure: distinct(member), by: device, within: 48h, over: 2, action: block, for: 5h}
+  - {id: farm, on: referral, measure: count, by: referrer, within: 3 days, over: 1, action: deny}
+`,
+		header + `limits: [{points: 120, per: week}]
+tiers: {by: points, over: 6 days, then: one_down, levels: [{id: member, at: 0}, {id: gold, at: 60}]}
+rules:
+  - {id: spend, on: order, earn: {points: 1, per: 1.00}}
+  - {id: visit, on: check_in, earn: {points: 5}, hold: 8h}
+  - {id: hello, on: referral, after: joined, when: "!referral.same_device", earn: {referrer: 12, referee: 4}}
+  - {id: invite, on: referral, after: first_order, earn: {referrer: 9}}
+fraud:
+  - {id: returns, on: order, measure: "ratio(refunds, orders)", by: ip, within: 5 days, over: 30%, at_least: 2, action: deny}
+  - {id: harvest, on: order, measure: sum(points), by: payment, within: 1 day, over: 60, action: hold}
+  - {id: self, on: referral, when: referral.same_device, action: deny}
+  - {id: family, on: referral, when: referral.same_device, measure: distinct(device), by: referrer, within: 9 days, over: 0, action: flag}
+`,
 	}
 }
 
@@ -56,6 +80,8 @@ func simEdits() [][]string {
 		{"at: 60", "at: 45", "{points: 10}, hold: 2 days", "{points: 15}, hold: 1 days", "{times: 2, per: week}", "{times: 1, per: week}"},
 		{"{points: 90, per: month}", "{points: 130, per: month}", "{points: 7}, each: {orders: 2,", "{points: 9}, each: {orders: 3,"},
 		{"by: 50%", "by: 100%", "{points: 20}", "{points: 10}", "referee: 5", "referee: 8"},
+		{"over: 2, action: hold", "over: 1, action: deny", "{points: 7}", "{points: 9}", "over: 150.00", "over: 90.00"},
+		{"over: 60", "over: 45", "at_least: 2", "at_least: 3", "hold: 8h", "hold: 5h"},
 	}
 }
 

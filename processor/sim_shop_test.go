@@ -73,15 +73,27 @@ func (s *simShop) before() time.Time {
 	return at.Truncate(time.Millisecond)
 }
 
+// device is one of few that members share, or none.
+func (s *simShop) device() string {
+	if s.random.IntN(4) == 0 {
+		return ""
+	}
+	return s.one("dm")
+}
+
+func (s *simShop) one(kind string) string { return fmt.Sprintf("%s%d", kind, s.random.IntN(3)) }
+
 func (s *simShop) make() {
 	member := fmt.Sprintf("m%d", s.random.IntN(s.w.plan.members))
 	kind := s.w.plan.mix[s.random.IntN(len(s.w.plan.mix))]
 	switch kind {
 	case "visit":
-		s.later(schemas.TopicCheckIns, member, &schemas.CheckIn{EventID: s.id("c"), MemberID: member, OccurredAt: s.before(), Activity: "check-in"})
+		s.later(schemas.TopicCheckIns, member, &schemas.CheckIn{
+			EventID: s.id("c"), MemberID: member, OccurredAt: s.before(), Activity: "check-in", DeviceID: s.device(),
+		})
 	case "invitation": // sometimes of oneself, and of who has ordered already
 		by := fmt.Sprintf("m%d", s.random.IntN(s.w.plan.members))
-		s.later(schemas.TopicReferrals, member, &schemas.Referral{EventID: s.id("i"), ReferrerID: by, RefereeID: member, OccurredAt: s.before()})
+		s.later(schemas.TopicReferrals, member, &schemas.Referral{EventID: s.id("i"), ReferrerID: by, RefereeID: member, OccurredAt: s.before(), DeviceID: "d" + member})
 	case "profile":
 		if s.random.IntN(2) == 0 {
 			s.id("t")
@@ -126,6 +138,7 @@ func valueOfEvent(e *rules.Event) any {
 func (s *simShop) order(member string) {
 	o := &schemas.Order{
 		EventID: s.id("o"), OrderID: fmt.Sprintf("order-%d", s.made), MemberID: member, Status: schemas.Paid, OccurredAt: s.before(), Currency: "EUR",
+		DeviceID: s.device(), IP: s.one("10.0.0."), PaymentHash: s.one("card"), Store: s.one("store"),
 		Lines: []schemas.Line{
 			{LineID: "1", SKU: "a", Category: "food/tea", Quantity: 2, Amount: int64(100 + s.random.IntN(6000))},
 			{LineID: "2", SKU: "b", Category: "food", Quantity: 1, Amount: int64(100 + s.random.IntN(3000))},

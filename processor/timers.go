@@ -3,8 +3,6 @@ package processor
 import (
 	"fmt"
 	"time"
-
-	"accrue/schemas"
 )
 
 // timers decide when time may decide for a shard's members. A due time may fire when it has passed, and all that the shard's
@@ -77,13 +75,11 @@ func (l *Lane) advanceShard(h *held, now time.Time) error {
 	return nil
 }
 
-// happened takes note of when a decided event happened.
-func (p *position) happened(d *schemas.Decision, now time.Time, quiet time.Duration) {
-	switch {
-	case d.Outcome == schemas.OutcomeInvalid: // perhaps for its very time
-	case now.Sub(d.OccurredAt) > quiet:
+// happened takes note of when an event happened.
+func (p *position) happened(at, now time.Time, quiet time.Duration) {
+	if now.Sub(at) > quiet {
 		p.stale = now
-	default:
+	} else {
 		p.fresh = now
 	}
 }

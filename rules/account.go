@@ -34,6 +34,7 @@ type Account struct {
 	whole     bool
 	orders    map[string][]*fact // the facts of an order, ascending; only while whole
 	profiles  []*fact            // the profiles among facts, ascending; only while whole
+	waits     []waiting          // facts that are not decided yet, ascending by when that is given up
 	kept      []*fact            // facts beside the window, all of them once whole is true
 	past      []*fact            // awards whose place is folded away, those that were read
 	snapshots []snapshot         // ascending; only while whole
@@ -76,7 +77,7 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 	a.sealed = loadSeries(r, "as", rows, getSealedAt)
 	a.head = loadStanding(r, "h", rows)
 	a.person = loadPerson(r)
-	a.head.loadMore(r, "h", rows)
+	a.waits = a.head.loadMore(r, "h", rows)
 	if err := r.end(); err != nil {
 		return nil, &Broken{member, fmt.Errorf("read head: %w", err)}
 	}
@@ -91,13 +92,23 @@ func (a *Account) Points() (available, pending int64) { return a.head.points, a.
 
 // Due is the next instant, UTC, at which Advance would do something.
 func (a *Account) Due() (time.Time, bool) {
-	at, ok := a.head.next()
+	at, ok := a.next()
 	return time.UnixMilli(at).UTC(), ok
 }
 
-// HeadDue reads the next due time out of a head row; false for a head without one, and for every other row.
+// next is the instant of Due.
+func (a *Account) next() (int64, bool) {
+	at, ok := a.head.next()
+	if len(a.waits) > 0 && (!ok || a.waits[0].due < at) {
+		return a.waits[0].due, true
+	}
+	return at, ok
+}
+
+// HeadDue reads the next due time out of the head row of an account or a tally; false for a head without one, and for every
+// other row.
 func HeadDue(key, value []byte) (time.Time, bool) {
-	if string(key) != headRow || len(value) < 9 || value[0] != formatVersion {
+	if string(key) != headRow && string(key) != tallyRow || len(value) < 9 || value[0] != formatVersion {
 		return time.Time{}, false
 	}
 	at := int64(binary.BigEndian.Uint64(value[1:]))
@@ -155,7 +166,7 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	rows, w := &b.rows, &b.head
 	w.bytes = w.bytes[:0]
 	w.byte(formatVersion)
-	due, _ := a.head.next()
+	due, _ := a.next()
 	w.uint64(uint64(due))
 	w.byte(byte(a.ledger.scale))
 	w.varint(a.asOf)
@@ -167,6 +178,7 @@ func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	a.head.save(w, "h", rows)
 	a.person.save(w)
 	a.head.saveMore(w, "h", rows)
+	a.saveWaits(w)
 	slices.SortFunc(a.changed, func(x, y *fact) int { return x.key.compare(y.key) })
 	for _, f := range a.changed {
 		if f.changed {

@@ -59,7 +59,8 @@ func newAward(key factKey, e *schemas.Effect) *fact {
 	}
 }
 
-// Take takes in what another account asks for, into out, in which there is no decision. A revision that is not newer than what
+// Take takes in what another account asks for or answers, into out. There is no decision in it, but where an answer was the last
+// that an event waited for. A revision that is not newer than what
 // was taken before changes nothing, so that whoever is not sure may ask again. now is the engine's clock; zero: as Event.Now.
 // Where the member has as many facts as are kept, or an amount would pass 64 bits, nothing is taken in and out.Full is set.
 // Errors are as Handle's.
@@ -68,6 +69,12 @@ func (a *Account) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	d := &deciding{account: a, out: out, now: now}
 	if now.IsZero() {
 		d.now = e.DecidedAt
+	}
+	switch e.Kind {
+	case schemas.EffectAnswer:
+		return a.takeAnswer(d, e)
+	case schemas.EffectDevices:
+		return a.tellDevices(d, e)
 	}
 	key := awardKey(e)
 	f, err := a.factAt(key)

@@ -10,12 +10,7 @@ import (
 
 // only decides an event that changes nothing: a decision with its reason.
 func (d *deciding) only(outcome schemas.Outcome, reason string) {
-	member, event, occurredAt := d.event.head()
-	source := d.event.Source
-	source.EventID = event
-	if d.event.Order != nil {
-		source.OrderID = d.event.Order.OrderID
-	}
+	member, event, occurredAt, source := d.head()
 	version := ""
 	if !occurredAt.IsZero() {
 		version = d.account.ledger.at(occurredAt.UnixMilli()).programme.Version
@@ -25,6 +20,20 @@ func (d *deciding) only(outcome schemas.Outcome, reason string) {
 		ProgrammeVersion: version, OccurredAt: occurredAt, DecidedAt: d.now,
 	}
 	d.out.Decision = &d.out.decision
+}
+
+// head is what a decision says of its event.
+func (d *deciding) head() (member, event string, occurredAt time.Time, source schemas.Source) {
+	if f := d.fact; d.event == nil {
+		return d.account.member, f.key.event, instantUTC(f.key.at), f.source()
+	}
+	member, event, occurredAt = d.event.head()
+	source = d.event.Source
+	source.EventID = event
+	if d.event.Order != nil {
+		source.OrderID = d.event.Order.OrderID
+	}
+	return member, event, occurredAt, source
 }
 
 // answer is only, said of an event that was looked for.
@@ -61,7 +70,7 @@ func (d *deciding) decide(r *run, entries []schemas.PointGrant) {
 	if r.passed.denied != "" {
 		decision.Outcome = schemas.OutcomeDenied
 	}
-	decision.Reason = d.reason(r, decision)
+	decision.Reason = d.reason(r, decision) + d.fact.notes()
 	if d.again != "" && len(entries) == 0 {
 		decision.Outcome, decision.Reason = schemas.OutcomeDuplicate, d.again
 	}

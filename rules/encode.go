@@ -18,6 +18,10 @@ const (
 	keptRows = "k"
 	pastRows = "w"
 
+	// The rows of a tally stand under a name of their own, and have other keys all the same.
+	tallyRow    = "t"
+	countedRows = "c"
+
 	baseOwner = "b" // of the pages of the base
 )
 
@@ -72,6 +76,14 @@ func (w *writer) uvarint(v uint64) { w.bytes = binary.AppendUvarint(w.bytes, v) 
 func (w *writer) varint(v int64)   { w.bytes = binary.AppendVarint(w.bytes, v) }
 func (w *writer) uint32(v uint32)  { w.bytes = binary.BigEndian.AppendUint32(w.bytes, v) }
 func (w *writer) uint64(v uint64)  { w.bytes = binary.BigEndian.AppendUint64(w.bytes, v) }
+
+func (w *writer) bool(b bool) {
+	if b {
+		w.byte(1)
+		return
+	}
+	w.byte(0)
+}
 
 func (w *writer) string(s string) {
 	w.uvarint(uint64(len(s)))
@@ -130,6 +142,8 @@ func (r *reader) byte() byte {
 	r.rest = r.rest[1:]
 	return b
 }
+
+func (r *reader) bool() bool { return r.byte() != 0 }
 
 func (r *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.rest)

@@ -104,6 +104,13 @@ func drawFact(t *rapid.T) *fact {
 				heldBy: texts().Draw(t, "held by"),
 			})
 		}
+		for range rapid.IntRange(0, 2).Draw(t, "questions") {
+			f.ask(question{
+				threshold: texts().Draw(t, "asking"), to: texts().Draw(t, "key"), revision: drawInt(t, 1, "revision"), due: drawInt(t, 0, "due"),
+				adds: share{drawInt(t, 0, "events"), drawInt(t, 0, "sum"), drawInt(t, 0, "refunds")}, yes: rapid.Bool().Draw(t, "yes"),
+			})
+			f.questions.ip = texts().Draw(t, "ip")
+		}
 	}
 	if f.seeded = rapid.Bool().Draw(t, "seeded"); f.seeded {
 		f.seed = rapid.Uint64().Draw(t, "seed")
@@ -267,7 +274,14 @@ func drawStanding(t *rapid.T) *standing {
 	}
 	s.profile = drawProfileStanding(t)
 	if rapid.Bool().Draw(t, "invited") {
-		s.invited = &invitation{texts().Draw(t, "invitation"), texts().Draw(t, "referrer"), texts().Draw(t, "code")}
+		s.invited = &invitation{event: texts().Draw(t, "invitation"), referrer: texts().Draw(t, "referrer"), code: texts().Draw(t, "code")}
+		if rapid.Bool().Draw(t, "checked") {
+			s.invited.sameDevice, s.invited.waits = rapid.Bool().Draw(t, "same device"), rapid.Bool().Draw(t, "waits")
+			s.invited.denied = texts().Draw(t, "denied")
+		}
+		if rapid.Bool().Draw(t, "held") {
+			s.invited.heldBy, s.invited.heldWhy = "f"+texts().Draw(t, "threshold"), texts().Draw(t, "measured")
+		}
 	}
 	return s
 }

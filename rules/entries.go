@@ -16,10 +16,12 @@ type deciding struct {
 	out     *Outcome
 	event   *Event // nil: time is the cause
 	fact    *fact  // nil: the event is none
-	again   string // why the event is a duplicate if it changes nothing; it is a fact all the same
-	now     time.Time
-	cause   string // causeText, once it was asked for
-	undo    func() // takes back what was learnt of the person; nil: nothing was
+	// answered says that fact was waiting, and is decided by an answer.
+	answered bool
+	again    string // why the event is a duplicate if it changes nothing; it is a fact all the same
+	now      time.Time
+	cause    string // causeText, once it was asked for
+	undo     func() // takes back what was learnt of the person; nil: nothing was
 }
 
 // finish turns what a run wants into records: the entries are the difference to what was written.
@@ -34,6 +36,7 @@ func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 		f.decided, f.want = false, nil
 	}
 	d.requests(r)
+	d.questions(r)
 	if atHead {
 		d.tierSteps(r)
 	} else {
@@ -43,11 +46,16 @@ func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 	for i := range out.Notices {
 		out.Notices[i].DecidedAt = d.now
 	}
-	for i := range out.Alerts {
-		out.Alerts[i].DecidedAt = d.now
-	}
-	if d.fact != nil && d.event != nil {
+	d.stamp()
+	if d.fact != nil && (d.event != nil || d.answered) && !d.fact.waits() {
 		d.decide(r, out.Entries[first:])
+	}
+}
+
+// stamp says of alerts when they were decided.
+func (d *deciding) stamp() {
+	for i := range d.out.Alerts {
+		d.out.Alerts[i].DecidedAt = d.now
 	}
 }
 
@@ -251,6 +259,8 @@ func (d *deciding) describeCause() string {
 		return fmt.Sprintf("order %s was cancelled", f.order.id)
 	case f.order != nil && f.order.status == schemas.Refunded:
 		return fmt.Sprintf("order %s was refunded", f.order.id)
+	case d.answered:
+		return fmt.Sprintf("event %s of %s was answered", f.key.event, time.UnixMilli(f.key.at).UTC().Format(time.RFC3339))
 	default:
 		return fmt.Sprintf("event %s of %s came in", f.key.event, time.UnixMilli(f.key.at).UTC().Format(time.RFC3339))
 	}

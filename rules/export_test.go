@@ -1,22 +1,29 @@
 package rules
 
-import "fmt"
+import (
+	"fmt"
+)
 
-// Rulings are what was said to an event when it first arrived: by thresholds, and what of a refund was kept.
+// Rulings are what was said to an event when it first arrived: by thresholds, of devices, and what of a refund was kept.
 type Rulings struct {
 	guards []ruling
+	asked  *questions
 	keeps  []keep
 }
 
 // RulingsOf returns the rulings of an event that the account has decided and not folded away.
 func (a *Account) RulingsOf(e Event) Rulings {
-	key := newFact(&e).key
-	for _, f := range a.facts {
-		if f.key == key {
-			return Rulings{f.rulings, f.keeps}
+	f, err := a.factAt(newFact(&e).key)
+	if f == nil || err != nil {
+		return Rulings{}
+	}
+	given := Rulings{guards: f.rulings, keeps: f.keeps}
+	for _, q := range f.asks() {
+		if q.threshold == sameDevice {
+			given.asked = &questions{list: []question{q}}
 		}
 	}
-	return Rulings{}
+	return given
 }
 
 // HandleRuled is Handle for an event about which no threshold is asked: it has the rulings already.
@@ -26,7 +33,7 @@ func (a *Account) HandleRuled(e Event, given Rulings, out *Outcome) error {
 		return a.Handle(e, out)
 	}
 	f := newFact(&e)
-	f.unruled, f.rulings, f.keeps = false, given.guards, given.keeps
+	f.unruled, f.rulings, f.questions, f.keeps = false, given.guards, given.asked, given.keeps
 	if a.ledger.claws { // what is kept may be of an event that has not arrived
 		if err := a.load(); err != nil {
 			return err

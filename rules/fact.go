@@ -66,6 +66,7 @@ type fact struct {
 	grants     []grant          // as written, in the order in which they were first written
 	asked      *askedList       // of other accounts, as it was asked last; nil: nothing was
 	rulings    []ruling         // what thresholds said to it when it first arrived
+	questions  *questions       // that it asks elsewhere; nil: none
 	keeps      []keep           // of a refund: what it was not allowed to take
 	met        []string         // thresholds that count the events that meet a condition, this one among them
 
@@ -74,8 +75,8 @@ type fact struct {
 	decided bool     // the run in progress has decided it (want is whole), or touched it
 	changed bool     // it is among Account.changed, to be written
 	unruled bool     // it has just arrived, and the thresholds have not been asked about it
-	seed    uint64   // of the lots drawn for it
 	seeded  bool     // seed is made
+	seed    uint64   // of the lots drawn for it
 }
 
 // orderEvent is what decisions need of an Order.
@@ -195,9 +196,9 @@ func (f *fact) grantOf(rule string, part int32) *grant {
 	return nil
 }
 
-// pending says whether anything written for the fact still waits for its release.
+// pending says whether anything of the fact is still open: a grant that waits for its release, or an answer.
 func (f *fact) pending() bool {
-	return slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 })
+	return f.waits() || slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 })
 }
 
 func (f *fact) encode(w *writer) {

@@ -36,7 +36,13 @@ func (v *version) guard(thresholds []*programme.Threshold) {
 	for i, t := range thresholds {
 		v.guards[t.On] = append(v.guards[t.On], i)
 		v.longest = longer(v.longest, t.Within)
+		v.asksDevices = v.asksDevices || t.On == programme.OnReferral && asksDevices(t.When)
 	}
+}
+
+// asksDevices says whether a condition asks if the two members of a referral have used one device.
+func asksDevices(when *programme.Condition) bool {
+	return when != nil && slices.Contains(when.References(), sameDevice)
 }
 
 // fraudStanding is what thresholds have done to a member that outlasts the event.
@@ -100,10 +106,10 @@ func (r *run) deny(v *version, listening []int, f *fact, why string) {
 }
 
 // alert writes what a threshold measured, and rules by its action.
-func (r *run) alert(v *version, t *programme.Threshold, f *fact, now time.Time, m measurement) {
+func (a *Account) alert(out *Outcome, v *version, t *programme.Threshold, f *fact, now time.Time, m measurement) {
 	p := v.programme
-	r.out.Alerts = append(r.out.Alerts, schemas.FraudAlert{
-		ThresholdID: t.ID, MemberID: r.account.member, Measure: measureName(t), MeasuredValue: m.value, Limit: m.limit,
+	out.Alerts = append(out.Alerts, schemas.FraudAlert{
+		ThresholdID: t.ID, MemberID: a.member, Measure: measureName(t), MeasuredValue: m.value, Limit: m.limit,
 		Window: windowText(t), Action: t.Action.String(), Evidence: m.evidence(t), EventID: f.key.event, ProgrammeVersion: p.Version,
 		OccurredAt: time.UnixMilli(f.key.at).UTC(),
 	})
@@ -158,6 +164,7 @@ const (
 	hasMet     // a list
 	hasKeeps   // a list
 	hasAsked   // a list
+	hasQuestions
 )
 
 // encodeGuarded writes what thresholds need of a fact, and what they said to it: one byte for most facts.
@@ -177,6 +184,9 @@ func (f *fact) encodeGuarded(w *writer) {
 	}
 	if f.asked != nil {
 		flags |= hasAsked
+	}
+	if f.questions != nil {
+		flags |= hasQuestions
 	}
 	w.byte(flags)
 	if flags&hasDevice != 0 {
@@ -200,6 +210,9 @@ func (f *fact) encodeGuarded(w *writer) {
 	}
 	if flags&hasAsked != 0 {
 		f.encodeAsked(w)
+	}
+	if flags&hasQuestions != 0 {
+		f.encodeQuestions(w)
 	}
 }
 
@@ -225,7 +238,10 @@ func (f *fact) decodeGuarded(r *reader) {
 	if flags&hasAsked != 0 {
 		f.decodeAsked(r)
 	}
-	if flags >= hasAsked<<1 {
+	if flags&hasQuestions != 0 {
+		f.decodeQuestions(r)
+	}
+	if flags >= hasQuestions<<1 {
 		r.fail("kinds of guards")
 	}
 }

@@ -191,6 +191,15 @@ func drawThresholds(t *rapid.T) string {
 			"on: check_in, measure: distinct(device), by: member, within: "+within+", over: 1",
 			"on: order, when: order.total >= 50.00",
 			"on: order, when: 'member.points < 50', measure: count, by: member, within: "+within+", over: 1",
+			"on: order, measure: count, by: device, within: "+within+", over: 1",
+			"on: order, measure: sum(amount), by: payment, within: "+within+", over: 80.00",
+			"on: order, measure: sum(points), by: store, within: "+within+", over: 20",
+			"on: order, measure: \"ratio(refunds, orders)\", by: ip, within: "+within+", over: 40%, at_least: 2",
+			"on: check_in, measure: distinct(member), by: device, within: "+within+", over: 1",
+			"on: check_in, when: 'member.points < 40', measure: distinct(device), by: ip, within: "+within+", over: 1",
+			"on: referral, measure: count, by: referrer, within: "+within+", over: 1",
+			"on: referral, when: referral.same_device",
+			"on: referral, when: 'referral.same_device || member.points > 5', measure: distinct(device), by: ip, within: "+within+", over: 1",
 		)
 		action := pick(t, "action", "flag", "hold", "deny", "block", "block, for: 36h")
 		fmt.Fprintf(&b, "  - {id: f%d, %s, action: %s}\n", i, what, action)
@@ -242,9 +251,9 @@ func ruleOptions(t *rapid.T, kind string) []string {
 	if kind == "joined" || kind == "birthday" {
 		conditions = []string{`"vip" in member.segments`, "member.orders > 0", "member.points < 50", "now.getHours() < 12"}
 	} else if kind == "invited" {
-		conditions = []string{`referral.code == "c1"`, "member.points < 30", "member.orders == 0", `"vip" in member.segments`, "now.getHours() < 12"}
+		conditions = []string{`referral.code == "c1"`, "member.points < 30", "!referral.same_device", "member.orders == 0", `"vip" in member.segments`, "now.getHours() < 12"}
 	} else if kind == "first order" {
-		conditions = append(conditions, `referral.code == "c1"`, `referral.code == "c1" || order.total >= 20.00`)
+		conditions = append(conditions, "referral.same_device", `referral.code == "c1"`, `referral.code == "c1" || order.total >= 20.00`)
 	} else if kind == "streak" || kind == "check-in" {
 		conditions = []string{`"vip" in member.segments`, `member.attributes["colour"] == "red"`, `check_in.activity == "check-in"`, "member.points < 50", "member.streak >= 1", "member.orders > 0"}
 	} else if kind == "tier-up" {
@@ -352,6 +361,7 @@ func (w *world) drawEvent(t *rapid.T, member string, at time.Time, n int) rules.
 	if kind == "referral" {
 		return rules.Event{Source: schemas.Source{Topic: schemas.TopicReferrals}, Referral: &schemas.Referral{
 			RefereeID: member, ReferrerID: pick(t, "referrer", "m1", "m2", "m3"), OccurredAt: at, Code: pick(t, "code", "c1", "c2"),
+			DeviceID: pick(t, "device", "", "a", "b"), IP: pick(t, "ip", "", "x"),
 		}}
 	}
 	if kind == "command" {
@@ -362,7 +372,7 @@ func (w *world) drawEvent(t *rapid.T, member string, at time.Time, n int) rules.
 	}
 	if kind == "check-in" {
 		return rules.Event{Source: schemas.Source{Topic: schemas.TopicCheckIns}, CheckIn: &schemas.CheckIn{
-			MemberID: member, OccurredAt: at, Activity: pick(t, "activity", "check-in", "check-in", "study"), DeviceID: pick(t, "device", "", "a", "b"),
+			MemberID: member, OccurredAt: at, Activity: pick(t, "activity", "check-in", "check-in", "study"), DeviceID: pick(t, "device", "", "a", "b"), IP: pick(t, "ip", "", "x"),
 		}}
 	}
 	o := &schemas.Order{
@@ -377,6 +387,9 @@ func (w *world) drawEvent(t *rapid.T, member string, at time.Time, n int) rules.
 		o.Currency = pick(t, "currency", "CNY", "CNY", "USD", "JPY")
 		o.Channel = pick(t, "channel", "app", "web")
 		o.Lines = drawLines(t)
+		if oneIn(t, 2, "traceable") {
+			o.DeviceID, o.PaymentHash, o.Store, o.IP = pick(t, "device", "a", "b"), "card", "west", pick(t, "ip", "x", "y")
+		}
 		if oneIn(t, 3, "vip") {
 			o.Coupons = []string{"vip"}
 		}

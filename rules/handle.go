@@ -10,7 +10,8 @@ import (
 )
 
 // Handle decides one event: exactly one decision, whatever the event, and the entries and tier changes that follow, all of
-// it into out. An error means that rows could not be read, or that the account contradicts itself (*Broken); nothing was
+// it into out. Where answers are needed from elsewhere out.Requests asks for them, and there is no decision yet: it comes with
+// the last answer (Take), or when that is given up (Advance). An error means that rows could not be read, or that the account contradicts itself (*Broken); nothing was
 // decided then.
 func (a *Account) Handle(e Event, out *Outcome) error {
 	d := a.begin(&e, out)
@@ -183,7 +184,7 @@ func (a *Account) accept(d *deciding, f *fact) error {
 	a.insert(f)
 	r := a.newRun()
 	defer r.free()
-	r.explain, r.out = f, d.out
+	r.explain, r.out, r.event = f, d.out, d.event
 	before := a.head.tier
 	if another {
 		was := a.base.profile.coming
@@ -248,10 +249,14 @@ func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, cause error) er
 	return nil
 }
 
-// Advance lets happen what falls due up to an instant, which is included, into out. There is no decision in it.
+// Advance lets happen what falls due up to an instant, which is included, into out. There is no decision in it, but where an event
+// has waited too long for an answer: of such events one is decided at a time, so that Due may still be due.
 func (a *Account) Advance(to, now time.Time, out *Outcome) error {
 	out.reset()
-	return a.fallDue(out, to.UnixMilli(), now)
+	if err := a.fallDue(out, to.UnixMilli(), now); err != nil {
+		return err
+	}
+	return a.giveUp(&deciding{account: a, out: out, now: now}, to.UnixMilli())
 }
 
 func (a *Account) fallDue(out *Outcome, to int64, now time.Time) error {

@@ -54,8 +54,10 @@ type version struct {
 	orders    []int // indices of the rules that listen to orders, in file order
 	checkIns  []int
 	guards    guards
-	tierUps   []int
-	referrals []int
+	// asksDevices says that a condition on referrals asks whether the two members have used one device.
+	asksDevices bool
+	tierUps     []int
+	referrals   []int
 	// firstOrders are the rules that listen to the first order of a member who was invited.
 	firstOrders []int
 	joined      []int
@@ -118,6 +120,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 			case programme.OnReferral:
 				made.referrals = append(made.referrals, i)
 			}
+			made.asksDevices = made.asksDevices || rule.On == programme.OnReferral && asksDevices(rule.When)
 			made.asksProfile = made.asksProfile || asksProfile(rule)
 			l.waits = l.waits || rule.Hold.Until != ""
 			made.longest = longer(longer(made.longest, rule.Hold.For), rule.Hold.Within)
@@ -220,6 +223,12 @@ func (e *Event) head() (member, event string, occurredAt time.Time) {
 		return e.Redemption.MemberID, e.Redemption.EventID, e.Redemption.OccurredAt
 	}
 	return "", "", time.Time{}
+}
+
+// OccurredAt is when the event says that it happened.
+func (e *Event) OccurredAt() time.Time {
+	_, _, at := e.head()
+	return at
 }
 
 // Member is the member whose account decides the event; for a referral the referee.

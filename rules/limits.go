@@ -142,8 +142,11 @@ func countGrant(counters []counter, limits []programme.Limit, points int64, in *
 	return counters, nil
 }
 
-// book enters a grant: its points are held or can be spent at once, and count for the tier when they can be.
+// book enters a grant, unless the event still waits for an answer: its points are held or can be spent at once, and count for the tier when they can be.
 func (r *run) book(c *candidate, f *fact, p *programme.Programme, now time.Time, part int32, points int64) error {
+	if r.waiting {
+		return nil
+	}
 	at := now.UnixMilli()
 	w := wanted{rule: c.rule.ID, part: part, booked: at, at: at}
 	available, tier := points, points

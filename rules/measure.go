@@ -20,12 +20,16 @@ type measurement struct {
 	value, limit string
 	text         string // in words
 	events       []*fact
-	devices      []string // ascending; with distinct(device)
+	devices      []string         // ascending; with distinct(device)
+	told         []schemas.Number // the evidence, where it was counted elsewhere
 }
 
 // measure asks each threshold that listens about an event that has just arrived.
 func (r *run) measure(v *version, listening []int, f *fact, now time.Time, rest remains) error {
 	f.unruled = false
+	if wait, err := r.askDevices(v, f); wait || err != nil {
+		return err // the thresholds are asked once that is answered, as their conditions may ask for it
+	}
 	for _, i := range v.guards[f.trigger()] {
 		t := v.programme.Fraud[i]
 		if t.When != nil {
@@ -33,12 +37,18 @@ func (r *run) measure(v *version, listening []int, f *fact, now time.Time, rest 
 			if err != nil || !met {
 				continue // a condition that fails counts as not met
 			}
-			if t.Measure != 0 {
+			if t.Measure != 0 && t.By == programme.ByMember {
 				f.met = append(f.met, t.ID)
 			}
 		}
 		if t.Measure == 0 {
-			r.alert(v, t, f, now, measurement{text: "its condition is met: " + t.When.Source})
+			r.account.alert(r.out, v, t, f, now, measurement{text: "its condition is met: " + t.When.Source})
+			continue
+		}
+		if t.By != programme.ByMember {
+			if err := r.askKey(v, t, listening, f, now, rest); err != nil {
+				return err
+			}
 			continue
 		}
 		from := t.Within.SubFrom(now, now.Location()).UnixMilli()
@@ -53,7 +63,7 @@ func (r *run) measure(v *version, listening []int, f *fact, now time.Time, rest 
 			return err
 		}
 		if over {
-			r.alert(v, t, f, now, m)
+			r.account.alert(r.out, v, t, f, now, m)
 		}
 	}
 	return nil
@@ -131,7 +141,10 @@ func (r *run) measured(v *version, t *programme.Threshold, listening []int, f *f
 		m.text = fmt.Sprintf("%s within %s, more than %s", m.value, t.Within, m.limit)
 		return m, n > t.Over, nil
 	case programme.MeasureRefunds:
-		return r.refundShare(p, t, m)
+		orders := int64(len(m.events))
+		m.events = slices.DeleteFunc(m.events, func(x *fact) bool { return !r.account.tookBack(x) })
+		over, err := m.refundShare(t, int64(len(m.events)), orders, "")
+		return m, over, err
 	}
 	m.value, m.limit = strconv.FormatInt(n, 10), strconv.FormatInt(t.Over, 10)
 	m.text = fmt.Sprintf("%s %s within %s, more than %s", m.value, what, t.Within, m.limit)
@@ -222,22 +235,20 @@ func (r *run) earnedBy(event factKey, wants []wanted, grants []grant, add func(a
 	}
 }
 
-// refundShare measures the share of the orders of which something was taken back; m.events are then these.
-func (r *run) refundShare(p *programme.Programme, t *programme.Threshold, m measurement) (measurement, bool, error) {
-	orders := int64(len(m.events))
-	m.events = slices.DeleteFunc(m.events, func(x *fact) bool { return !r.account.tookBack(x) })
-	back := int64(len(m.events))
+// refundShare measures the share of the orders of which something was taken back. of says whose they are, where that needs
+// to be said.
+func (m *measurement) refundShare(t *programme.Threshold, back, orders int64, of string) (bool, error) {
 	part, err := mulInt(back, t.Share.Den)
 	if err != nil {
-		return m, false, err
+		return false, err
 	}
 	most, err := mulInt(orders, t.Share.Num)
 	if err != nil {
-		return m, false, err
+		return false, err
 	}
 	m.value, m.limit = fmt.Sprintf("%d of %d", back, orders), exactInt(100).times(t.Share.Num, t.Share.Den).text()+"%"
-	m.text = fmt.Sprintf("of %s orders within %s something was refunded, more than %s", m.value, t.Within, m.limit)
-	return m, orders >= t.AtLeast && part > most, nil
+	m.text = fmt.Sprintf("of %s orders%s within %s something was refunded, more than %s", m.value, of, t.Within, m.limit)
+	return orders >= t.AtLeast && part > most, nil
 }
 
 // tookBack says whether something of an order was refunded, or it was cancelled, near enough to it.
@@ -264,8 +275,8 @@ const mostEvidence = 20
 
 // evidence names what was counted.
 func (m *measurement) evidence(t *programme.Threshold) []schemas.Number {
-	if t.Measure == 0 {
-		return nil
+	if t.Measure == 0 || m.told != nil {
+		return m.told
 	}
 	shown, name := m.events, "event"
 	if t.Measure == programme.MeasureRefunds {

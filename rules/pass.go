@@ -171,6 +171,7 @@ func (r *run) ask(v *version, listening []int, f *fact, now time.Time, rest rema
 			return err
 		}
 	}
+	r.waiting = f.waits()
 	if why := r.s.fraud.denies(f, now.Location()); why != "" {
 		r.deny(v, listening, f, why)
 		return nil
@@ -209,6 +210,9 @@ func (r *run) meet(c *candidate, f *fact, v *version, now time.Time, rest remain
 	rule := c.rule
 	if f.referral != nil && rule.After == programme.AfterFirstOrder {
 		c.why.kind = r.waitsForOrder()
+		return
+	}
+	if f.order != nil && rule.On == programme.OnReferral && !r.s.invited.mayEarn(c) {
 		return
 	}
 	if !rule.From.IsZero() && now.Before(rule.From) || !rule.To.IsZero() && !now.Before(rule.To) {

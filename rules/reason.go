@@ -40,6 +40,7 @@ const (
 	notDrawn                            // `chance`
 	firstOrderAwaited                   // a referral that earns at the first order
 	noNewCustomer                       // a referral of somebody who has ordered before
+	invitationWaits                     // thresholds have not all answered about the invitation
 )
 
 // binding is the limit that cut a grant, with its numbers.
@@ -194,6 +195,8 @@ func (t *pieces) why(c *candidate, w *ruleWords, p *programme.Programme) {
 		t.add("it gives at the member's first order")
 	case noNewCustomer:
 		t.add("the member has ordered before, and so is no new customer")
+	case invitationWaits:
+		t.add("it is not known yet whether the invitation may earn")
 	case notDrawn:
 		t.add(w.missed)
 	case notInForce:

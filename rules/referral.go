@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -21,6 +22,12 @@ type invitation struct {
 	event    string
 	referrer string
 	code     string
+
+	sameDevice bool   // of the two members
+	waits      bool   // thresholds have not all answered
+	denied     string // by them, and why; empty: it is not
+	heldBy     string // the threshold that holds what it earns; empty: none does
+	heldWhy    string
 }
 
 func invalidReferral(e *schemas.Referral) string {
@@ -63,16 +70,69 @@ func (r *run) passReferral(f *fact) error {
 	if err := r.see(v, now); err != nil {
 		return err
 	}
+	r.s.invited.sameDevice = f.sameDevice()
 	r.seeReferral()
 	if err := r.ask(v, v.referrals, f, now, remains{}); err != nil {
 		return err
 	}
+	r.check(f)
 	r.request(f)
 	return r.look(v, f.key.at, f.key)
 }
 
+// check notes with the invitation what thresholds said to it, as it may earn later.
+func (r *run) check(f *fact) {
+	by := r.s.invited
+	if by.waits = f.waits(); f.review() != nil {
+		by.heldBy, by.heldWhy = f.review().threshold, f.review().measured
+	}
+	for i := range f.rulings {
+		if u := &f.rulings[i]; u.action == programme.ActionDeny || u.action == programme.ActionBlock {
+			by.denied = "the invitation is denied by " + u.why()
+			return
+		}
+	}
+}
+
+// mayEarn says whether the invitation may earn at the order of the pass; where not the candidate has the reason.
+func (by *invitation) mayEarn(c *candidate) bool {
+	switch {
+	case by.waits:
+		c.why.kind = invitationWaits
+	case by.denied != "":
+		c.why = because{kind: deniedEvent, failed: errors.New(by.denied)}
+	default:
+		if c.review == nil && by.heldBy != "" {
+			c.review = &ruling{threshold: by.heldBy, action: programme.ActionHold, measured: by.heldWhy}
+		}
+		return true
+	}
+	return false
+}
+
+func (by *invitation) saveChecked(w *writer) {
+	if !by.sameDevice && !by.waits && by.denied == "" && by.heldBy == "" {
+		return
+	}
+	w.byte(tagChecked)
+	w.bool(by.sameDevice)
+	w.bool(by.waits)
+	w.string(by.denied)
+	w.string(by.heldBy)
+	w.string(by.heldWhy)
+}
+
+func (s *standing) loadChecked(r *reader) {
+	if s.invited == nil {
+		r.fail("invitation")
+		return
+	}
+	by := s.invited
+	by.sameDevice, by.waits, by.denied, by.heldBy, by.heldWhy = r.bool(), r.bool(), r.string(), r.string(), r.string()
+}
+
 func (r *run) seeReferral() {
-	r.referral = programme.ReferralView{Code: r.s.invited.code}
+	r.referral = programme.ReferralView{Code: r.s.invited.code, SameDevice: r.s.invited.sameDevice}
 	r.scope.Referral = &r.referral
 }
 
@@ -105,7 +165,7 @@ type requested struct {
 // request notes what the referrer is to have by the rules that were just asked. Chance, group and thresholds have their say
 // here, for both sides; limits have it there.
 func (r *run) request(f *fact) {
-	if r.scope.Referral == nil || r.silent {
+	if r.scope.Referral == nil || r.silent || r.waiting {
 		return
 	}
 	for i := range r.cands {
@@ -117,7 +177,7 @@ func (r *run) request(f *fact) {
 			c.why.kind = notDrawn // said already where the member's own side was drawn
 			continue
 		}
-		r.requests = append(r.requests, requested{f, c.rule.ID, r.s.invited.referrer, c.rule.Earn.Referrer, f.review()})
+		r.requests = append(r.requests, requested{f, c.rule.ID, r.s.invited.referrer, c.rule.Earn.Referrer, c.review})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"accrue/rules"
@@ -82,6 +83,11 @@ type replay struct {
 	found    int64                // what could be spent before the last event, an order's; math.MinInt64: it is not known
 	late     int                  // events decided LATE
 	alerts   []schemas.FraudAlert // of the last event
+	decision *schemas.Decision    // about the last event
+	tallies  map[string]*rules.Tally
+	mail     *[]schemas.Effect    // what is on its way, where answers come late; nil: each is there at once
+	decided  map[string]int       // decisions, by event
+	asked    int                  // questions that keys have answered
 	past     int                  // requests for places that were folded away
 	falls    []schemas.TierChange // those down
 	notices  map[string]schemas.Notice
@@ -95,7 +101,7 @@ func (w *world) replay(t rapid.TB) *replay {
 	}
 	return &replay{
 		measures: measures, t: t, w: w, ledger: w.ledger, accounts: map[string]*rules.Account{}, grants: map[string]*grantSum{}, members: map[string]*standing{},
-		notices: map[string]schemas.Notice{}, expired: map[string]int64{},
+		notices: map[string]schemas.Notice{}, expired: map[string]int64{}, tallies: map[string]*rules.Tally{}, decided: map[string]int{},
 	}
 }
 
@@ -147,49 +153,101 @@ func (r *replay) handle(e rules.Event) {
 		if err := a.Handle(e, &out); err != nil {
 			r.fatalf("handle event: %v", err)
 		}
-		if out.Decision != nil && out.Decision.Outcome != schemas.OutcomeDuplicate {
-			r.w.rulings[name] = a.RulingsOf(e)
-		}
 	} else if err := a.HandleRuled(e, r.w.rulings[name], &out); err != nil {
 		r.fatalf("handle event: %v", err)
 	}
-	if out.Decision == nil || out.Decision.EventID != eventID(&e) || out.Decision.Reason == "" {
-		r.fatalf("the decision is %+v", out.Decision)
+	r.decision, r.alerts = nil, nil
+	r.take(e.Member(), &out)
+	r.checkClawback(&e)
+	if r.mail != nil { // its answers may come later
+		*r.mail = append(*r.mail, out.Requests...)
+		return
 	}
-	if out.Decision.Outcome == schemas.OutcomeLate {
+	r.effects(out.Requests)
+	if d := r.decision; d == nil || d.EventID != eventID(&e) || d.Reason == "" {
+		r.fatalf("the decision is %+v", d)
+	}
+	if r.decision.Outcome == schemas.OutcomeLate {
 		r.late++
 	}
-	r.take(e.Member(), &out)
-	r.record(schemas.TopicDecisions, out.Decision)
-	r.checkClawback(&e)
-	r.outcome = out.Decision.Outcome
-	r.effects(out.Requests)
+	if r.outcome = r.decision.Outcome; r.measures && r.outcome != schemas.OutcomeDuplicate {
+		r.w.rulings[name] = r.open(e.Member()).RulingsOf(e)
+	}
+}
+
+// count has a key count an event, twice: the second time the answer is the same.
+func (r *replay) count(e *schemas.Effect) []schemas.Effect {
+	rows := r.stores[e.MemberID+" counted"]
+	if rows == nil {
+		rows = rowStore{}
+		if r.stores != nil {
+			r.stores[e.MemberID+" counted"] = rows
+		}
+	}
+	tally := r.tallies[e.MemberID]
+	if tally == nil {
+		var err error
+		if tally, err = r.ledger.OpenTally(e.MemberID, rows); err != nil {
+			r.fatalf("open tally: %v", err)
+		}
+		r.tallies[e.MemberID] = tally
+	}
+	var out, twice rules.Outcome
+	if err := tally.Take(e, time.Time{}, &out); err != nil {
+		r.fatalf("count %+v: %v", e, err)
+	}
+	if err := tally.Take(e, time.Time{}, &twice); err != nil {
+		r.fatalf("count once more %+v: %v", e, err)
+	}
+	if !cmp.Equal(out.Requests, twice.Requests) {
+		r.fatalf("asked twice it answers %+v and %+v", out.Requests, twice.Requests)
+	}
+	if len(out.Requests) > 0 {
+		r.asked++
+	}
+	if r.stores != nil {
+		tally.Save(&r.buffer, rows.put)
+		if len(r.sent)%2 == 0 {
+			delete(r.tallies, e.MemberID)
+		}
+	}
+	return out.Requests
 }
 
 // effects has accounts take in what others ask of them, the oldest request first, and what that asks in turn. Each is asked
 // twice: the second time nothing may change.
 func (r *replay) effects(waiting []schemas.Effect) {
 	for n := 0; len(waiting) > 0; waiting, n = waiting[1:], n+1 {
-		e := waiting[0]
 		if n > 10_000 {
-			r.fatalf("accounts ask each other again and again, at last: %+v", e)
+			r.fatalf("accounts ask each other again and again, at last: %+v", waiting[0])
 		}
-		if head, err := rules.DescribeRow([]byte("h"), r.stores[e.MemberID]["h"]); err == nil && !e.OccurredAt.After(head.Head.FoldedBefore) {
-			r.past++
-		}
-		var out, twice rules.Outcome
-		if err := r.open(e.MemberID).Take(&e, time.Time{}, &out); err != nil {
-			r.fatalf("take in %+v: %v", e, err)
-		}
-		r.take(e.MemberID, &out)
-		if err := r.open(e.MemberID).Take(&e, time.Time{}, &twice); err != nil {
-			r.fatalf("take in once more %+v: %v", e, err)
-		}
-		if out.Full || len(twice.Entries)+len(twice.TierChanges)+len(twice.Requests) > 0 {
-			r.fatalf("taken twice it changes something: %+v", e)
-		}
-		waiting = append(waiting, out.Requests...)
+		waiting = append(waiting, r.deliver(waiting[0])...)
 	}
+}
+
+// deliver has an account, or a key, take in one request or answer, and returns what that asks, or answers.
+func (r *replay) deliver(e schemas.Effect) []schemas.Effect {
+	if e.Kind == schemas.EffectCount {
+		return r.count(&e)
+	}
+	if head, err := rules.DescribeRow([]byte("h"), r.stores[e.MemberID]["h"]); err == nil && !e.OccurredAt.After(head.Head.FoldedBefore) {
+		r.past++
+	}
+	var out, twice rules.Outcome
+	if err := r.open(e.MemberID).Take(&e, time.Time{}, &out); err != nil {
+		r.fatalf("take in %+v: %v", e, err)
+	}
+	r.take(e.MemberID, &out)
+	if err := r.open(e.MemberID).Take(&e, time.Time{}, &twice); err != nil {
+		r.fatalf("take in once more %+v: %v", e, err)
+	}
+	if e.Kind == schemas.EffectDevices {
+		twice.Requests = nil
+	}
+	if out.Full || len(twice.Entries)+len(twice.TierChanges)+len(twice.Requests) > 0 || twice.Decision != nil {
+		r.fatalf("taken twice it changes something: %+v", e)
+	}
+	return out.Requests
 }
 
 // before notes what a refund finds.
@@ -293,6 +351,14 @@ func (r *replay) text(which func(*grantSum) bool) string {
 
 func (r *replay) take(member string, out *rules.Outcome) {
 	m := r.members[member]
+	if out.Decision != nil {
+		name := out.Decision.MemberID + out.Decision.Source.Topic + out.Decision.EventID
+		if r.decided[name]++; r.mail == nil && r.decision != nil {
+			r.fatalf("there is a second decision, %+v and %+v", r.decision, out.Decision)
+		}
+		r.decision = out.Decision
+		r.record(schemas.TopicDecisions, out.Decision)
+	}
 	r.written = append(r.written, out.Entries...)
 	for i := range out.Entries {
 		e := &out.Entries[i]
@@ -344,7 +410,7 @@ func (r *replay) take(member string, out *rules.Outcome) {
 	if err := r.open(member).CheckLots(); err != nil {
 		r.fatalf("after this the lots of %s are wrong: %v", member, err)
 	}
-	r.alerts = out.Alerts
+	r.alerts = append(r.alerts, out.Alerts...)
 	for i := range out.Alerts {
 		r.record(schemas.TopicFraudAlerts, &out.Alerts[i])
 	}

@@ -15,6 +15,10 @@ type RowDescription struct {
 	Base *StandingRow `json:"base,omitempty"` // where the member stood before the window
 	Fact *FactRow     `json:"fact,omitempty"`
 	Page *PageRow     `json:"page,omitempty"`
+
+	// Of what is counted under a key.
+	Tally   *TallyRow   `json:"tally,omitempty"`
+	Counted *CountedRow `json:"counted,omitempty"`
 }
 
 // HeadRow is the row that is read first.
@@ -89,6 +93,8 @@ type FactRow struct {
 	Referral   *ReferralRow      `json:"referral,omitempty"`
 	Award      *AwardRow         `json:"award,omitempty"`
 	Asked      []AskedRow        `json:"asked,omitempty"` // of other accounts
+	Questions  []QuestionRow     `json:"questions,omitempty"`
+	Rulings    []RulingRow       `json:"rulings,omitempty"`
 	Channel    string            `json:"channel,omitempty"`
 	Store      string            `json:"store,omitempty"`
 	Coupons    []string          `json:"coupons,omitempty"`
@@ -188,6 +194,12 @@ func DescribeRow(key, value []byte) (RowDescription, error) {
 			return RowDescription{}, err
 		}
 		return RowDescription{Fact: factRow(f)}, nil
+	case string(key) == tallyRow:
+		t := describeTally(r)
+		return RowDescription{Tally: t}, r.end()
+	case strings.HasPrefix(string(key), countedRows):
+		c, err := describeCounted(key, value)
+		return RowDescription{Counted: c}, err
 	case strings.HasPrefix(string(key), pageRows) && len(key) > len(pageRows)+5:
 		r.version()
 		number := len(key) - 4
@@ -269,6 +281,7 @@ func factRow(f *fact) *FactRow {
 	for _, a := range f.asked.all() {
 		d.Asked = append(d.Asked, AskedRow{a.to, a.rule, a.points, a.revision})
 	}
+	d.describeQuestions(f)
 	for _, g := range f.grants {
 		d.Grants = append(d.Grants, GrantRow{g.rule, g.part, g.available, g.pending, g.tier, g.revision, momentOf(g.due)})
 	}

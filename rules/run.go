@@ -28,6 +28,8 @@ type run struct {
 	periods periods // of the event of the pass
 	review  *ruling // which holds the grants of the pass until an operator decides; nil: none does
 	level   int     // that the member held before the event of the pass, as an index
+	event   *Event  // that has just arrived; nil: none has
+	waiting bool    // the event of the pass is not decided yet: it is granted nothing
 	part    int32   // of the first grant that a rule makes now
 
 	referral programme.ReferralView // what conditions see of an invitation
@@ -165,6 +167,7 @@ func (r *run) touch(f *fact) {
 
 // begin says where what the grants of a fact should be begins, for a pass to fill.
 func (r *run) begin(f *fact) (from int) {
+	r.waiting = false
 	if f.asked != nil {
 		r.asked = append(r.asked, f)
 	}

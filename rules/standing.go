@@ -258,7 +258,9 @@ func loadStanding(r *reader, owner string, rows Rows) *standing {
 // What a stored standing has behind everything else, by the tag before it: rows of members who have none of it end before.
 const (
 	tagInvited  = 1
-	tagExpiring = 2
+	tagWaits    = 2 // of a head: the facts that wait for answers
+	tagChecked  = 3 // what was said to the invitation
+	tagExpiring = 4
 	tagLots     = 'g'
 )
 
@@ -268,6 +270,7 @@ func (s *standing) saveMore(w *writer, owner string, rows *rowWriter) {
 		w.string(s.invited.event)
 		w.string(s.invited.referrer)
 		w.string(s.invited.code)
+		s.invited.saveChecked(w)
 	}
 	if s.expiring.len() > 0 || s.expiring.hasPages() {
 		w.byte(tagExpiring)
@@ -279,19 +282,25 @@ func (s *standing) saveMore(w *writer, owner string, rows *rowWriter) {
 	}
 }
 
-func (s *standing) loadMore(r *reader, owner string, rows Rows) {
+// loadMore reads that, and of a head which facts wait.
+func (s *standing) loadMore(r *reader, owner string, rows Rows) (waits []waiting) {
 	for len(r.rest) > 0 && r.err == nil {
 		switch tag := r.byte(); tag {
 		case tagInvited:
 			s.invited = &invitation{event: r.string(), referrer: r.string(), code: r.string()}
 		case tagExpiring:
 			s.expiring = loadSeries(r, owner+"n", rows, getExpiringAt)
+		case tagWaits:
+			waits = loadWaits(r)
+		case tagChecked:
+			s.loadChecked(r)
 		case tagLots:
 			s.lots = loadLots(r, owner, rows)
 		default:
 			r.fail(fmt.Sprintf("part %d of a standing", tag))
 		}
 	}
+	return waits
 }
 
 func putCounters(w *writer, list []counter) {

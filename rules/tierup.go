@@ -20,7 +20,7 @@ func (r *run) tierUp(v *version, at int64, source factKey, nth int) error {
 	if now := r.s.local(at, v.programme); at == f.at() {
 		err = r.ask(v, v.tierUps, f, now, remains{})
 	} else { // what a threshold said to the fact was about its own grants
-		r.review = nil
+		r.review, r.waiting = nil, false
 		err = r.askRules(v, v.tierUps, f, now, remains{})
 	}
 	r.part = 0

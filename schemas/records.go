@@ -35,7 +35,7 @@ func newTables() tables {
 	t.byKind[KindDecision] = decisionLayout(source, numbers)
 	t.byKind[KindFraudAlert] = fraudAlertLayout(numbers)
 	t.byKind[KindNotice] = noticeLayout()
-	t.byKind[KindEffect] = effectLayout(source)
+	t.byKind[KindEffect] = effectLayout(source, numbers)
 	t.topics = DefaultTopics()
 	return t
 }
@@ -252,7 +252,7 @@ func noticeLayout() *layout[Notice] {
 	)
 }
 
-func effectLayout(source *layout[Source]) *layout[Effect] {
+func effectLayout(source *layout[Source], numbers *layout[Number]) *layout[Effect] {
 	return newLayout("Effect",
 		text("member_id", func(v *Effect) *string { return &v.MemberID }),
 		text("from_member", func(v *Effect) *string { return &v.FromMember }),
@@ -268,6 +268,17 @@ func effectLayout(source *layout[Source]) *layout[Effect] {
 		optional("reason", func(v *Effect) *string { return &v.Reason }),
 		optional("programme_version", func(v *Effect) *string { return &v.ProgrammeVersion }),
 		instant("decided_at", func(v *Effect) *time.Time { return &v.DecidedAt }),
+		optional("kind", func(v *Effect) *string { return &v.Kind }),
+		optional("measure", func(v *Effect) *string { return &v.Measure }),
+		optionalInstant("since", func(v *Effect) *time.Time { return &v.Since }),
+		optionalInstant("keep_until", func(v *Effect) *time.Time { return &v.KeepUntil }),
+		optional("value", func(v *Effect) *string { return &v.Value }),
+		texts("devices", func(v *Effect) *[]string { return &v.Devices }),
+		numberOr("limit", 0, func(v *Effect) *int64 { return &v.Limit }),
+		numberOr("events", 0, func(v *Effect) *int64 { return &v.Events }),
+		numberOr("refunds", 0, func(v *Effect) *int64 { return &v.Refunds }),
+		numberOr("distinct", 0, func(v *Effect) *int64 { return &v.Distinct }),
+		list("evidence", numbers, func(v *Effect) *[]Number { return &v.Evidence }),
 	)
 }
 

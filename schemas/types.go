@@ -293,16 +293,24 @@ type Notice struct {
 	DecidedAt  time.Time
 }
 
-// Effect is what one account asks of another on an internal topic: the points that MemberID is to have for an event of
-// FromMember. Only the newest revision counts.
+// The kinds of an Effect.
+const (
+	EffectAward   = ""        // the points that MemberID is to have for an event of FromMember
+	EffectCount   = "count"   // asks the key MemberID to count an event of FromMember, and what it has counted
+	EffectDevices = "devices" // asks MemberID whether it has used one of Devices
+	EffectAnswer  = "answer"  // answers MemberID what its event has asked of FromMember
+)
+
+// Effect is what one account asks of another on an internal topic, or of a key that many share, and what that answers. Only
+// the newest revision counts.
 type Effect struct {
-	MemberID         string // whose account takes it, the key
-	FromMember       string // whose event earns it
-	RuleID           string
+	MemberID         string    // whose account takes it, the record's key; of EffectCount the key that is asked, such as "device:d1"
+	FromMember       string    // whose event earns it
+	RuleID           string    // or the threshold
 	Source           Source    // the event that earns it
 	OccurredAt       time.Time // of Source: the place among the facts of MemberID
 	Revision         int64     // counts from 1, for one rule, event and pair of members
-	Points           int64     // wanted in all, before limits; 0: it is undone
+	Points           int64     // wanted in all, before limits; 0: it is undone. With EffectCount and its answer: a sum
 	HeldBy           string    // the threshold that holds the event's grants for an operator; empty: none does
 	HeldWhy          string    // what that threshold measured
 	Cause            string    // event_id that made this revision be asked for
@@ -310,4 +318,16 @@ type Effect struct {
 	Reason           string    // why, in words
 	ProgrammeVersion string
 	DecidedAt        time.Time
+
+	Kind      string    // one of the kinds above
+	Measure   string    // what the answer is to show as evidence
+	Since     time.Time // with EffectCount: counted is what happened after it, up to OccurredAt
+	KeepUntil time.Time // with EffectCount: until when the event may be counted for others
+	Value     string    // with EffectCount: of what different ones are counted; empty: it is not known
+	Devices   []string
+	Limit     int64 // above which evidence is wanted
+	Events    int64 // with EffectCount: 1, or 0: not (any more); of an answer how many
+	Refunds   int64 // the same of orders of which something was taken back
+	Distinct  int64 // of an answer: how many different values
+	Evidence  []Number
 }

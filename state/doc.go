@@ -22,10 +22,11 @@
 // # Keys
 //
 //	shard (4, big endian) | 'm' | member, escaped | row key    → row
+//	shard                 | 'o' | key, escaped | row key       → row of what is counted under a key (KeyName)
 //	shard                 | 'p'                                → position: format, cluster, topic, offset, time
 //	shard                 | 't' | due (8, ms, ordered) | member → nothing
 //
-// The changelog's key is that of a row without its shard, from the 'm' on. In a member 0x00 is written as
+// The changelog's key is that of a row without its shard, from its class on. In a member 0x00 is written as
 // 0x00 0xff, and 0x00 0x01 ends it. The directory holds STATE.json, which says whose store this is and in
 // which layout, and db/, which is Pebble's.
 //

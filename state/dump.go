@@ -25,7 +25,7 @@ type DumpOptions struct {
 }
 
 // dumpLine is one line of a dump. Which fields it has says what it is: the first line has Format and App;
-// of each shard a line with Shard and Position comes first, then its rows with Shard, Member and Row; the
+// of each shard a line with Shard and Position comes first, then its rows with Shard, Member (or Key) and Row; the
 // last line has Rows.
 type dumpLine struct {
 	Format    int             `json:"format,omitempty"`
@@ -33,6 +33,7 @@ type dumpLine struct {
 	Shard     *int32          `json:"shard,omitempty"`
 	Member    *string         `json:"member,omitempty"`
 	MemberHex string          `json:"member_hex,omitempty"` // instead of Member, where that is no UTF-8
+	Key       *string         `json:"key,omitempty"`        // instead of Member, where it is a row of a key
 	Row       json.RawMessage `json:"row,omitempty"`
 	Position  *dumpPosition   `json:"position,omitempty"`
 	Rows      *int64          `json:"rows,omitempty"` // in the whole dump, so that a cut one is noticed
@@ -99,7 +100,7 @@ func (sh *Shard) dump(lines *json.Encoder, o DumpOptions) (rows int64, err error
 				return err
 			}
 		}
-		for it.First(); it.Valid() && it.Key()[shardLen] == classMember; it.Next() {
+		for it.First(); it.Valid() && it.Key()[shardLen] <= classKey; it.Next() { // members, then keys
 			line := dumpLine{Shard: &sh.n}
 			if err := line.setRow(it, o); err != nil {
 				return err
@@ -123,7 +124,9 @@ func (l *dumpLine) setRow(it *pebble.Iterator, o DumpOptions) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if utf8.ValidString(member) {
+	if name, is := KeyOf(member); is && utf8.ValidString(name) {
+		l.Key = &name
+	} else if utf8.ValidString(member) {
 		l.Member = &member
 	} else {
 		l.MemberHex = hex.EncodeToString([]byte(member))

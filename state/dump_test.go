@@ -29,7 +29,10 @@ func fillForDump(t *testing.T, s *state.Store) {
 	applyOne(t, s.Shard(0), 17, "bob & co", "h", "due=1790000000500 head")
 	applyOne(t, s.Shard(0), 18, "ada", "h", "1")
 	applyOne(t, s.Shard(0), 19, "ada", "f1", "2")
-	applyOne(t, s.Shard(2), 5, "\xff\x00", "h", "3")
+	o := state.NewOverlay()
+	o.Put("\xfe\x00", []byte("h"), []byte("3"))
+	o.Put(state.KeyName("device:d"), []byte("t"), []byte("4"))
+	must(t, s.Shard(2).Apply(o, position(5)))
 }
 
 const dumped = `{"format":1,"app":"city-mart"}
@@ -38,8 +41,9 @@ const dumped = `{"format":1,"app":"city-mart"}
 {"shard":0,"member":"ada","row":{"kind":"h","text":"1"}}
 {"shard":0,"member":"bob & co","row":{"kind":"h","text":"due=1790000000500 head"}}
 {"shard":2,"position":{"cluster":"kafka-1","topic":"topic-1","offset":5,"applied_at":"2026-09-21T14:13:20Z"}}
-{"shard":2,"member_hex":"ff00","row":{"kind":"h","text":"3"}}
-{"rows":4}
+{"shard":2,"member_hex":"fe00","row":{"kind":"h","text":"3"}}
+{"shard":2,"key":"device:d","row":{"kind":"t","text":"4"}}
+{"rows":5}
 `
 
 func dump(t *testing.T, s *state.Store, o state.DumpOptions) string {
@@ -56,7 +60,8 @@ func TestDumpIsForPeople(t *testing.T) {
 		t.Errorf("dump is:\n%s\nwant:\n%s", got, dumped)
 	}
 	want := `{"format":1,"app":"city-mart"}` + "\n" +
-		`{"shard":2,"member_hex":"ff00","row":{"key":"68","value":"33"}}` + "\n" + `{"rows":1}` + "\n"
+		`{"shard":2,"member_hex":"fe00","row":{"key":"68","value":"33"}}` + "\n" +
+		`{"shard":2,"key":"device:d","row":{"key":"74","value":"34"}}` + "\n" + `{"rows":2}` + "\n"
 	if got := dump(t, s, state.DumpOptions{Shards: []int32{2, 5}}); got != want {
 		t.Errorf("dump of one shard is:\n%s\nwant:\n%s", got, want)
 	}

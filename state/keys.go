@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"time"
 )
 
-// The classes of keys within a shard. The class of a member's row is also the first byte of its changelog
-// key, so that the changelog can carry other kinds of records one day.
+// The classes of keys within a shard. The class of a row is also the first byte of its changelog key.
 const (
 	classMember   = 'm'
+	classKey      = 'o' // of what is counted under a key, which stands beside members and is none
 	classPosition = 'p'
 	classDue      = 't'
 	classEnd      = 0xff // above all classes
@@ -25,6 +26,16 @@ const (
 	memberEnd     = 0x01
 	memberPastEnd = 0x02 // replaces memberEnd in the upper bound of a member's rows
 )
+
+// keyMark begins the name of a key in all calls that take a member. No member has it: their ids are UTF-8.
+const keyMark = "\xff"
+
+// KeyName is the name under which the rows of a key (a device, a store) are kept, in all calls that take a member. Such rows
+// are beside those of members, and Members does not list them.
+func KeyName(key string) string { return keyMark + key }
+
+// KeyOf is the inverse of KeyName; false: the name is a member's.
+func KeyOf(name string) (key string, is bool) { return strings.CutPrefix(name, keyMark) }
 
 // shardLen is the length of the shard number that every key in Pebble begins with. Four bytes, so that
 // every int32 has a place of its own and Shard cannot fail.
@@ -41,9 +52,13 @@ func shardOf(key []byte) int32 {
 	return int32(binary.BigEndian.Uint32(key)) // the inverse of appendShard
 }
 
-// appendMember appends the class and the self-delimiting member.
+// appendMember appends the class and the self-delimiting member, or key.
 func appendMember(dst []byte, member string) []byte {
-	dst = append(dst, classMember)
+	if key, is := KeyOf(member); is {
+		dst, member = append(dst, classKey), key
+	} else {
+		dst = append(dst, classMember)
+	}
 	for i := range len(member) {
 		dst = append(dst, member[i])
 		if member[i] == escape {
@@ -55,11 +70,14 @@ func appendMember(dst []byte, member string) []byte {
 
 // splitMember is the inverse of appendMember followed by a row key. The row shares memory with key.
 func splitMember(key []byte) (member string, row []byte, err error) {
-	if len(key) == 0 || key[0] != classMember {
-		return "", nil, fmt.Errorf("%w: %x does not begin with %q", ErrKey, key, classMember)
+	if len(key) == 0 || key[0] != classMember && key[0] != classKey {
+		return "", nil, fmt.Errorf("%w: %x begins neither with %q nor with %q", ErrKey, key, classMember, classKey)
 	}
 	rest := key[1:]
-	var unescaped []byte // only where the member holds a zero byte
+	var unescaped []byte // where the member holds a zero byte, or is a key
+	if key[0] == classKey {
+		unescaped = []byte(keyMark)
+	}
 	for {
 		i := bytes.IndexByte(rest, escape)
 		if i < 0 || i+1 == len(rest) {

@@ -109,6 +109,9 @@ func (l *dumpLine) member() (string, error) {
 	if l.Member != nil {
 		return *l.Member, nil
 	}
+	if l.Key != nil {
+		return KeyName(*l.Key), nil
+	}
 	b, err := hex.DecodeString(l.MemberHex)
 	if err != nil {
 		return "", fmt.Errorf("member_hex: %w", err)

@@ -262,7 +262,7 @@ func changedBy(overlays []*Overlay, key string) bool {
 
 // Members yields all members with rows, ascending by their bytes.
 func (sh *Shard) Members(yield func(member string) bool) error {
-	return sh.eachRow("list members", sh.memberKeys(), func(it *pebble.Iterator, member string, _, _ []byte) bool {
+	return sh.eachRow("list members", classMember, func(it *pebble.Iterator, member string, _, _ []byte) bool {
 		if !yield(member) {
 			return false
 		}
@@ -278,9 +278,10 @@ func (sh *Shard) Rows(member string, yield func(key, value []byte) bool) error {
 	return sh.View(member, nil).Scan(nil, yield)
 }
 
-// All yields all rows of all members, ascending by member and key. The bytes are valid during the call.
+// All yields all rows of all members, and then of all keys (KeyName), ascending by member and key. The bytes are valid during
+// the call.
 func (sh *Shard) All(yield func(member string, key, value []byte) bool) error {
-	return sh.eachRow("read all rows", sh.memberKeys(), func(it *pebble.Iterator, member string, key, value []byte) bool {
+	return sh.eachRow("read all rows", classKey, func(it *pebble.Iterator, member string, key, value []byte) bool {
 		if !yield(member, key, value) {
 			return false
 		}
@@ -289,15 +290,14 @@ func (sh *Shard) All(yield func(member string, key, value []byte) bool) error {
 	})
 }
 
-func (sh *Shard) memberKeys() []byte { return append(appendShard(nil, sh.n), classMember) }
-
 func (sh *Shard) positionKey() []byte { return append(appendShard(nil, sh.n), classPosition) }
 
-// eachRow visits member rows; visit moves the iterator and says whether to go on.
+// eachRow visits member rows, and all up to a class; visit moves the iterator and says whether to go on.
 func (sh *Shard) eachRow(
-	doing string, prefix []byte, visit func(it *pebble.Iterator, member string, key, value []byte) bool,
+	doing string, last byte, visit func(it *pebble.Iterator, member string, key, value []byte) bool,
 ) error {
-	return sh.iterate(doing, prefix, successor(prefix), func(it *pebble.Iterator) error {
+	lower, upper := append(appendShard(nil, sh.n), classMember), append(appendShard(nil, sh.n), last+1)
+	return sh.iterate(doing, lower, upper, func(it *pebble.Iterator) error {
 		for it.Valid() {
 			member, row, err := splitMember(it.Key()[shardLen:])
 			if err != nil {

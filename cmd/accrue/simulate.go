@@ -31,7 +31,7 @@ func newSimulateCmd() *cobra.Command {
 		Short: "Apply a programme to a file of events, without Kafka",
 		Long: "Applies a programme to events as JSON lines and writes every record that the engine would write, in order. The clock\n" +
 			"is the events' own time; --as-of advances every member to T at the end. What an event earns another member (who invited) is\n" +
-			"granted right behind it. The same input gives the same bytes. A summary goes to stderr.",
+			"granted right behind it, and what thresholds ask about a device, a store and so on is answered there. The same input gives the same bytes. A summary goes to stderr.",
 		Example: "  accrue simulate --programme programme.yaml --in events.jsonl --out out.jsonl --as-of 2026-12-31T00:00:00Z",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -179,9 +179,7 @@ func (s *simulation) line(line []byte, number int64, failed error) error {
 	if err != nil {
 		return err
 	}
-	if at := outcome.Decision.OccurredAt; at.After(s.newest) && outcome.Decision.Outcome != schemas.OutcomeInvalid {
-		s.newest = at
-	}
+	s.seen(outcome)
 	waiting := slices.Clone(outcome.Requests)
 	if err := s.write(outcome); err != nil {
 		return err
@@ -189,15 +187,23 @@ func (s *simulation) line(line []byte, number int64, failed error) error {
 	return s.effects(waiting)
 }
 
+// seen takes note of the newest event, by its decision.
+func (s *simulation) seen(o *rules.Outcome) {
+	if d := o.Decision; d != nil && d.OccurredAt.After(s.newest) && d.Outcome != schemas.OutcomeInvalid {
+		s.newest = d.OccurredAt
+	}
+}
+
 // effects has members' accounts take in what an event asks of them, right behind its records: the oldest request first, and
-// what that asks in turn behind all that wait. (In the engine a request travels, and may come later. What is granted in the
-// end is the same.)
+// what that asks in turn, or answers, behind all that wait. So what is counted for a device or a store is counted in the order
+// of the input. (In the engine a request travels, and may come later. What is granted in the end is the same, given the same answers.)
 func (s *simulation) effects(waiting []schemas.Effect) error {
 	for ; len(waiting) > 0; waiting = waiting[1:] {
 		outcome, err := s.shard.Take(&waiting[0], s.now)
 		if err != nil {
 			return err
 		}
+		s.seen(outcome)
 		waiting = append(waiting, outcome.Requests...)
 		if err := s.write(outcome); err != nil {
 			return err

@@ -5,13 +5,6 @@ package programme
 // conditions read is itself. Whoever teaches the ledger something deletes its line here, and nothing else.
 func notYet() []string {
 	return []string{
-		"fraud.on: referral",
-		"fraud.by: device",
-		"fraud.by: ip",
-		"fraud.by: payment",
-		"fraud.by: referrer",
-		"fraud.by: store",
-		"referral.same_device",
 		"rule.budget",
 	}
 }

@@ -7,6 +7,9 @@ import (
 
 const mostThresholds = 1000
 
+// MostCounted is how many events are counted under one key that is no member's (a device, a store) for one threshold.
+const MostCounted = 10_000
+
 // thresholds reads the fraud thresholds of all files, in order.
 func (p *programmeParser) thresholds() {
 	items := p.listed("fraud")
@@ -121,6 +124,13 @@ func (p *programmeParser) measured(n *node, f fields, t *Threshold) {
 	}
 	if t.By != 0 && !slices.Contains(subjectsOf(t.On), t.By) {
 		p.fail(f.found["by"].value.pos, "`by: %s` does not go with `on: %s`: it has none", t.By, t.On)
+	}
+	if counts := t.Measure == MeasureCount || t.Measure == MeasureMembers || t.Measure == MeasureDevices; t.By > ByMember && (counts && t.Over >= MostCounted || t.AtLeast > MostCounted) {
+		key := "over"
+		if t.AtLeast > MostCounted {
+			key = "at_least"
+		}
+		p.fail(f.found[key].value.pos, "by %s at most the newest %d events are counted: `%s` must be below that", t.By, MostCounted, key)
 	}
 	if t.Measure == MeasureMembers && t.By == ByMember || t.Measure == MeasureDevices && t.By == ByDevice {
 		p.fail(f.found["by"].value.pos, "`%s` by %s is always 1", t.Measure, t.By)

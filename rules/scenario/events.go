@@ -117,6 +117,7 @@ func (e *events) order(st step, at time.Time) (sent, string) {
 	o := &schemas.Order{
 		OrderID: e.text(st.what, "order"), OccurredAt: at, Status: p.EarnOn, Currency: p.Currency.Code,
 		Channel: e.text(st.keys["channel"], "channel"), Store: e.text(st.keys["store"], "store"), DeviceID: e.text(st.keys["device"], "device"),
+		IP: e.text(st.keys["ip"], "ip"), PaymentHash: e.text(st.keys["payment"], "payment"),
 		Coupons: e.texts(st.keys["coupons"], "coupons"), Attributes: e.attributes(st.keys["attributes"]),
 	}
 	if status := e.text(st.keys["status"], "status"); status != "" {
@@ -201,7 +202,7 @@ func (e *events) checkIn(st step, at time.Time) (sent, string) {
 	c := &schemas.CheckIn{
 		MemberID: e.text(st.what, "check-in"), OccurredAt: at, Activity: e.text(st.keys["activity"], "activity"),
 		Channel: e.text(st.keys["channel"], "channel"), Store: e.text(st.keys["store"], "store"), DeviceID: e.text(st.keys["device"], "device"),
-		Attributes: e.attributes(st.keys["attributes"]),
+		IP: e.text(st.keys["ip"], "ip"), Attributes: e.attributes(st.keys["attributes"]),
 	}
 	if c.MemberID == "" {
 		c.MemberID = e.memberOf(st, "")
@@ -217,7 +218,7 @@ func (e *events) checkIn(st step, at time.Time) (sent, string) {
 func (e *events) referral(st step, at time.Time) (sent, string) {
 	r := &schemas.Referral{
 		RefereeID: e.text(st.what, "referral"), ReferrerID: e.text(st.keys["by"], "by"), OccurredAt: at,
-		Code: e.text(st.keys["code"], "code"), DeviceID: e.text(st.keys["device"], "device"),
+		Code: e.text(st.keys["code"], "code"), DeviceID: e.text(st.keys["device"], "device"), IP: e.text(st.keys["ip"], "ip"),
 	}
 	if r.RefereeID == "" {
 		r.RefereeID = e.memberOf(st, "")

@@ -36,15 +36,15 @@ type script struct {
 func stepKeys(kind string) []string {
 	switch kind {
 	case "order":
-		return []string{"order", "member", "at", "event", "status", "currency", "total", "lines", "channel", "store", "device", "coupons", "attributes"}
+		return []string{"order", "member", "at", "event", "status", "currency", "total", "lines", "channel", "store", "device", "ip", "payment", "coupons", "attributes"}
 	case "refund":
 		return []string{"refund", "member", "at", "event", "lines", "amount"}
 	case "cancel":
 		return []string{"cancel", "member", "at", "event"}
 	case "check-in":
-		return []string{"check-in", "member", "at", "event", "activity", "channel", "store", "device", "attributes"}
+		return []string{"check-in", "member", "at", "event", "activity", "channel", "store", "device", "ip", "attributes"}
 	case "referral":
-		return []string{"referral", "by", "at", "event", "code", "device"}
+		return []string{"referral", "by", "at", "event", "code", "device", "ip"}
 	case "profile":
 		return []string{"profile", "member", "at", "event", "joined", "birthday", "zone", "segments", "attributes", "ends"}
 	case "command":

@@ -23,7 +23,7 @@ func Run(files map[string][]byte, name string, content []byte) *Report {
 		return report
 	}
 	r := &runner{
-		script: s, ledger: ledger, report: report, members: map[string]*member{},
+		script: s, ledger: ledger, report: report, members: map[string]*member{}, tallies: map[string]*rules.Tally{},
 		events: &events{script: s, byID: map[string]sent{}, orders: map[string]string{}, totals: map[string]bool{}},
 	}
 	r.events.grants = r.grantID
@@ -48,7 +48,8 @@ type runner struct {
 	report   *Report
 	events   *events
 	members  map[string]*member
-	last     string // the member of the last event
+	tallies  map[string]*rules.Tally // by key
+	last     string                  // the member of the last event
 	rewrites []rewriting
 }
 
@@ -104,25 +105,30 @@ func (r *runner) step(st step) error {
 	if err := m.account.Handle(event.event, &out); err != nil {
 		return fmt.Errorf("decide %s: %w", event.name, err)
 	}
-	m.notices = nil
+	m.notices, m.alerts, m.decision = nil, nil, nil
 	m.take(&out)
 	if event.event.Redemption != nil { // the wallet has written that down itself
 		if points, _ := m.account.Points(); r.versions[0].Programme.Redemptions {
 			m.balance = points
 		}
 	}
-	m.decision, m.alerts = out.Decision, nil
-	for i := range out.Alerts {
-		m.alerts = append(m.alerts, out.Alerts[i].ThresholdID)
-	}
 	m.after = fmt.Sprintf("after %s of %s", event.name, r.instantText(event.at))
 	r.last = id
 	return r.effects(out.Requests, m.after)
 }
 
-// effects has other members' accounts take in what an event asks of them, the oldest request first, and what that asks in turn.
+// effects has other members' accounts, and keys, take in what an event asks of them, the oldest request first, and what that asks
+// in turn, or answers.
 func (r *runner) effects(waiting []schemas.Effect, after string) error {
 	for ; len(waiting) > 0; waiting = waiting[1:] {
+		if waiting[0].Kind == schemas.EffectCount {
+			answers, err := r.count(&waiting[0])
+			if err != nil {
+				return err
+			}
+			waiting = append(waiting, answers...)
+			continue
+		}
 		m, err := r.open(waiting[0].MemberID)
 		if err != nil {
 			return err
@@ -136,6 +142,23 @@ func (r *runner) effects(waiting []schemas.Effect, after string) error {
 		waiting = append(waiting, out.Requests...)
 	}
 	return nil
+}
+
+// count has a key count an event.
+func (r *runner) count(e *schemas.Effect) ([]schemas.Effect, error) {
+	tally := r.tallies[e.MemberID]
+	if tally == nil {
+		var err error
+		if tally, err = r.ledger.OpenTally(e.MemberID, noRows{}); err != nil {
+			return nil, err
+		}
+		r.tallies[e.MemberID] = tally
+	}
+	var out rules.Outcome
+	if err := tally.Take(e, time.Time{}, &out); err != nil {
+		return nil, fmt.Errorf("count an event of %s for %s: %w", e.FromMember, e.MemberID, err)
+	}
+	return out.Requests, nil
 }
 
 func (r *runner) open(id string) (*member, error) {
@@ -180,6 +203,12 @@ func (m *member) take(out *rules.Outcome) {
 		g.pending += e.PendingDelta
 		g.tier += e.TierDelta
 		g.spendable = g.spendable || e.AvailableDelta != 0 || e.PendingDelta != 0
+	}
+	if out.Decision != nil {
+		m.decision = out.Decision
+	}
+	for i := range out.Alerts {
+		m.alerts = append(m.alerts, out.Alerts[i].ThresholdID)
 	}
 	for i := range out.Notices {
 		m.notices = append(m.notices, noticeText(&out.Notices[i]))

@@ -69,7 +69,7 @@ func TestProblems(t *testing.T) {
 		{"", "shop/scenario.yaml:1:1: the file is empty\n"},
 		{
 			"title: x\nsteps:\n  - {order: o1, member: anna, at: 2026-06-01, total: 1.00, expect: 3}\n",
-			"shop/scenario.yaml:3:60: unknown key `expect`: the step `order` has order, member, at, event, status, currency, total, lines, channel, store, device, coupons, attributes\n",
+			"shop/scenario.yaml:3:60: unknown key `expect`: the step `order` has order, member, at, event, status, currency, total, lines, channel, store, device, ip, payment, coupons, attributes\n",
 		},
 		{
 			"title: x\nmember: anna\nsteps:\n  - {order: o1, at: yesterday, total: 1.00}\n  - {order: o2, at: 2026-06-01, total: 1.005}\n  - {order: o3, total: 1.00}\n  - {again: o9}\n",

@@ -1,0 +1,230 @@
+package rules_test
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"accrue/rules"
+	"accrue/schemas"
+)
+
+// A key counts exactly what lies in the window, over all members, whatever the order of arrival, and whether it is in memory or
+// opened anew: the alerts are those of a count of all events that were asked about before.
+func TestKeysCountExactly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hours := rapid.SampledFrom([]int{1, 30, 24 * 9}).Draw(t, "hours")
+		most := rapid.IntRange(1, 4).Draw(t, "most")
+		window := strconv.Itoa(hours) + "h, over: " + strconv.Itoa(most)
+		w := &world{days: 3, from: []time.Time{{}}, texts: []string{`programme: drawn
+currency: CNY
+time_zone: UTC
+return_window: 72h
+rules: [{id: check-in, on: check_in, earn: {points: 1}}]
+fraud:
+  - {id: burst, on: check_in, measure: count, by: device, within: ` + window + `, action: ` + pick(t, "action", "flag", "deny", "block") + `}
+  - {id: members, on: check_in, measure: distinct(member), by: device, within: ` + window + `, action: hold}
+  - {id: devices, on: check_in, measure: distinct(device), by: store, within: ` + window + `, action: flag}
+`}}
+		w.ready(t)
+		r := w.replay(t).stored()
+		at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		var accepted []*schemas.CheckIn
+		for i := range rapid.IntRange(20, 120).Draw(t, "events") {
+			at = at.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "hours later")) * time.Hour)
+			c := &schemas.CheckIn{
+				EventID: strconv.Itoa(i), MemberID: pick(t, "member", "m1", "m2", "m3", "m4"), Activity: "check-in", Store: pick(t, "store", "", "west"),
+				DeviceID: pick(t, "device", "", "a", "b"),
+			}
+			c.OccurredAt = at.Add(-time.Duration(rapid.IntRange(0, 74).Draw(t, "hours late")) * time.Hour)
+			if oneIn(t, 5, "open anew") {
+				r.reopen(c.MemberID)
+			}
+			r.handle(rules.Event{CheckIn: c, Source: schemas.Source{Topic: schemas.TopicCheckIns, Offset: int64(i)}})
+			if r.outcome == schemas.OutcomeLate {
+				continue
+			}
+			accepted = append(accepted, c)
+			counted, members, devices := 0, map[string]bool{}, map[string]bool{}
+			for _, x := range accepted {
+				ago := c.OccurredAt.Sub(x.OccurredAt)
+				if ago < 0 || ago >= time.Duration(hours)*time.Hour {
+					continue
+				}
+				if x.DeviceID == c.DeviceID && c.DeviceID != "" {
+					counted++
+					members[x.MemberID] = true
+				}
+				if x.Store == c.Store && c.Store != "" {
+					devices[x.DeviceID] = true
+				}
+			}
+			delete(devices, "")
+			r.alerted("burst", counted, most)
+			r.alerted("members", len(members), most)
+			r.alerted("devices", len(devices), most)
+		}
+	})
+}
+
+// However late answers come, and whatever happens meanwhile, what everybody has in the end is what they would have had if each had
+// been there at once, and each event has one decision.
+func TestAnswersMayComeLate(t *testing.T) {
+	asked, waited := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 14)
+		slow := w.replay(t)
+		if oneIn(t, 2, "stored") {
+			slow.stored()
+		}
+		slow.mail = &[]schemas.Effect{}
+		byName := map[string]rules.Event{}
+		for _, e := range rapid.Permutation(w.events).Draw(t, "arrival") {
+			byName[e.Member()+e.Source.Topic+eventID(&e)] = e
+			before := len(slow.decided)
+			slow.handle(e)
+			if len(slow.decided) == before {
+				waited++
+			}
+			for len(*slow.mail) > 0 && oneIn(t, 2, "delivered") {
+				slow.deliverOne(t)
+			}
+		}
+		for len(*slow.mail) > 0 {
+			slow.deliverOne(t)
+		}
+		asked += slow.asked
+		for name, e := range byName {
+			if n := slow.decided[name]; n != 1 {
+				slow.fatalf("event %s has %d decisions", name, n)
+			}
+			w.rulings[name] = slow.open(e.Member()).RulingsOf(e)
+		}
+		slow.mail = nil
+		got := slow.finish()
+		at := w.replay(t).all(inOrder(w.events))
+		same("with answers that come late it ends in", slow, at, at.finish(), got)
+	})
+	if asked == 0 || waited == 0 {
+		t.Errorf("%d questions were answered, %d events have waited", asked, waited)
+	}
+}
+
+// deliverOne delivers one of the requests that are on their way. Those from one to another keep their order.
+func (r *replay) deliverOne(t *rapid.T) {
+	i := rapid.IntRange(0, len(*r.mail)-1).Draw(t, "delivered next")
+	e := (*r.mail)[i]
+	i = slices.IndexFunc(*r.mail, func(x schemas.Effect) bool { return x.FromMember == e.FromMember && x.MemberID == e.MemberID })
+	e = (*r.mail)[i]
+	*r.mail = slices.Delete(*r.mail, i, i+1)
+	*r.mail = append(*r.mail, r.deliver(e)...)
+}
+
+// An event that nobody answers about is decided when it has waited for a day, as if no threshold were passed. The decision and an alert say
+// so, and an answer that comes then changes nothing.
+func TestNoAnswerIsAnAnswer(t *testing.T) {
+	w := &world{days: 3, from: []time.Time{{}}, texts: []string{`programme: drawn
+currency: CNY
+time_zone: UTC
+rules: [{id: check-in, on: check_in, earn: {points: 1}, limit: {times: 1, per: day}}]
+fraud:
+  - {id: burst, on: check_in, measure: count, by: device, within: 1h, over: 0, action: deny}
+`}}
+	w.ready(t)
+	r := w.replay(t).stored()
+	r.mail = &[]schemas.Effect{}
+	at := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	visit := func(id, device string, at time.Time) {
+		c := &schemas.CheckIn{EventID: id, MemberID: "m", Activity: "check-in", OccurredAt: at, DeviceID: device}
+		r.handle(rules.Event{CheckIn: c, Source: schemas.Source{Topic: schemas.TopicCheckIns}})
+	}
+	visit("waits", "d", at)
+	if len(r.decided) != 0 || r.members["m"].balance != 0 || len(*r.mail) != 1 {
+		t.Fatalf("it does not wait: %v, %+v", r.decided, r.members["m"])
+	}
+	visit("later", "", at.Add(time.Hour)) // for the limit the first counts
+	if r.decision == nil || r.decision.Outcome != schemas.OutcomeNothing || !strings.Contains(r.decision.Reason, "used up") {
+		t.Fatalf("the later event: %+v", r.decision)
+	}
+	r.reopen("m")
+	due, waits := r.open("m").Due()
+	if !waits || !due.Equal(at.Add(24*time.Hour)) {
+		t.Fatalf("it is due at %v (%v)", due, waits)
+	}
+	var out rules.Outcome
+	for _, to := range []time.Time{due.Add(-time.Millisecond), due} {
+		r.decision = nil
+		if err := r.open("m").Advance(to, to, &out); err != nil {
+			t.Fatal(err)
+		}
+		r.take("m", &out)
+		if is := r.decision != nil; is != to.Equal(due) {
+			t.Fatalf("at %s: %+v", to, r.decision)
+		}
+	}
+	if d := r.decision; d.EventID != "waits" || d.Outcome != schemas.OutcomeGranted || !strings.Contains(d.Reason, "device:d has not answered within 24h") {
+		t.Errorf("the decision is %+v", d)
+	}
+	if len(r.alerts) != 1 || r.alerts[0].Action != "flag" || r.members["m"].balance != 1 {
+		t.Errorf("alerts %+v, balance %d", r.alerts, r.members["m"].balance)
+	}
+	r.decision = nil
+	for _, answer := range r.count(&(*r.mail)[0]) {
+		r.deliver(answer)
+	}
+	if _, waits := r.open("m").Due(); waits || r.decision != nil || r.members["m"].balance != 1 {
+		t.Errorf("a late answer changes something: %+v, %+v", r.decision, r.members["m"])
+	}
+}
+
+// A tally forgets what nobody can count any more, leaves no rows behind, and keeps no more than it says.
+func TestTalliesAreBounded(t *testing.T) {
+	w := &world{days: 3, from: []time.Time{{}}, texts: []string{"programme: drawn\ncurrency: CNY\ntime_zone: UTC\nrules: [{id: check-in, on: check_in, earn: {points: 1}}]\n"}}
+	w.ready(t)
+	rows := rowStore{}
+	tally, err := w.ledger.OpenTally("device:d", rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	var out rules.Outcome
+	var buffer rules.Buffer
+	last := at
+	for i := range rules.MostCounted + 50 {
+		last = at.Add(time.Duration(i) * time.Second)
+		e := &schemas.Effect{
+			Kind: schemas.EffectCount, MemberID: "device:d", FromMember: "m", RuleID: "burst", OccurredAt: last, Revision: 1, Events: 1, Measure: "count",
+			Since: at.Add(-time.Hour), KeepUntil: last.Add(48 * time.Hour), Source: schemas.Source{EventID: strconv.Itoa(i)},
+		}
+		if err := tally.Take(e, last, &out); err != nil {
+			t.Fatal(err)
+		}
+		if want := min(int64(i)+1, rules.MostCounted+1); out.Requests[0].Events != want {
+			t.Fatalf("event %d: %d are counted, it should be %d", i, out.Requests[0].Events, want)
+		}
+		tally.Save(&buffer, rows.put)
+	}
+	if len(rows) != rules.MostCounted+1 {
+		t.Errorf("there are %d rows", len(rows))
+	}
+	for range 3 {
+		due, ok := tally.Due()
+		if !ok {
+			break
+		}
+		if tally, err = w.ledger.OpenTally("device:d", rows); err != nil {
+			t.Fatal(err)
+		}
+		if err := tally.Advance(due, due, &out); err != nil {
+			t.Fatal(err)
+		}
+		tally.Save(&buffer, rows.put)
+	}
+	if _, ok := tally.Due(); ok || len(rows) != 0 {
+		t.Errorf("in the end there are %d rows, more to come: %v", len(rows), ok)
+	}
+}
