@@ -275,6 +275,8 @@ func (s *standing) saveMore(w *writer, owner string, rows *rowWriter) {
 	if s.expiring.len() > 0 || s.expiring.hasPages() {
 		w.byte(tagExpiring)
 		s.expiring.save(w, owner+"n", rows)
+	} else {
+		s.expiring = series[expiringAt]{} // as it is read again: its numbers begin anew
 	}
 	if s.lots != nil {
 		w.byte(tagLots)
