@@ -105,5 +105,9 @@ func (l *Lane) takeEffect(ctx context.Context, h *held, r *Record, now time.Time
 	}
 	l.count(t, r, &o, 0)
 	t.report.Effects++
-	return l.stageOutcome(t, out)
+	err = l.stageOutcome(t, out)
+	if t.empty() { // nothing came of it, such as of an answer that was given up: a transaction of nothing cannot be committed, nor be full
+		t.records = 0
+	}
+	return err
 }

@@ -98,13 +98,19 @@ func (c *simCounts) compare(w *world) {
 }
 
 // given is what whoever decides the same events by the rules alone has to take in for a request: itself, or instead of a question
-// the answer that was given; nil: there was none.
+// the answer that was given. Where none was, nothing was counted; nil: nothing is waited for.
 func (c *simCounts) given(e *schemas.Effect) *schemas.Effect {
 	if e.Kind != schemas.EffectCount && e.Kind != schemas.EffectDevices {
 		return e
 	}
-	if e.Revision > 1 || c.gaveUp[simGaveUp(e.FromMember, e.Source.EventID, e.RuleID)] {
+	if e.Revision > 1 {
 		return nil
 	}
-	return c.answers[simQuestion(e.FromMember, e.MemberID, e)]
+	answer := c.answers[simQuestion(e.FromMember, e.MemberID, e)]
+	if answer == nil || c.gaveUp[simGaveUp(e.FromMember, e.Source.EventID, e.RuleID)] {
+		return &schemas.Effect{
+			Kind: schemas.EffectAnswer, MemberID: e.FromMember, FromMember: e.MemberID, RuleID: e.RuleID, Source: e.Source, OccurredAt: e.OccurredAt,
+		}
+	}
+	return answer
 }

@@ -243,6 +243,48 @@ func simDefects() []simDefect {
 				}
 			}),
 		},
+		{
+			// Whoever takes over counts on from nothing.
+			name: "what keys count is not in the changelog", checkers: []string{"counts", "state"},
+			kafka: over(func(l *simLane, o *order) {
+				o.produce = func(records []Output) []Output {
+					return slices.DeleteFunc(slices.Clone(records), func(r Output) bool {
+						name, _, err := state.DecodeKey(r.Key)
+						_, key := state.KeyOf(name)
+						return r.Topic == l.o.Topics.State && err == nil && key
+					})
+				}
+			}),
+		},
+		{
+			// The fact waits, and the key has never heard of it.
+			name: "a question that was aborted is not asked again", checkers: []string{"offsets", "counts", "requests", "answers", "sums"},
+			kafka: over(func(_ *simLane, o *order) {
+				aborted := false
+				o.event = func(e Event) Event {
+					if ended, ok := e.(Ended); ok {
+						aborted = ended.Outcome == OutcomeAborted
+					}
+					return e
+				}
+				o.produce = func(records []Output) []Output {
+					return slices.DeleteFunc(slices.Clone(records), func(r Output) bool { return aborted && isSimEffect(&r, schemas.EffectCount) })
+				}
+			}),
+		},
+		{
+			name: "an answer is given twice", checkers: []string{"requests"},
+			kafka: over(func(_ *simLane, o *order) {
+				o.produce = func(records []Output) []Output {
+					for _, r := range slices.Clone(records) {
+						if isSimEffect(&r, schemas.EffectAnswer) {
+							records = append(slices.Clip(records), r)
+						}
+					}
+					return records
+				}
+			}),
+		},
 		{name: "aborted records are read", checkers: []string{"answers", "offsets", "state", "sums"}, dirty: true},
 		{name: "offsets told while they are pending", checkers: []string{"position", "answers", "offsets"}, unstable: true},
 		{
@@ -250,6 +292,11 @@ func simDefects() []simDefect {
 			kafka: func(l *simLane) Kafka { return &unsought{l.client} },
 		},
 	}
+}
+
+// isSimEffect says whether an output is an effect of a kind.
+func isSimEffect(r *Output, kind string) bool {
+	return len(r.Headers) > 0 && r.Headers[0].Key == headerEffect && string(r.Headers[0].Value) == kind
 }
 
 // order stands between a lane and its Kafka and changes orders and events on their way.

@@ -152,7 +152,7 @@ func (w *world) settle() {
 		case steps >= calmSteps:
 			w.fail("liveness", "after %d steps without faults: %s", calmSteps, w.unrest())
 			return
-		case steps%1000 == 999: // timers wait for inputs that bring what is long past
+		case steps%500 == 499: // timers wait for inputs that bring what is long past
 			w.now = w.now.Add(2 * timerFresh)
 			w.tracef("a while later")
 		}
