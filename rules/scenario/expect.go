@@ -36,6 +36,7 @@ func (r *runner) expect(st step) error {
 			return err
 		}
 		m.after = "at " + r.instantText(at)
+		r.report.Moments = append(r.report.Moments, Moment{Member: id, At: at})
 	}
 	e := expectation{r, m, id}
 	e.numbers(keys)

@@ -22,6 +22,7 @@ func Run(files map[string][]byte, name string, content []byte) *Report {
 		report.Problems.add(s.steps[0].pos, "%v", err)
 		return report
 	}
+	report.Versions, report.Seed = s.files, s.seed
 	r := &runner{
 		script: s, ledger: ledger, report: report, members: map[string]*member{},
 		events: &events{script: s, byID: map[string]sent{}, orders: map[string]string{}, totals: map[string]bool{}},
@@ -102,6 +103,7 @@ func (r *runner) step(st step) error {
 	if err := m.account.Handle(event.event, &out); err != nil {
 		return fmt.Errorf("decide %s: %w", event.name, err)
 	}
+	r.report.Moments = append(r.report.Moments, Moment{Member: id, Event: &event.event, At: event.at})
 	m.take(&out)
 	m.decision, m.alerts = out.Decision, nil
 	for i := range out.Alerts {
