@@ -41,7 +41,7 @@ func deadLetter(topic string, r *Record, o *origin, why error, maxBytes int64) O
 		{HeaderTopic, []byte(o.source.Topic)},
 		{HeaderPartition, number(int64(o.source.Partition))},
 		{HeaderOffset, number(o.source.Offset)},
-		{HeaderTimestamp, number(r.Timestamp.UnixMilli())},
+		{HeaderTimestamp, number(o.written.UnixMilli())},
 	}
 	for i, err := 0, errors.Unwrap(why); err != nil && i < deadLetterCauses; i, err = i+1, errors.Unwrap(err) {
 		headers = append(headers, Header{HeaderCause, cut(err.Error())})

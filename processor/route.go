@@ -97,13 +97,16 @@ func (t Topics) Produced() []string {
 // first shard on, so that an input topic may have any number of them.
 func shardOf(p Partition, shards int32) int32 { return p.Partition % shards }
 
-// The headers of a forwarded record: where it was read, and when the engine first saw it. What it had itself follows.
+// The headers of a forwarded record: where it was read, when the engine first saw it, and its own timestamp. What it had itself
+// follows.
 const (
 	headerTopic     = "accrue.topic"
 	headerPartition = "accrue.partition"
 	headerOffset    = "accrue.offset"
 	headerSeen      = "accrue.seen" // ms
 	ownHeaders      = 4
+	// headerWritten stands behind them (ms). Records that were forwarded before there was such a header do not have it.
+	headerWritten = "accrue.written"
 )
 
 // origin is a consumed record as its producer wrote it, wherever it was read in the end.
@@ -111,6 +114,7 @@ type origin struct {
 	source    schemas.Source // topic, partition and offset of the input topic
 	kind      schemas.Kind
 	seen      time.Time // when the engine first saw it
+	written   time.Time // its timestamp: when a tombstone, which says nothing else, happened
 	headers   []Header  // the producer's own
 	forwarded bool
 }
@@ -118,7 +122,7 @@ type origin struct {
 // originOf finds out where a record comes from. An error means that it is none that the engine can have written or been
 // asked to read.
 func (t *Topics) originOf(r *Record, now time.Time) (origin, error) {
-	o := origin{source: schemas.Source{Topic: r.Topic, Partition: r.Partition.Partition, Offset: r.Offset}, seen: now, headers: r.Headers}
+	o := origin{source: schemas.Source{Topic: r.Topic, Partition: r.Partition.Partition, Offset: r.Offset}, seen: now, written: r.Timestamp, headers: r.Headers}
 	if r.Topic == t.Effects {
 		if err := o.unwrap(r.Headers); err != nil {
 			return o, fmt.Errorf("reading where the forwarded record comes from: %w", err)
@@ -160,19 +164,27 @@ func (o *origin) unwrap(headers []Header) error {
 	o.seen = time.UnixMilli(numbers[3]).UTC()
 	o.headers = headers[ownHeaders:]
 	o.forwarded = true
+	if len(o.headers) > 0 && o.headers[0].Key == headerWritten {
+		ms, err := strconv.ParseInt(string(o.headers[0].Value), 10, 64)
+		if err != nil {
+			return fmt.Errorf("header %q is not a number: %w", headerWritten, err)
+		}
+		o.written, o.headers = time.UnixMilli(ms).UTC(), o.headers[1:]
+	}
 	return nil
 }
 
 // forward wraps a record for its home shard. Value and key stay as they are, so that the decision there is the one that
 // would have been taken here.
 func (t *Topics) forward(r *Record, o *origin, home int32) Output {
-	headers := make([]Header, 0, ownHeaders+len(o.headers))
+	headers := make([]Header, 0, ownHeaders+1+len(o.headers))
 	number := func(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
 	headers = append(headers,
 		Header{headerTopic, []byte(o.source.Topic)},
 		Header{headerPartition, number(int64(o.source.Partition))},
 		Header{headerOffset, number(o.source.Offset)},
 		Header{headerSeen, number(o.seen.UnixMilli())},
+		Header{headerWritten, number(o.written.UnixMilli())},
 	)
 	return Output{Topic: t.Effects, Partition: home, Key: r.Key, Value: r.Value, Headers: append(headers, o.headers...)}
 }
@@ -183,6 +195,6 @@ func endOfProfile(r *Record, o *origin) *rules.EndOfProfile {
 	return &rules.EndOfProfile{
 		EventID:    fmt.Sprintf("tombstone-%d-%d", o.source.Partition, o.source.Offset),
 		MemberID:   string(r.Key),
-		OccurredAt: r.Timestamp,
+		OccurredAt: o.written,
 	}
 }

@@ -3,6 +3,7 @@ package processor
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,12 +39,13 @@ func TestHomeIsWhereKafkaPutsIt(t *testing.T) {
 	}
 }
 
-// What is forwarded arrives with its place, its own headers and the time when it was first seen.
+// What is forwarded arrives with its place, its own headers and timestamp, and the time when it was first seen. What was forwarded
+// by an engine that did not send the timestamp is taken with that of the record that it was forwarded in.
 func TestForwardRoundTrip(t *testing.T) {
 	topics := DefaultTopics("a")
 	seen := time.UnixMilli(1_700_000_000_123).UTC()
 	r := &Record{
-		Partition: Partition{schemas.TopicOrders, 7}, Offset: 42, Key: []byte("k"), Value: []byte("v"),
+		Partition: Partition{schemas.TopicOrders, 7}, Offset: 42, Key: []byte("k"), Value: []byte("v"), Timestamp: seen.Add(-time.Hour),
 		Headers: []Header{{headerTopic, []byte("the producer's own")}},
 	}
 	o, err := topics.originOf(r, seen)
@@ -60,7 +62,12 @@ func TestForwardRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(want, back, cmp.AllowUnexported(origin{})); diff != "" || out.Partition != 3 || out.Topic != topics.Effects {
 		t.Error(diff, out)
 	}
-	for _, headers := range [][]Header{nil, out.Headers[1:], {{headerTopic, nil}, {headerPartition, []byte("x")}, {headerOffset, nil}, {headerSeen, nil}}} {
+	before := Record{Partition: Partition{topics.Effects, 3}, Timestamp: seen, Headers: slices.Delete(slices.Clone(out.Headers), 4, 5)}
+	want.written = seen
+	if back, err = topics.originOf(&before, time.Time{}); err != nil || cmp.Diff(want, back, cmp.AllowUnexported(origin{})) != "" {
+		t.Errorf("without a timestamp: %+v, %v", back, err)
+	}
+	for _, headers := range [][]Header{nil, out.Headers[1:], {{headerTopic, nil}, {headerPartition, []byte("x")}, {headerOffset, nil}, {headerSeen, nil}}, append(slices.Clone(out.Headers[:4]), Header{headerWritten, nil})} {
 		if _, err := topics.originOf(&Record{Partition: Partition{topics.Effects, 3}, Headers: headers}, seen); err == nil {
 			t.Errorf("headers %v are taken for good", headers)
 		}

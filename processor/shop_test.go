@@ -130,7 +130,7 @@ func newShop(t *testing.T, inputPartitions int32, opts ...kfake.Opt) *shop {
 	topics := DefaultTopics(testApp)
 	topics.Inputs = map[string]schemas.Kind{
 		schemas.TopicOrders: schemas.KindOrder, schemas.TopicCheckIns: schemas.KindCheckIn, schemas.TopicProfiles: schemas.KindMember,
-		schemas.TopicRedemptions: schemas.KindRedemption, schemas.TopicReferrals: schemas.KindReferral,
+		schemas.TopicRedemptions: schemas.KindRedemption, schemas.TopicReferrals: schemas.KindReferral, schemas.TopicCommands: schemas.KindCommand,
 	}
 	var inputs []string
 	for name := range topics.Inputs {

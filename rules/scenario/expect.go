@@ -37,6 +37,7 @@ func (r *runner) expect(st step) error {
 			return err
 		}
 		m.after = "at " + r.instantText(at)
+		r.report.Moments = append(r.report.Moments, Moment{Member: id, At: at})
 	}
 	e := expectation{r, m, id}
 	e.numbers(keys)

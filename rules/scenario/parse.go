@@ -29,6 +29,7 @@ type script struct {
 	member   string
 	seed     string // under which lots are drawn
 	versions programme.Versions
+	files    []Version // of which they were read
 	steps    []step
 }
 
@@ -144,4 +145,5 @@ func (s *script) version(files map[string][]byte, from time.Time, pos programme.
 		s.zone = p.Zone
 	}
 	s.versions = append(s.versions, programme.Version{From: from, Programme: p})
+	s.files = append(s.files, Version{from, files})
 }

@@ -3,7 +3,9 @@ package scenario
 import (
 	"fmt"
 	"strings"
+	"time"
 
+	"accrue/rules"
 	"accrue/rules/programme"
 )
 
@@ -46,6 +48,24 @@ type Report struct {
 	Problems     Problems // why it could not be run; there are no differences then
 	Differences  Problems // each value that is not as expected
 	Updated      []byte   // the scenario file with each value as it is, expected or not
+
+	// What was played, so that the same can be put to another engine to see whether it gives the same.
+	Versions []Version // of the programme, the first one first
+	Seed     string    // under which lots were drawn
+	Moments  []Moment  // what happened, in order
+}
+
+// Version is a version of the programme of a scenario.
+type Version struct {
+	From  time.Time         // zero: from the beginning
+	Files map[string][]byte // by name
+}
+
+// Moment is what a scenario put to the account of a member: an event, or that time went on.
+type Moment struct {
+	Member string
+	Event  *rules.Event // nil: time went on
+	At     time.Time    // when the event happened; up to when time went on, that instant included
 }
 
 // Passed reports whether the scenario could be run and every value was as expected.

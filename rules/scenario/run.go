@@ -22,6 +22,7 @@ func Run(files map[string][]byte, name string, content []byte) *Report {
 		report.Problems.add(s.steps[0].pos, "%v", err)
 		return report
 	}
+	report.Versions, report.Seed = s.files, s.seed
 	r := &runner{
 		script: s, ledger: ledger, report: report, members: map[string]*member{}, tallies: map[string]*rules.Tally{},
 		events: &events{script: s, byID: map[string]sent{}, orders: map[string]string{}, totals: map[string]bool{}},
@@ -106,6 +107,7 @@ func (r *runner) step(st step) error {
 		return fmt.Errorf("decide %s: %w", event.name, err)
 	}
 	m.notices, m.alerts, m.decision = nil, nil, nil
+	r.report.Moments = append(r.report.Moments, Moment{Member: id, Event: &event.event, At: event.at})
 	m.take(&out)
 	if event.event.Redemption != nil { // the wallet has written that down itself
 		if points, _ := m.account.Points(); r.versions[0].Programme.Redemptions {
