@@ -22,7 +22,9 @@
 //	    letter (deadletter.go).
 //	 2. Shard.Handle (shard.go) loads the account and lets it decide. Outputs go into the transaction (transaction.go),
 //	    changed rows into its overlay, where the next record finds them. Pebble is not touched. What the event earns another
-//	    member goes to that member's home through `<app>-effects`, too, and is taken in there like a record (effects.go).
+//	    member goes to that member's home through `<app>-effects`, too, and is taken in there like a record (effects.go). So does
+//	    what a threshold asks of a device, a store and so on, which has a home as members have; the event's decision is then
+//	    written with the last answer, in a later transaction.
 //	 3. Between two batches time decides for members with something due (timers.go).
 //	 4. At the commit interval Lane.end adds the changed rows as changelog records and flushes. Lane.flushed commits the
 //	    offsets within the transaction. Meanwhile the next transaction is filled; nothing of it is produced yet.
@@ -68,7 +70,8 @@
 //     nothing to that changelog.
 //   - L4. A shard is served only once its store is at the position of its committed offset; both come from one stable answer.
 //   - L5. One record, one answer: a decision, a dead letter, or a forwarded record (whose answer is given at home). What one account
-//     asks of another (effects.go) is taken in once and answered by none.
+//     asks of another (effects.go) is taken in once and answered by none. A record that asks elsewhere has its offset committed
+//     with its questions, and its one decision with the last answer, or when that is given up.
 //   - L6. A transaction in which nothing was produced is never ended: the broker does not know it, and offsets committed in
 //     one stay pending for good. What was read for it (markers) is committed with the next.
 //   - L7. Memory that an abort or an unknown outcome touched is thrown away: overlays and accounts.

@@ -117,7 +117,7 @@ func HeadDue(key, value []byte) (time.Time, bool) {
 
 // Size is about how many bytes the account takes in memory.
 func (a *Account) Size() int {
-	size := 600 + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.instants()
+	size := 600 + 60*len(a.waits) + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.instants()
 	for i := range a.head.rules {
 		u := &a.head.rules[i]
 		size += 150 + 16*u.orders.len() + 16*u.spend.len()

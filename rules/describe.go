@@ -228,6 +228,9 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 		OccurredAt: instantUTC(f.at()), Kind: factKindText(f.key.kind), EventID: f.key.event, Note: passed.reason,
 		Source: fmt.Sprintf("%s/%d@%d", f.topic, f.partition, f.offset),
 	}
+	if f.waits() {
+		d.Note = "it is not decided yet: an answer from elsewhere is awaited"
+	}
 	switch {
 	case f.checkIn != nil && f.checkIn.activity != "":
 		d.Kind = f.checkIn.activity

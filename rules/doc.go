@@ -35,6 +35,11 @@
 // and the award is decided again. Kind 60 comes behind all that asks for something, so an award acts only on what is strictly
 // later, and members who have invited each other come to an end. See referral.go, award.go, past_award.go.
 //
+// What many members share (a device, a store) is counted by a Tally, under a key of its own beside the accounts: rows "t" and
+// "c…". An event about which a threshold asks there is a fact that waits (question.go): nothing of it is granted and nothing
+// decided until each question has its answer, which is a ruling, or is given up after a day (answered.go). Then everything from
+// the fact on is decided again, and its decision is written.
+//
 // # What falls due
 //
 // Holds, expiry (with `redemptions: true`), tiers, joining and birthdays have their own instants, which come before the events

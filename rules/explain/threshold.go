@@ -67,6 +67,9 @@ func (t *teller) measure(g *programme.Threshold, event eventWord) {
 	}
 	t.tell("measure", what, "by", t.say(subjectWords[g.By-programme.ByMember]), "events", t.say(event.all), "over", over,
 		"within", t.duration(g.Within), "once", atLeast)
+	if g.By != programme.ByMember {
+		t.tell("by", countedTogether, "by", t.say(subjectWords[g.By-programme.ByMember]), "event", t.say(event.one))
+	}
 }
 
 // eventWord is what a threshold listens to.
@@ -108,6 +111,11 @@ var (
 	overDistinct = phrase{"It acts when the {events} of {by} are those of more than {over} within {within}.", "{within}内{by}的{events}涉及超过{over}时触发。"}
 	overShare    = phrase{"It acts when something was refunded of more than {over} of the {events} of {by} within {within}{once}.", "{within}内{by}的{events}中有退款的占比超过{over}时触发{once}。"}
 	onceThereAre = phrase{", once there are at least {orders}", "（至少有{orders}时才判断）"}
+
+	countedTogether = phrase{
+		"What {by} has to do with is counted together, whichever members it is of. Until that is known {event} waits: it earns nothing yet, and is decided then; what is not known within 24 hours counts as not passed, and an alert says so.",
+		"{by}所涉及的{event}合并计算，不论属于哪位会员。结果得出之前{event}处于等待状态，暂不积分，得出后再作判定；24 小时内无结果按未触发处理，并发出警报。",
+	}
 
 	actionFlag     = phrase{"Then an alert goes out; nothing else changes.", "触发后只发出警报，不影响积分。"}
 	actionHold     = phrase{"Then the points of that event are held until a person releases or rejects them.", "触发后该事件的积分冻结，由人工审核后解冻或取消。"}
