@@ -116,8 +116,10 @@ func (r *run) count(p *programme.Programme, at int64, by programme.Metric, amoun
 		if err := m.count(at, amount, r.s.zone(p)); err != nil {
 			return err
 		}
-		if m.kind.span() == programme.Rolling && (p.Tiers == nil || m.kind != kindOf(p.Tiers)) {
-			m.settle() // nobody asks for its value now
+		if m.kind.span() == programme.Rolling {
+			if p.Tiers == nil || m.kind != kindOf(p.Tiers) {
+				m.settle() // nobody asks for its value now
+			}
 			m.forget(r.account.ledger.measured, at, r.s.zone(p))
 		}
 	}
@@ -161,10 +163,10 @@ func (m *metricStanding) turn(year int32) {
 	m.year = max(m.year, year)
 }
 
-// forget lets go of the instants that no version will look back to any more.
+// forget lets go of the instants that no version looks back to any more: another may reach further than the one in force.
 func (m *metricStanding) forget(all []measured, at int64, zone *time.Location) {
 	for _, x := range all {
-		if x.kind == m.kind {
+		if x.kind == m.kind && m.rolling.len() > 0 {
 			m.cut(x.over.SubFrom(time.UnixMilli(at), zone).UnixMilli() - slack)
 		}
 	}
@@ -189,7 +191,6 @@ func (s *standing) value(p *programme.Programme, at int64) int64 {
 			return m.total
 		}
 		cut := p.Tiers.Over.SubFrom(time.UnixMilli(at), s.zone(p)).UnixMilli()
-		m.cut(cut - slack)
 		value := m.total
 		for _, e := range m.rolling.items[:m.rolling.notAfter(cut)] {
 			value -= e.amount
