@@ -38,7 +38,7 @@ type owner interface {
 	Save(b *rules.Buffer, put func(key, value []byte))
 	Size() int
 	FactBytes() int
-	Whole() bool
+	Awake() bool
 	Rest()
 }
 
@@ -107,7 +107,7 @@ func (c *accounts) keepAwake(e *cached) {
 	switch {
 	case e.facts == 0:
 		belongs = nil
-	case e.awake == &c.often || e.rested && e.account.Whole():
+	case e.awake == &c.often || e.rested && e.account.Awake():
 		belongs = &c.often
 	}
 	if e.awake == belongs {
@@ -124,7 +124,7 @@ func (c *accounts) keepAwake(e *cached) {
 func (c *accounts) rest(list *useList, most int64, but *cached) {
 	for list.bytes > most && list.oldest != but {
 		e := list.oldest
-		e.rested = e.rested || e.account.Whole()
+		e.rested = e.rested || e.account.Awake()
 		e.account.Rest()
 		c.sleep(e)
 		c.measure(e)

@@ -86,7 +86,8 @@ func newCostStage(b *testing.B, app string, cluster *kafkatest.Cluster) *costSta
 	}
 	b.Cleanup(admin.Close)
 	s.admin = admin
-	made, err := kadm.NewClient(admin).CreateTopics(b.Context(), costShards, 1, nil, append(topics.Consumed(), topics.Produced()[:7]...)...)
+	forever := "-1" // the events are older than what a broker keeps by default
+	made, err := kadm.NewClient(admin).CreateTopics(b.Context(), costShards, 1, map[string]*string{"retention.ms": &forever}, append(topics.Consumed(), topics.Produced()[:7]...)...)
 	if err == nil {
 		err = made.Error()
 	}

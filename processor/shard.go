@@ -214,8 +214,9 @@ func (c *cached) due() {
 // noRows are the stored rows of an account that is not stored.
 type noRows struct{}
 
-func (noRows) Get([]byte) ([]byte, error)                      { return nil, nil }
-func (noRows) Scan([]byte, func(key, value []byte) bool) error { return nil }
+func (noRows) Get([]byte) ([]byte, error)                                 { return nil, nil }
+func (noRows) Scan([]byte, func(key, value []byte) bool) error            { return nil }
+func (noRows) ScanFrom(_, _ []byte, _ func(key, value []byte) bool) error { return nil }
 
 // oneAccount says whether an error is about one account only, so that others can go on, and gives it words.
 func oneAccount(member string, err error) (one bool, why error) {

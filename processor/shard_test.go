@@ -158,7 +158,7 @@ func TestFactsThatAreAskedForOftenStay(t *testing.T) {
 	}
 	whole := func(member string) bool {
 		e := shard.accounts.byMember[member]
-		return e != nil && e.account.Whole()
+		return e != nil && e.account.Awake()
 	}
 	for i := range 5 {
 		handle(order("busy", i))

@@ -29,16 +29,20 @@ type Account struct {
 	idIndex     map[uint32]int32    // hashes of ids, counted; made when ids are many
 	sealedIndex map[uint64]struct{} // hashes of sealed; made when they are many, anew after each fold
 
-	// facts are all facts of the window, ascending, once whole is true; before that those that were read one by one.
+	// facts are those of the window that are in memory, ascending: with gapless all from a place on, see window.go; else those
+	// that are new or were read one by one.
 	facts     []*fact
-	whole     bool
-	orders    map[string][]*fact // the facts of an order, ascending; only while whole
-	profiles  []*fact            // the profiles among facts, ascending; only while whole
+	gapless   bool
+	from      int                // facts of the window before facts[0]; 0 without gapless. There is a snapshot at this place
+	outside   []*fact            // of those before, the ones that were read one by one, ascending; only while gapless
+	orders    map[string][]*fact // by order the facts of it, ascending, of all orders that have one in facts; only while gapless
+	profiles  []*fact            // the profiles among facts, ascending; only while gapless
 	waits     []waiting          // facts that are not decided yet, ascending by when that is given up
-	kept      []*fact            // facts beside the window, all of them once whole is true
-	past      []*fact            // awards whose place is folded away, those that were read
-	snapshots []snapshot         // ascending; only while whole
-	keeps     *keeps             // of the facts; only while whole. nil: there are none
+	kept      []*fact            // facts beside the window, all of them with allKept
+	allKept   bool
+	past      []*fact    // awards whose place is folded away, those that were read
+	snapshots []snapshot // ascending
+	keeps     *keeps     // of the facts; only while whole. nil: there are none
 
 	changed     []*fact   // to be written by the next Save, those whose mark still stands
 	dropped     []factKey // to be deleted by the next Save
@@ -46,12 +50,6 @@ type Account struct {
 	pastDropped []factKey // the awards that are
 	touched     bool      // whether Save has anything to do
 	rebased     bool      // whether Save has to write the base
-}
-
-// snapshot is the standing before facts[next].
-type snapshot struct {
-	next     int
-	standing *standing
 }
 
 // Open reads the account of a member; one that has no rows yet is a new member's. The account keeps rows for later reads.
@@ -117,35 +115,35 @@ func HeadDue(key, value []byte) (time.Time, bool) {
 
 // Size is about how many bytes the account takes in memory.
 func (a *Account) Size() int {
-	size := 600 + 60*len(a.waits) + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.instants()
+	own := 400 // of a standing, beside what snapshots of it share
 	for i := range a.head.rules {
 		u := &a.head.rules[i]
-		size += 150 + 16*u.orders.len() + 16*u.spend.len()
+		own += 150 + 16*u.orders.len() + 16*u.spend.len()
 	}
 	if l := a.head.lots; l != nil {
-		size += 150*(len(l.open)+len(l.closed)) + 32*l.taken.len()
+		own += 150*(len(l.open)+len(l.closed)) + 32*l.taken.len()
 	}
-	return size + a.FactBytes()
+	size := 200 + 60*len(a.waits) + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.instants()
+	return size + own*(1+len(a.snapshots)) + a.FactBytes()
 }
 
 // FactBytes is about how many bytes of Size are facts, which Rest lets go.
 func (a *Account) FactBytes() int {
-	size := 900*(len(a.facts)+len(a.past)) + 700*len(a.snapshots)
-	if len(a.snapshots) > 0 {
-		size += 16 * a.head.instants() // which they share
-	}
-	return size
+	return 900 * (len(a.facts) + len(a.outside) + len(a.past))
 }
 
-// Whole says that all facts of the window are in memory, as refunds and late events ask for.
-func (a *Account) Whole() bool { return a.whole }
+// Awake says that facts are in memory which refunds and late events have asked for.
+func (a *Account) Awake() bool { return a.gapless }
 
 // Rest lets go of the facts in memory. They are read again from the rows when they are asked for: so it is of use only where
 // Save was called, and does nothing before.
 func (a *Account) Rest() {
 	if !a.touched && a.any {
-		a.facts, a.whole, a.orders, a.base, a.snapshots, a.profiles, a.kept, a.past = nil, false, nil, nil, nil, nil, nil, nil
-		a.keeps = nil
+		a.facts, a.gapless, a.from, a.outside, a.orders, a.profiles, a.keeps, a.past = nil, false, 0, nil, nil, nil, nil, nil
+		a.base, a.kept, a.allKept = nil, nil, false
+		if a.count < 2*a.ledger.spaced {
+			a.snapshots = nil // few facts are read as quickly
+		}
 	}
 }
 
@@ -216,167 +214,4 @@ func (a *Account) change(f *fact) {
 		a.changed = append(a.changed, f)
 	}
 	a.touched = true
-}
-
-// load makes all facts of the window and the base available.
-func (a *Account) load() error {
-	if a.whole {
-		return nil
-	}
-	known := make(map[factKey]*fact, len(a.facts))
-	for _, f := range a.facts {
-		known[f.key] = f
-	}
-	facts := make([]*fact, 0, a.count)
-	var failed error
-	err := a.rows.Scan([]byte(factRows), func(key, value []byte) bool {
-		f, err := a.stored(key, value, known)
-		if err != nil {
-			failed = err
-			return false
-		}
-		delete(known, f.key)
-		facts = append(facts, f)
-		return true
-	})
-	if err == nil {
-		err = failed
-	}
-	if err != nil {
-		return fmt.Errorf("read facts of member %q: %w", a.member, err)
-	}
-	for _, f := range a.facts { // those that are not saved yet
-		if known[f.key] != nil {
-			facts = append(facts, f)
-		}
-	}
-	slices.SortFunc(facts, func(x, y *fact) int { return x.key.compare(y.key) })
-	if len(facts) != a.count {
-		return &Broken{a.member, fmt.Errorf("there are %d facts, the head counts %d", len(facts), a.count)}
-	}
-	if err := a.loadBase(); err != nil {
-		return err
-	}
-	if err := a.loadKept(); err != nil {
-		return err
-	}
-	a.facts, a.whole, a.snapshots, a.profiles = facts, true, nil, profilesOf(facts)
-	if a.ledger.claws {
-		a.keeps = keepsOf(facts)
-	}
-	a.orders = make(map[string][]*fact)
-	for _, f := range facts {
-		a.index(f)
-	}
-	return nil
-}
-
-func (a *Account) stored(key, value []byte, known map[factKey]*fact) (*fact, error) {
-	place, err := factKeyOf(key)
-	if err != nil {
-		return nil, err
-	}
-	if f := known[place]; f != nil {
-		return f, nil
-	}
-	return decodeFact(place, value)
-}
-
-func (a *Account) loadBase() error {
-	if a.base != nil {
-		return nil
-	}
-	row, err := a.rows.Get([]byte(baseRow))
-	if err != nil {
-		return fmt.Errorf("read base of member %q: %w", a.member, err)
-	}
-	if row == nil {
-		a.base = a.ledger.beginning()
-		return nil
-	}
-	r := &reader{rest: slices.Clone(row)}
-	r.version()
-	a.first = r.varint()
-	a.base = loadStanding(r, baseOwner, a.rows)
-	a.base.loadMore(r, baseOwner, a.rows)
-	if err := r.end(); err != nil {
-		return &Broken{a.member, fmt.Errorf("read base: %w", err)}
-	}
-	return nil
-}
-
-// factAt finds a fact by its place; nil where it is folded away.
-func (a *Account) factAt(key factKey) (*fact, error) {
-	if key.kind >= joinedFact {
-		return a.keptAt(key)
-	}
-	i, found := slices.BinarySearchFunc(a.facts, key, func(f *fact, k factKey) int { return f.key.compare(k) })
-	if found {
-		return a.facts[i], nil
-	}
-	var f *fact
-	var err error
-	if !a.whole {
-		f, err = a.read(key, key.row())
-	}
-	if f != nil {
-		a.facts = slices.Insert(a.facts, i, f)
-	}
-	if f == nil && err == nil && key.kind == awardFact {
-		return a.pastAt(key)
-	}
-	return f, err
-}
-
-// read reads the row of one fact; nil: there is none.
-func (a *Account) read(place factKey, key []byte) (*fact, error) {
-	row, err := a.rows.Get(key)
-	if err != nil || row == nil {
-		return nil, err
-	}
-	f, err := decodeFact(place, row)
-	if err != nil {
-		return nil, &Broken{a.member, err}
-	}
-	return f, nil
-}
-
-// index enters a fact of an order among those of the same order.
-func (a *Account) index(f *fact) {
-	if f.order == nil {
-		return
-	}
-	list := a.orders[f.order.id]
-	i, _ := slices.BinarySearchFunc(list, f.key, func(x *fact, k factKey) int { return x.key.compare(k) })
-	for _, other := range list { // what is left of them may be another now
-		other.memo = nil
-	}
-	a.orders[f.order.id] = slices.Insert(list, i, f)
-}
-
-// insert puts a new fact in its place.
-func (a *Account) insert(f *fact) {
-	i, _ := slices.BinarySearchFunc(a.facts, f.key, func(x *fact, k factKey) int { return x.key.compare(k) })
-	a.facts = slices.Insert(a.facts, i, f)
-	a.count++
-	if a.whole {
-		a.index(f)
-		a.forgetSnapshots(i + 1)
-		if f.keeps != nil {
-			a.keeps = keepsOf(a.facts)
-		}
-		if f.profile != nil {
-			a.profiles = profilesOf(a.facts)
-		}
-	}
-	a.change(f)
-}
-
-// forgetSnapshots drops those that stand behind facts[from-1].
-func (a *Account) forgetSnapshots(from int) {
-	n := len(a.snapshots)
-	for n > 0 && a.snapshots[n-1].next >= from {
-		n--
-	}
-	a.snapshots = a.snapshots[:n]
 }

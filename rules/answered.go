@@ -83,7 +83,7 @@ func (a *Account) settle(d *deciding, f *fact, q *question, e *schemas.Effect) e
 		for i := range f.asks() {
 			f.questions.list[i].due = 0
 		}
-		a.snapshots = nil
+		a.forgetSnapshots(0)
 		err = a.decideAgain(r, a.place(f.key), a.asOf)
 	}
 	f.unruled = false

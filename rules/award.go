@@ -107,7 +107,7 @@ func (a *Account) revise(d *deciding, f *fact, e *schemas.Effect) error {
 	if err := a.decideAgain(r, a.place(f.key), a.asOf); err != nil {
 		f.award = was
 		a.undecided()
-		a.snapshots = nil
+		a.forgetSnapshots(0)
 		if isOverflow(err) {
 			d.out.Full, err = true, nil
 		}
@@ -120,7 +120,7 @@ func (a *Account) revise(d *deciding, f *fact, e *schemas.Effect) error {
 
 // undecided takes all facts out of a run that came to nothing.
 func (a *Account) undecided() {
-	for _, list := range [...][]*fact{a.facts, a.kept, a.past} {
+	for _, list := range [...][]*fact{a.facts, a.outside, a.kept, a.past} {
 		for _, f := range list {
 			f.decided, f.want = false, nil
 		}

@@ -13,8 +13,9 @@ import (
 
 type noRows struct{}
 
-func (noRows) Get([]byte) ([]byte, error)                { return nil, nil }
-func (noRows) Scan([]byte, func(_, _ []byte) bool) error { return nil }
+func (noRows) Get([]byte) ([]byte, error)                                 { return nil, nil }
+func (noRows) Scan([]byte, func(_, _ []byte) bool) error                  { return nil }
+func (noRows) ScanFrom(_, _ []byte, _ func(key, value []byte) bool) error { return nil }
 
 // A description tells what was decided, and why, and changes nothing: told twice it is the same, and what comes after it is
 // decided as if nobody had asked.

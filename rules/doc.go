@@ -25,7 +25,7 @@
 //	          and what entries need of folded facts whose points can still expire                   rows "k…"
 //	pages     the full pages of lists that grow: ids, instants of the metric, uses, held grants,
 //	          what is left of grants and what redemptions took (lots.go, with `redemptions: true`)  rows "p…"
-//	snapshots standings between base and head; in memory only, made while deciding again
+//	snapshots standings between base and head; in memory only, see snapshot.go
 //
 // # Between accounts
 //

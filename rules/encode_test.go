@@ -22,8 +22,12 @@ type memoryRows map[string][]byte
 func (m memoryRows) Get(key []byte) ([]byte, error) { return m[string(key)], nil }
 
 func (m memoryRows) Scan(prefix []byte, yield func(key, value []byte) bool) error {
+	return m.ScanFrom(prefix, prefix, yield)
+}
+
+func (m memoryRows) ScanFrom(prefix, from []byte, yield func(key, value []byte) bool) error {
 	for _, key := range slices.Sorted(maps.Keys(m)) {
-		if strings.HasPrefix(key, string(prefix)) && !yield([]byte(key), m[key]) {
+		if key >= string(from) && strings.HasPrefix(key, string(prefix)) && !yield([]byte(key), m[key]) {
 			return nil
 		}
 	}

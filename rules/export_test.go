@@ -82,3 +82,6 @@ func (a *Account) CheckLots() error {
 	}
 	return nil
 }
+
+// Spaced takes a snapshot every so many facts, so that short histories have some.
+func Spaced(facts int) Option { return func(l *Ledger) { l.spaced = facts } }

@@ -140,6 +140,7 @@ func (a *Account) forget(n int, p *programme.Programme) error {
 			kept = append(kept, snapshot{s.next - n, s.standing})
 		}
 	}
+	clear(a.snapshots[len(kept):])
 	a.snapshots = kept
 	a.rebased, a.touched = true, true
 	return nil

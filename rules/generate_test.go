@@ -80,7 +80,7 @@ func (w *world) ready(t rapid.TB) {
 }
 
 func (w *world) newLedger(t rapid.TB) *rules.Ledger {
-	ledger, err := rules.NewLedger(w.parsed, rules.Secret([]byte("drawn")))
+	ledger, err := rules.NewLedger(w.parsed, rules.Secret([]byte("drawn")), rules.Spaced(2))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ func (a *Account) seen(d *deciding, f *fact) (bool, error) {
 		return d.answer(schemas.OutcomeDuplicate, fmt.Sprintf("order %s was decided before", f.order.id)), nil
 	}
 	if f.order.status != schemas.Refunded && a.knows(orderHash(f.order.status, f.order.id)) {
-		if err := a.load(); err != nil {
+		if err := a.loadOrder(f.order.id, f.key.at); err != nil {
 			return false, err
 		}
 		// Of two events of one status the earlier stands, whichever arrives first; only the later one is the duplicate.
@@ -181,6 +181,9 @@ func (a *Account) accept(d *deciding, f *fact) error {
 	if another {
 		from = 0
 	}
+	if err := a.completeOrder(f); err != nil {
+		return err
+	}
 	a.insert(f)
 	r := a.newRun()
 	defer r.free()
@@ -202,6 +205,9 @@ func (a *Account) accept(d *deciding, f *fact) error {
 	}
 	a.settled(f)
 	d.finish(r, before, from == atHead)
+	if from == atHead {
+		a.takeSnapshot(f)
+	}
 	return a.fold()
 }
 
@@ -223,15 +229,11 @@ func (a *Account) settled(f *fact) {
 // refuse takes a fact back that cannot be decided because an amount passes 64 bits. The account is as it was.
 func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, cause error) error {
 	a.remove(f)
-	a.snapshots = nil
+	a.forgetSnapshots(0)
 	if d.undo != nil {
 		d.undo()
 	}
-	for _, list := range [...][]*fact{a.facts, a.kept, a.past} {
-		for _, x := range list {
-			x.decided, x.want = false, nil
-		}
-	}
+	a.undecided()
 	if !isOverflow(cause) {
 		return cause
 	}

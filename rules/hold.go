@@ -47,10 +47,10 @@ func awaited(status schemas.OrderStatus, order string) uint64 {
 // reachedBefore says whether an order had a status before it earned. As with refunds, what lies further from the order than
 // return_window does not count: it may be folded away.
 func (a *Account) reachedBefore(f *fact, status schemas.OrderStatus, p *programme.Programme) (bool, error) {
-	if !a.whole && !a.knows(orderHash(status, f.order.id)) { // in memory there may be an event that is being decided just now
+	if !a.gapless && !a.knows(orderHash(status, f.order.id)) { // in memory there may be an event that is being decided just now
 		return false, nil
 	}
-	if err := a.load(); err != nil {
+	if err := a.loadSince(f.key.at); err != nil {
 		return false, err
 	}
 	return slices.ContainsFunc(a.orders[f.order.id], func(x *fact) bool {

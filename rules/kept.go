@@ -15,7 +15,7 @@ func (a *Account) keptAt(key factKey) (*fact, error) {
 	if found {
 		return a.kept[i], nil
 	}
-	if a.whole {
+	if a.allKept {
 		return nil, nil
 	}
 	f, err := a.read(key, key.keptRow())
@@ -43,6 +43,9 @@ func (a *Account) holder(key factKey) (*fact, error) {
 
 // loadKept reads all of them.
 func (a *Account) loadKept() error {
+	if a.allKept {
+		return nil
+	}
 	known := make(map[factKey]*fact, len(a.kept))
 	for _, f := range a.kept {
 		known[f.key] = f
@@ -67,6 +70,7 @@ func (a *Account) loadKept() error {
 		return fmt.Errorf("read what is kept of member %q: %w", a.member, err)
 	}
 	slices.SortFunc(a.kept, func(x, y *fact) int { return x.key.compare(y.key) })
+	a.allKept = true
 	return nil
 }
 

@@ -28,6 +28,8 @@ type Rows interface {
 	Get(key []byte) ([]byte, error)
 	// Scan yields all rows whose key begins with prefix, ascending, until yield says false. The bytes hold during the call.
 	Scan(prefix []byte, yield func(key, value []byte) bool) error
+	// ScanFrom is Scan from a key on, which begins with prefix and need not be there.
+	ScanFrom(prefix, from []byte, yield func(key, value []byte) bool) error
 }
 
 // Ledger is the function: the versions of a programme, made ready to decide. It never changes and may be shared.
@@ -42,6 +44,7 @@ type Ledger struct {
 	follows  bool                  // what is spent is followed, in all of them
 	claws    bool                  // in one of the versions a refund may not take all
 	secret   []byte                // lots are drawn with it; see Secret
+	spaced   int                   // see takeSnapshot
 }
 
 // Option sets something of a Ledger that is not in its programme.
@@ -75,7 +78,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 	if len(versions) == 0 {
 		return nil, errors.New("make ledger: there is no programme version")
 	}
-	l := &Ledger{scale: versions[0].Programme.Scale, follows: versions[0].Programme.Redemptions}
+	l := &Ledger{scale: versions[0].Programme.Scale, follows: versions[0].Programme.Redemptions, spaced: spaced}
 	for _, option := range options {
 		option(l)
 	}

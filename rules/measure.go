@@ -55,7 +55,7 @@ func (r *run) measure(v *version, listening []int, f *fact, now time.Time, rest 
 		if r.account.fewIDs(t, from, f.key.at) {
 			continue
 		}
-		if err := r.account.load(); err != nil {
+		if err := r.account.loadSince(from + 1); err != nil {
 			return err
 		}
 		m, over, err := r.measured(v, t, listening, f, from, now, rest)

@@ -174,13 +174,14 @@ func (a *Account) zoneAt(at int64, p *programme.Programme) (*time.Location, erro
 
 // zoneWithin is zoneAt of an account whose facts are in memory.
 func (a *Account) zoneWithin(at int64, p *programme.Programme) *time.Location {
+	start := a.start()
 	if len(a.profiles) == 0 {
-		if a.base != nil {
-			return a.base.zone(p)
+		if start != nil {
+			return start.zone(p)
 		}
 		return p.Zone
 	}
-	s := a.base.profile
+	s := start.profile
 	for _, f := range a.profiles {
 		if f.key.at <= at && s.comesBefore(f) {
 			s.place, s.at, s.named = f.key, f.profile.at, f.profile.zone

@@ -286,7 +286,7 @@ func (a *Account) adds(f *fact, q *question) share {
 		if by := a.head.invited; by != nil && by.event == f.key.event {
 			s.events = 1
 		}
-	case f.order != nil && a.whole && !a.isSealed(f.order.id):
+	case f.order != nil && a.holds(f) && !a.isSealed(f.order.id):
 		s = share{}
 		rest, err := a.left(f, v.programme, nil)
 		if a.standsFor(f.order.id) == f && err == nil { // an amount that is too large is said where the order is decided

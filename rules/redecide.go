@@ -2,8 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"math/bits"
-	"slices"
 
 	"accrue/schemas"
 )
@@ -11,7 +9,7 @@ import (
 // atHead says that nothing before a new fact changes and that nothing lies behind it.
 const atHead = -1
 
-// changesFrom finds the earliest fact that a new one changes, as an index into the facts as they are without it; atHead
+// changesFrom finds the earliest fact that a new one changes, by how many facts of the window lie before it; atHead
 // where it only adds to the head. A refund or cancellation changes its order, and everything from there on.
 func (a *Account) changesFrom(f *fact) (int, error) {
 	head := a.head.last.compare(f.key) < 0 && f.dueBefore() >= a.head.due
@@ -19,14 +17,14 @@ func (a *Account) changesFrom(f *fact) (int, error) {
 		return a.profileFrom(f, head)
 	}
 	if f.order != nil && a.touchesOrder(f) {
-		if err := a.load(); err != nil {
+		if err := a.loadOrder(f.order.id, f.key.at); err != nil {
 			return 0, err
 		}
 		if stands := a.standsFor(f.order.id); stands != nil && (f.refunds() || a.earns(f) && f.key.compare(stands.key) < 0) {
 			if f.refunds() && !a.honours(a.ledger.at(stands.key.at).programme, stands.key.at, f.key.at) {
 				return a.orHead(f, head)
 			}
-			return min(a.place(stands.key), a.place(f.key)), nil
+			return a.from + min(a.place(stands.key), a.place(f.key)), nil
 		}
 	}
 	return a.orHead(f, head)
@@ -36,10 +34,10 @@ func (a *Account) orHead(f *fact, head bool) (int, error) {
 	if head {
 		return atHead, nil
 	}
-	if err := a.load(); err != nil {
+	if err := a.loadSince(f.key.at); err != nil {
 		return 0, err
 	}
-	return a.place(f.key), nil
+	return a.from + a.place(f.key), nil
 }
 
 // touchesOrder says whether other events of the order may be known that matter to this one.
@@ -63,14 +61,8 @@ func (f *fact) refunds() bool {
 	return f.order != nil && (f.order.status == schemas.Refunded || f.order.status == schemas.Cancelled)
 }
 
-// place is where a fact stands, or would stand.
-func (a *Account) place(key factKey) int {
-	i, _ := slices.BinarySearchFunc(a.facts, key, func(x *fact, k factKey) int { return x.key.compare(k) })
-	return i
-}
-
-// decideAgain decides everything from facts[from] on once more, from the nearest snapshot before it, and makes the result
-// the head. Where it fails the head is as it was.
+// decideAgain decides everything from a fact on once more, before which so many of the window lie, from the nearest snapshot before it,
+// and makes the result the head. Where it fails the head is as it was.
 func (a *Account) decideAgain(r *run, from int, asOf int64) error {
 	a.forgetSnapshots(from + 1)
 	start := snapshot{0, a.base}
@@ -83,11 +75,12 @@ func (a *Account) decideAgain(r *run, from int, asOf int64) error {
 		return err
 	}
 	spaced := a.spacing(start.next)
-	for i := start.next; i < len(a.facts); i++ {
-		if len(spaced) > 0 && spaced[0] == i {
+	for n := start.next; n < a.from+len(a.facts); n++ { // a.from may become 0 meanwhile
+		if len(spaced) > 0 && spaced[0] == n {
 			spaced = spaced[1:]
-			a.snapshots = append(a.snapshots, snapshot{i, r.s.clone()})
+			a.snapshots = append(a.snapshots, snapshot{n, r.s.clone()})
 		}
+		i := n - a.from
 		if err := r.through(a.facts[i:i+1], a.facts[i].dueBefore()); err != nil {
 			a.forgetSnapshots(start.next + 1)
 			return err
@@ -101,30 +94,6 @@ func (a *Account) decideAgain(r *run, from int, asOf int64) error {
 	a.head = r.s
 	a.thinSnapshots()
 	return nil
-}
-
-// spacing says before which facts behind `start` a snapshot is taken: at distances from the end that double, so that the
-// recent past, which changes most, is near one, and the number of snapshots grows with the logarithm.
-func (a *Account) spacing(start int) []int {
-	var list []int
-	for distance := 4; len(a.facts)-distance > start; distance *= 2 {
-		list = append(list, len(a.facts)-distance)
-	}
-	slices.Reverse(list)
-	return list
-}
-
-// thinSnapshots keeps one snapshot of each doubling of the distance to the end, the farthest.
-func (a *Account) thinSnapshots() {
-	kept := a.snapshots[:0]
-	last := 0
-	for _, s := range a.snapshots {
-		if size := bits.Len(uint(len(a.facts) - s.next)); size != last {
-			kept, last = append(kept, s), size
-		}
-	}
-	clear(a.snapshots[len(kept):])
-	a.snapshots = kept
 }
 
 // rebuild derives the head from the base and the facts once more.
@@ -141,29 +110,4 @@ func (a *Account) rebuild() error {
 		f.decided, f.want = false, nil
 	}
 	return nil
-}
-
-// remove takes a fact out that was just put in.
-func (a *Account) remove(f *fact) {
-	i := a.place(f.key)
-	if i >= len(a.facts) || a.facts[i] != f {
-		return
-	}
-	a.facts = slices.Delete(a.facts, i, i+1)
-	a.count--
-	a.forgetSnapshots(i + 1)
-	f.changed = false
-	if f.keeps != nil {
-		a.keeps = keepsOf(a.facts)
-	}
-	if a.whole && f.profile != nil {
-		a.profiles = profilesOf(a.facts)
-	}
-	if a.whole && f.order != nil {
-		list := a.orders[f.order.id]
-		a.orders[f.order.id] = slices.DeleteFunc(list, func(x *fact) bool { return x == f })
-		for _, other := range a.orders[f.order.id] {
-			other.memo = nil
-		}
-	}
 }

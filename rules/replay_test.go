@@ -23,8 +23,12 @@ type rowStore map[string][]byte
 func (s rowStore) Get(key []byte) ([]byte, error) { return s[string(key)], nil }
 
 func (s rowStore) Scan(prefix []byte, yield func(key, value []byte) bool) error {
+	return s.ScanFrom(prefix, prefix, yield)
+}
+
+func (s rowStore) ScanFrom(prefix, from []byte, yield func(key, value []byte) bool) error {
 	for _, key := range slices.Sorted(maps.Keys(s)) {
-		if strings.HasPrefix(key, string(prefix)) && !yield([]byte(key), s[key]) {
+		if key >= string(from) && strings.HasPrefix(key, string(prefix)) && !yield([]byte(key), s[key]) {
 			return nil
 		}
 	}

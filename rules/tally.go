@@ -280,8 +280,8 @@ func (t *Tally) Size() int {
 // FactBytes is 0: a tally is whole or not in memory.
 func (t *Tally) FactBytes() int { return 0 }
 
-// Whole is false: there is nothing that Rest could let go.
-func (t *Tally) Whole() bool { return false }
+// Awake is false: there is nothing that Rest could let go.
+func (t *Tally) Awake() bool { return false }
 
 // Rest does nothing.
 func (t *Tally) Rest() {}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -45,16 +46,25 @@ func (v *View) Get(key []byte) ([]byte, error) {
 // Scan yields all rows whose keys have the prefix, ascending by key, until yield returns false. The bytes
 // are valid during the call of yield, which may read through the view but must not Put to its overlays.
 func (v *View) Scan(prefix []byte, yield func(key, value []byte) bool) error {
-	lower := make([]byte, 0, v.fixed+len(prefix))
-	lower = append(append(lower, v.key[:v.fixed]...), prefix...)
+	return v.ScanFrom(prefix, prefix, yield)
+}
+
+// ScanFrom is Scan from a key on, which begins with prefix and need not be there.
+func (v *View) ScanFrom(prefix, from []byte, yield func(key, value []byte) bool) error {
+	row := func(key []byte) []byte { return append(slices.Clip(v.key[:v.fixed]), key...) }
+	lower, all := row(from), row(prefix)
 
 	var layers []layer
 	for _, o := range v.overlays() {
-		if rows := o.scan(lower[shardLen:], v.fixed-shardLen); len(rows) > 0 {
+		rows := o.scan(all[shardLen:], v.fixed-shardLen)
+		for len(rows) > 0 && bytes.Compare(o.rows[rows[0]].Key, lower[shardLen:]) < 0 {
+			rows = rows[1:]
+		}
+		if len(rows) > 0 {
 			layers = append(layers, layer{overlay: o, rows: rows})
 		}
 	}
-	return v.shard.iterate("scan a member's rows", lower, successor(lower), func(it *pebble.Iterator) error {
+	return v.shard.iterate("scan a member's rows", lower, successor(all), func(it *pebble.Iterator) error {
 		merge := merge{store: it, layers: layers}
 		for merge.next() {
 			if merge.value != nil && !yield(merge.key[v.fixed-shardLen:], merge.value) {

@@ -91,5 +91,6 @@ func granted(p *programme.Programme, alone []*programme.Rule, minor int64) map[s
 // noRows are the stored rows of a member of whom nothing is stored.
 type noRows struct{}
 
-func (noRows) Get([]byte) ([]byte, error)                      { return nil, nil }
-func (noRows) Scan([]byte, func(key, value []byte) bool) error { return nil }
+func (noRows) Get([]byte) ([]byte, error)                                 { return nil, nil }
+func (noRows) Scan([]byte, func(key, value []byte) bool) error            { return nil }
+func (noRows) ScanFrom(_, _ []byte, _ func(key, value []byte) bool) error { return nil }
