@@ -27,7 +27,7 @@ const (
 	// alignMost is how long it waits for a partition that has more and does not bring it: it may be in trouble.
 	alignMost = 5 * time.Second
 	// A partition with more than pauseAbove bytes waiting is not polled until they are below resumeBelow.
-	pauseAbove  = 1 << 20
+	pauseAbove  = 256 << 10
 	resumeBelow = pauseAbove / 4
 )
 

@@ -218,12 +218,13 @@ func (e *Engine) awaitStore(ctx context.Context) (*state.Store, error) {
 	}
 }
 
-// openStore opens the store with three quarters of the memory; accounts have the rest. One that is damaged holds nothing
+// openStore opens the store with half of the memory. Accounts have a quarter, which takes the other half, as the collector lets
+// garbage grow to as much as there is. One that is damaged holds nothing
 // that the changelog does not: it is thrown away.
 func (e *Engine) openStore() (*state.Store, error) {
 	e.setPhase("opening the store")
 	options := state.Options{
-		FS: e.o.FS, MemoryBytes: e.o.MemoryBytes / 4 * 3, FlushEvery: e.o.FlushEvery,
+		FS: e.o.FS, MemoryBytes: e.o.MemoryBytes / 2, FlushEvery: e.o.FlushEvery,
 		DueOf: rules.HeadDue, Log: e.o.Log, Now: e.o.Now,
 	}
 	store, err := state.Open(e.storeDir(), state.Identity{App: e.o.App}, options)
