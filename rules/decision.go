@@ -70,7 +70,7 @@ func (d *deciding) decide(r *run, entries []schemas.PointGrant) {
 	if r.passed.denied != "" {
 		decision.Outcome = schemas.OutcomeDenied
 	}
-	decision.Reason = d.reason(r, decision) + d.fact.notes()
+	decision.Reason = d.reason(r, decision) + d.fact.notes() + d.tooLate
 	if d.again != "" && len(entries) == 0 {
 		decision.Outcome, decision.Reason = schemas.OutcomeDuplicate, d.again
 	}

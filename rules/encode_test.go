@@ -251,7 +251,7 @@ func drawAmountAt(t *rapid.T) amountAt {
 func drawStanding(t *rapid.T) *standing {
 	s := &standing{
 		last: drawKey(t), due: drawInt(t, 0, "due"), points: rapid.Int64().Draw(t, "points"), pending: rapid.Int64().Draw(t, "pending"),
-		orders: rapid.Int64().Draw(t, "orders"), spend: programme.Money(rapid.Int64().Draw(t, "spend")), checkInDay: rapid.Int32().Draw(t, "day"),
+		counted: rapid.Uint64().Draw(t, "counted"), orders: rapid.Int64().Draw(t, "orders"), spend: programme.Money(rapid.Int64().Draw(t, "spend")), checkInDay: rapid.Int32().Draw(t, "day"),
 		checkInStreak: rapid.Int32().Draw(t, "streak"),
 		tier:          tierStanding{texts().Draw(t, "tier"), drawInt(t, 0, "until"), drawInt(t, 0, "grace"), drawInt(t, 0, "since"), 9, texts().Draw(t, "floor"), drawInt(t, 0, "notice")},
 		metrics: []metricStanding{

@@ -21,6 +21,7 @@ type deciding struct {
 	again    string // why the event is a duplicate if it changes nothing; it is a fact all the same
 	now      time.Time
 	cause    string // causeText, once it was asked for
+	tooLate  string // what a profile tells too late, in words
 	undo     func() // takes back what was learnt of the person; nil: nothing was
 }
 

@@ -191,7 +191,7 @@ func (a *Account) accept(d *deciding, f *fact) error {
 	before := a.head.tier
 	if another {
 		was := a.base.profile.coming
-		a.reschedule()
+		d.tooLate = a.reschedule()
 		d.undo = func() { a.person, a.base.profile.coming = person, was }
 	}
 	if from == atHead {

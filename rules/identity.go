@@ -10,6 +10,7 @@ const (
 	orderID = 2 // + number of the status
 
 	redemptionID = 3
+	countersID   = 4 // of what is counted for limits
 )
 
 // hashID is FNV-1a over the class and the id, finished with a mix so that its low half is as good as its high half. It is

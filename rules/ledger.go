@@ -39,6 +39,7 @@ type Ledger struct {
 	earnOn   []schemas.OrderStatus // the statuses at which orders earn in any of the versions
 	runs     sync.Pool             // of *run, for their buffers
 	measured []measured            // what the tiers of any version go by
+	counting counting              // what the limits of any version bind
 	expires  bool                  // points expire in one of the versions
 	waits    bool                  // in one of the versions a hold waits for a status
 	follows  bool                  // what is spent is followed, in all of them
@@ -78,7 +79,9 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 	if len(versions) == 0 {
 		return nil, errors.New("make ledger: there is no programme version")
 	}
-	l := &Ledger{scale: versions[0].Programme.Scale, follows: versions[0].Programme.Redemptions, spaced: spaced}
+	l := &Ledger{
+		scale: versions[0].Programme.Scale, follows: versions[0].Programme.Redemptions, counting: countingOf(versions), spaced: spaced,
+	}
 	for _, option := range options {
 		option(l)
 	}

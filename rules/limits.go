@@ -25,8 +25,10 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		return nil
 	}
 	shadow := c.rule.Mode == programme.Shadow
-	var use *ruleUse                                                                     // what the rule's own limits have counted
-	if len(c.rule.Limits) > 0 && (c.rule.On != programme.OnReferral || f.award != nil) { // those of a referral are the referrer's
+	counting := &r.account.ledger.counting
+	counted := counting.of(c.rule)
+	var use *ruleUse                                                           // what the rule's own limits have counted
+	if counted != 0 && (c.rule.On != programme.OnReferral || f.award != nil) { // those of a referral are the referrer's
 		use = r.s.use(c.rule.ID)
 	}
 	for part := range c.parts {
@@ -41,7 +43,7 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 			continue
 		}
 		if use != nil {
-			if use.counters, err = countGrant(use.counters, c.rule.Limits, points, &r.periods); err != nil {
+			if use.counters, err = countGrant(use.counters, counted, points, &r.periods); err != nil {
 				return err
 			}
 		}
@@ -51,7 +53,7 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		if shadow {
 			continue
 		}
-		if r.s.limits, err = countGrant(r.s.limits, p.Limits, points, &r.periods); err != nil {
+		if r.s.limits, err = countGrant(r.s.limits, counting.all, points, &r.periods); err != nil {
 			return err
 		}
 		if err := r.book(c, f, p, now, r.part+int32(part), points); err != nil {
@@ -110,36 +112,6 @@ func (c *candidate) bind(l *programme.Limit, counters []counter, points int64, i
 		}
 	}
 	return granted
-}
-
-// countGrant counts a grant in the periods of all limits of a list.
-func countGrant(counters []counter, limits []programme.Limit, points int64, in *periods) ([]counter, error) {
-	var counted [programme.PerEver + 1]bool
-	for i := range limits {
-		l := &limits[i]
-		if counted[l.Per] {
-			continue
-		}
-		counted[l.Per] = true
-		number := in.number(l.Per)
-		i := 0
-		for i < len(counters) && counters[i].per != l.Per {
-			i++
-		}
-		if i == len(counters) {
-			counters = append(counters, counter{per: l.Per, number: number})
-		}
-		k := &counters[i]
-		if k.number < number {
-			*k = counter{per: l.Per, number: number}
-		}
-		k.times++
-		var err error
-		if k.points, err = addInt(k.points, points); err != nil {
-			return counters, err
-		}
-	}
-	return counters, nil
 }
 
 // book enters a grant, unless the event still waits for an answer: its points are held or can be spent at once, and count for the tier when they can be.

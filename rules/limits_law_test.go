@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,26 +26,73 @@ func TestLimitsBind(t *testing.T) {
 		p := w.parsed[0].Programme
 		for _, rule := range p.Rules {
 			for _, l := range rule.Limits {
-				r.checkLimit(p, l, "rule "+rule.ID, func(g *grantSum) bool {
-					// Limits of a referral are the referrer's.
-					return g.rule == rule.ID && (rule.On != programme.OnReferral || r.sourceOf(g).Member() != g.member)
-				})
+				r.checkLimit(p, l, "rule "+rule.ID, time.Time{}, r.boundBy(rule))
 			}
 		}
 		for _, l := range p.Limits {
-			r.checkLimit(p, l, "the programme", func(g *grantSum) bool { return g.rule != "by hand" })
+			r.checkLimit(p, l, "the programme", time.Time{}, byRules)
 		}
 	})
 }
 
-func (r *replay) checkLimit(p *programme.Programme, l programme.Limit, whose string, counts func(*grantSum) bool) {
-	type count struct{ times, points, largest int64 }
+// boundBy says what the limits of a rule bind: those of a referral are the referrer's.
+func (r *replay) boundBy(rule *programme.Rule) func(*grantSum) bool {
+	return func(g *grantSum) bool {
+		return g.rule == rule.ID && (rule.On != programme.OnReferral || r.sourceOf(g).Member() != g.member)
+	}
+}
+
+func byRules(g *grantSum) bool { return g.rule != "by hand" }
+
+// A version that brings limits finds counted what was granted without them, whenever it became known: in a period in which more
+// was granted than they allow it grants nothing.
+func TestNewLimitsFindCountedWhatWasGranted(t *testing.T) {
+	limit := regexp.MustCompile(`(?m)^limits: .*\n|, limit: \[[^]]*\]`)
+	unlimited := regexp.MustCompile(`(?m)^(  - \{id: r.*)\}$`)
+	found := 0
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, 1)
+		without, with := limit.ReplaceAllString(w.texts[0], ""), w.texts[0]
+		if !oneIn(t, 4, "limits as they were drawn") {
+			with = unlimited.ReplaceAllString(without, "$1, limit: [{times: 3, per: year}]}")
+		}
+		w.texts, w.from = []string{without, with}, append(w.from, time.Time{})
+		c := newClock(t, w.days-1)
+		w.from[1] = c.draw(t)
+		w.ready(t)
+		w.drawEvents(t, c, 2, 25)
+		w.withoutProfiles()
+		w.withoutRedemptions(t)
+		w.knownLater(t)
+		r := w.replay(t).all(w.events)
+		r.finish()
+		p := w.parsed[1].Programme
+		for _, rule := range p.Rules {
+			for _, l := range rule.Limits {
+				if rule.On != programme.OnTierUp { // a release may raise long after the event
+					found += r.checkLimit(p, l, "rule "+rule.ID, w.from[1], r.boundBy(rule))
+				}
+			}
+		}
+	})
+	if found == 0 {
+		t.Error("no period had grants of before and after")
+	}
+}
+
+// checkLimit looks at the periods in which something was granted from an instant on. It says how many of them had grants of before.
+func (r *replay) checkLimit(p *programme.Programme, l programme.Limit, whose string, from time.Time, counts func(*grantSum) bool) (both int) {
+	type count struct {
+		times, points, largest int64
+		before, after          bool
+	}
 	periods := map[string]*count{}
 	for _, g := range r.grants {
 		if g.points() == 0 || !counts(g) {
 			continue
 		}
-		key := g.member + " " + periodOf(l.Per, eventTime(r.sourceOf(g)).In(p.Zone))
+		at := eventTime(r.sourceOf(g))
+		key := g.member + " " + periodOf(l.Per, at.In(p.Zone))
 		if periods[key] == nil {
 			periods[key] = &count{}
 		}
@@ -52,8 +100,15 @@ func (r *replay) checkLimit(p *programme.Programme, l programme.Limit, whose str
 		c.times++
 		c.points += g.points()
 		c.largest = max(c.largest, g.points())
+		c.before, c.after = c.before || at.Before(from), c.after || !at.Before(from)
 	}
 	for period, c := range periods {
+		if !c.after {
+			continue
+		}
+		if c.before {
+			both++
+		}
 		points := c.points
 		if l.Edge == programme.Finish {
 			points -= c.largest - 1 // without the last grant there was at least 1 left
@@ -62,6 +117,7 @@ func (r *replay) checkLimit(p *programme.Programme, l programme.Limit, whose str
 			r.fatalf("%s has granted %d points in %d grants to %s, its limit is %+v", whose, c.points, c.times, period, l)
 		}
 	}
+	return both
 }
 
 // withoutProfiles leaves all members in the programme's zone.

@@ -44,7 +44,7 @@ func (l *Ledger) measure(tiers *programme.Tiers) {
 
 // beginning is the standing of whom nothing is known.
 func (l *Ledger) beginning() *standing {
-	s := &standing{}
+	s := &standing{counted: l.counting.mark}
 	if l.follows {
 		s.lots = &lots{}
 	}
@@ -83,10 +83,10 @@ func (s *standing) instants() int {
 	return n
 }
 
-// measureAnew makes up for it that a version came whose tiers go by what was not counted: it is, over all facts that are still
-// kept. Of what is folded away by now nothing of the kind is known.
+// measureAnew makes up for it that a version came whose tiers go by what was not counted, or whose limits bind it: it is counted,
+// over all facts that are still kept. Of what is folded away by now nothing of the kind is known.
 func (a *Account) measureAnew() error {
-	anew := false
+	anew := a.head.counted != a.ledger.counting.mark
 	for _, m := range a.ledger.measured {
 		anew = anew || !a.head.measures(m.kind)
 	}
@@ -99,6 +99,7 @@ func (a *Account) measureAnew() error {
 	for _, m := range a.ledger.measured {
 		a.base.metricOf(m.kind)
 	}
+	a.base.counted = a.ledger.counting.mark
 	a.rebased, a.touched = true, true
 	return a.rebuild()
 }

@@ -61,7 +61,8 @@ type person struct {
 
 	earliest int64 // occurred_at of the member's earliest fact or profile
 	here     int64 // since when the member is one: no birthday lies before
-	// from is up to when what fell due stays as it is: what is told of the time before comes too late, as that of a late event.
+	// from is up to when what fell due stays as it is: the facts of that time are folded away, so that nobody can say any more what
+	// rules would have seen then.
 	from int64
 }
 
@@ -100,7 +101,9 @@ func (a *Account) learn(f *fact) (bool, error) {
 	next.earliest = min(next.earliest, occurred)
 	changed := !was.looksBack() || was.joinedAt != next.joinedAt || was.birthday != next.birthday || was.earliest != next.earliest
 	if changed {
-		next.from = a.horizon()
+		if next.from = math.MinInt64; a.folded != 0 {
+			next.from = a.folded
+		}
 	}
 	a.person = &next
 	return changed, a.load()
@@ -133,13 +136,13 @@ type coming struct {
 	welcomed bool  // the member has joined
 }
 
-// reschedule works out what is to come after the base, for another person than before.
-func (a *Account) reschedule() {
+// reschedule works out what is to come after the base, for another person than before. It says what comes too late.
+func (a *Account) reschedule() (tooLate string) {
 	p, c := a.person, &a.base.profile.coming
 	c.joined, c.birthday = 0, 0
 	a.snapshots, a.rebased, a.touched = nil, true, true
 	if p == nil {
-		return
+		return ""
 	}
 	// Who joined long before anything was heard of was imported. That is no welcome, and brings no birthdays of years ago.
 	v := a.ledger.at(p.earliest).programme
@@ -155,11 +158,30 @@ func (a *Account) reschedule() {
 				c.joined = f.due // it stays as it was
 			}
 		}
-		if c.joined == 0 && !imported && p.joinedAt > p.from {
+		switch {
+		case c.joined != 0 || imported:
+		case p.joinedAt > p.from:
 			c.joined = p.joinedAt
+		case len(a.ledger.at(p.joinedAt).joined) > 0:
+			tooLate = a.tooLate("joined", p.joinedAt)
 		}
 	}
-	c.next(p, a.kept, p.here, a.base.zone(a.ledger.at(a.folded).programme))
+	zone := a.base.zone(a.ledger.at(a.folded).programme)
+	c.next(p, a.kept, p.here, zone)
+	// Whether there was a birthday since the member is one that the base knows nothing of.
+	missed := coming{last: c.last}
+	missed.next(&person{birthday: p.birthday, from: math.MinInt64}, nil, p.here, zone)
+	if at := missed.birthday; at != 0 && at <= p.from && (c.birthday == 0 || c.birthday > p.from) && len(a.ledger.at(at).birthdays) > 0 {
+		tooLate += a.tooLate("birthday", at)
+	}
+	return tooLate
+}
+
+// tooLate says that what time made of a person is learnt of when nothing can come of it any more.
+func (a *Account) tooLate(what string, at int64) string {
+	p := a.ledger.at(at).programme
+	return fmt.Sprintf("; no rule on %s is asked about %s: the member's events up to %s are folded away, and what happened then is not decided again",
+		what, instantUTC(at).In(a.zoneWithin(at, p)).Format(time.DateOnly), instantUTC(a.folded).Format(time.RFC3339))
 }
 
 // next finds the next birthday: the first that is not before an instant, in a year after the last one's. Up to person.from

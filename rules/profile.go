@@ -210,9 +210,12 @@ func (a *Account) profileFrom(f *fact, head bool) (int, error) {
 	if err := a.load(); err != nil {
 		return 0, err
 	}
+	for _, x := range a.kept {
+		x.memo = nil // `now` may show another time
+	}
 	from := a.place(f.key)
 	for _, x := range a.facts[from:] {
-		x.memo = nil // `now` may show another time
+		x.memo = nil
 		if !x.refunds() {
 			continue
 		}

@@ -28,6 +28,7 @@ type standing struct {
 	// heldTier is the sum of held in tier points. It is not stored.
 	heldTier int64
 	limits   []counter // of the programme's limits
+	counted  uint64    // counting.mark with which limits were counted
 	rules    []ruleUse // ascending by id; only rules that have something to remember
 	profile  profileStanding
 	expiring series[expiringAt] // when the end of points is to be told; empty where nothing is
@@ -55,14 +56,6 @@ type metricStanding struct {
 	year    int32            // with calendar years: the year of current
 	current int64
 	before  int64 // the sum of the year before
-}
-
-// counter counts what a limit binds in one local period.
-type counter struct {
-	per    programme.Period
-	number int32 // which period; see programme.Period.Number
-	times  int64
-	points int64
 }
 
 // ruleUse is what a rule remembers of a member.
@@ -261,6 +254,7 @@ const (
 	tagWaits    = 2 // of a head: the facts that wait for answers
 	tagChecked  = 3 // what was said to the invitation
 	tagExpiring = 4
+	tagCounted  = 5
 	tagLots     = 'g'
 )
 
@@ -277,6 +271,10 @@ func (s *standing) saveMore(w *writer, owner string, rows *rowWriter) {
 		s.expiring.save(w, owner+"n", rows)
 	} else {
 		s.expiring = series[expiringAt]{} // as it is read again: its numbers begin anew
+	}
+	if s.counted != 0 {
+		w.byte(tagCounted)
+		w.uint64(s.counted)
 	}
 	if s.lots != nil {
 		w.byte(tagLots)
@@ -296,6 +294,8 @@ func (s *standing) loadMore(r *reader, owner string, rows Rows) (waits []waiting
 			waits = loadWaits(r)
 		case tagChecked:
 			s.loadChecked(r)
+		case tagCounted:
+			s.counted = r.uint64()
 		case tagLots:
 			s.lots = loadLots(r, owner, rows)
 		default:
@@ -303,26 +303,4 @@ func (s *standing) loadMore(r *reader, owner string, rows Rows) (waits []waiting
 		}
 	}
 	return waits
-}
-
-func putCounters(w *writer, list []counter) {
-	w.uvarint(uint64(len(list)))
-	for _, c := range list {
-		w.byte(byte(c.per))
-		w.varint(int64(c.number))
-		w.varint(c.times)
-		w.varint(c.points)
-	}
-}
-
-func getCounters(r *reader) []counter {
-	n := r.count()
-	if n == 0 {
-		return nil
-	}
-	list := make([]counter, n)
-	for i := range list {
-		list[i] = counter{programme.Period(r.byte()), int32(r.varint()), r.varint(), r.varint()}
-	}
-	return list
 }
