@@ -67,7 +67,7 @@ func (d *deciding) decide(r *run, entries []schemas.PointGrant) {
 	if r.passed.granted {
 		decision.Outcome = schemas.OutcomeGranted
 	}
-	if r.passed.denied != "" {
+	if r.passed.denied != "" && !r.passed.granted {
 		decision.Outcome = schemas.OutcomeDenied
 	}
 	decision.Reason = d.reason(r, decision) + d.fact.notes() + d.tooLate
@@ -81,10 +81,10 @@ func (d *deciding) reason(r *run, decision *schemas.Decision) string {
 	if d.fact.refunds() {
 		return d.refundDecision(decision)
 	}
-	if r.passed.reason != "" {
-		return r.passed.reason
+	if r.passed.reason != "" && r.passed.summary != "" { // what a command has done, and what its rise has brought
+		return r.passed.reason + "; " + r.passed.summary
 	}
-	return r.passed.summary
+	return r.passed.reason + r.passed.summary
 }
 
 func (d *deciding) refundDecision(decision *schemas.Decision) string {

@@ -222,10 +222,8 @@ func (d *deciding) entryReason(r *run, f *fact, g *grant, w *wanted, kind schema
 	case f.byTime() && was == 0:
 		return fmt.Sprintf("%s: %s", dueText(f, d.account.head.zone(d.account.ledger.at(f.at()).programme)), pointsText(is))
 	case f == d.fact && f == r.explain:
-		for i := range r.passed.verdicts {
-			if r.passed.verdicts[i].RuleID == rule.ID {
-				return r.passed.verdicts[i].Reason
-			}
+		if v := r.passed.verdictOf(rule, w.part); v != nil {
+			return v.Reason
 		}
 	}
 	if g.revision == 1 && rule.On == programme.OnTierUp && g.booked != f.key.at {

@@ -33,7 +33,7 @@ func (r *run) pass(f *fact) error {
 	}
 	r.s.fraud.block(f)
 	f.want = r.wants[from:len(r.wants):len(r.wants)]
-	if err == nil && r.explain == f && r.passed.reason == "" {
+	if err == nil && r.explain == f && (r.passed.reason == "" || len(r.cands) > 0) {
 		r.explained(r.cands, r.account.ledger.at(f.key.at))
 		if r.passed.denied != "" {
 			r.passed.summary = r.passed.denied

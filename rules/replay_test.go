@@ -385,6 +385,8 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		switch {
 		case e.MemberID != member || g.rule != e.RuleID || g.event != e.Source.EventID || e.Reason == "":
 			r.fatalf("the entry is not its grant's: %+v", e)
+		case e.Entry == schemas.EntryGranted && strings.Contains(e.Reason, "not met"):
+			r.fatalf("the entry has the reason of another that was not granted: %+v", e)
 		case e.EntryID != fmt.Sprintf("%s-%d", e.GrantID, g.revision):
 			r.fatalf("entry %d of the grant has another id: %+v", g.revision, e)
 		case (g.available < 0 || g.pending < 0 || g.tier < 0) && e.RuleID != "by hand":

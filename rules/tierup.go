@@ -1,6 +1,11 @@
 package rules
 
-import "slices"
+import (
+	"slices"
+
+	"accrue/rules/programme"
+	"accrue/schemas"
+)
 
 // This file grants what members get for a rise to a higher level. Such a grant belongs to the fact that raised, or, where time
 // raised by releasing held points, to the fact of the last grant that was released then.
@@ -31,11 +36,33 @@ func (r *run) tierUp(v *version, at int64, source factKey, nth int) error {
 	return err
 }
 
+const risesPerInstant = 128
+
 // risePart tells the grants of one rule for several rises by the same fact apart: by how many minutes after the fact the rise
 // came, and which of that instant it was. Holds are counted in minutes.
 func risePart(f *fact, at int64, nth int) int32 {
-	const perInstant, mostMinutes = 128, 1<<24 - 1
-	return int32(min((at-f.at())/60_000, mostMinutes)*perInstant) + int32(nth)
+	const mostMinutes = 1<<24 - 1
+	return int32(min((at-f.at())/60_000, mostMinutes)*risesPerInstant) + int32(nth)
+}
+
+// nthRise is which rise of its instant a part of risePart is of.
+func nthRise(part int32) int { return int(part) % risesPerInstant }
+
+// verdictOf is what the rules said where a grant was made; nil: nothing was said. Of a rule that listens to rises there is one for each.
+func (p *passResult) verdictOf(rule *programme.Rule, part int32) (v *schemas.Verdict) {
+	nth := 0
+	if rule.On == programme.OnTierUp {
+		nth = nthRise(part)
+	}
+	for i := range p.verdicts {
+		if p.verdicts[i].RuleID == rule.ID {
+			if v = &p.verdicts[i]; nth == 0 {
+				break
+			}
+			nth--
+		}
+	}
+	return v
 }
 
 // withoutRises takes the grants for rises at an instant out of what is wanted: they are decided again.
