@@ -26,8 +26,9 @@ const (
 	alignWait = 300 * time.Millisecond
 	// alignMost is how long it waits for a partition that has more and does not bring it: it may be in trouble.
 	alignMost = 5 * time.Second
-	// A partition with more than pauseAbove bytes waiting is not polled until they are below resumeBelow.
-	pauseAbove  = 256 << 10
+	// A partition with more than pauseAbove bytes waiting is not polled until they are below resumeBelow. That is as much as a
+	// fetch brings of it: the client lets go of what it has of a paused partition, and fetches it once more.
+	pauseAbove  = 1 << 20
 	resumeBelow = pauseAbove / 4
 )
 

@@ -32,6 +32,16 @@ func (a *Account) standsFor(order string) *fact {
 	return nil
 }
 
+// superseded says that an event is a duplicate, though it came first: its order stands at an earlier one. What was said to it counts
+// no more, as it would not have been said had they come in order.
+func (a *Account) superseded(f *fact) bool {
+	if !a.earns(f) {
+		return false
+	}
+	stands := a.standsFor(f.order.id)
+	return stands != nil && stands != f || stands == nil && a.isSealed(f.order.id)
+}
+
 // earns says whether an event can be the one at which its order stands.
 func (a *Account) earns(f *fact) bool {
 	return f.order != nil && len(f.order.lines) > 0 && f.order.status == a.ledger.at(f.key.at).programme.EarnOn

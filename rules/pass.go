@@ -31,7 +31,9 @@ func (r *run) pass(f *fact) error {
 	if err == nil {
 		err = r.keepRest(f, from)
 	}
-	r.s.fraud.block(f)
+	if !r.account.superseded(f) {
+		r.s.fraud.block(f)
+	}
 	f.want = r.wants[from:len(r.wants):len(r.wants)]
 	if err == nil && r.explain == f && (r.passed.reason == "" || len(r.cands) > 0) {
 		r.explained(r.cands, r.account.ledger.at(f.key.at))
