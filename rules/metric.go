@@ -167,7 +167,7 @@ func (m *metricStanding) turn(year int32) {
 // forget lets go of the instants that no version looks back to any more: another may reach further than the one in force.
 func (m *metricStanding) forget(all []measured, at int64, zone *time.Location) {
 	for _, x := range all {
-		if x.kind == m.kind && m.rolling.len() > 0 {
+		if x.kind == m.kind && m.rolling.reaches(x.over, at) {
 			m.cut(x.over.SubFrom(time.UnixMilli(at), zone).UnixMilli() - slack)
 		}
 	}
@@ -188,7 +188,7 @@ func (s *standing) value(p *programme.Programme, at int64) int64 {
 	switch p.Tiers.Span {
 	case programme.Rolling:
 		m.settle()
-		if m.rolling.len() == 0 {
+		if !m.rolling.reaches(p.Tiers.Over, at) {
 			return m.total
 		}
 		cut := p.Tiers.Over.SubFrom(time.UnixMilli(at), s.zone(p)).UnixMilli()

@@ -1,6 +1,10 @@
 package rules
 
-import "slices"
+import (
+	"slices"
+
+	"accrue/rules/programme"
+)
 
 // pageSize is the number of elements of a stored page. The last, unfilled page of a series lies in the head, so it bounds
 // how much of a series an event rewrites; a full page is written once.
@@ -80,6 +84,11 @@ func (s *series[T]) takeFront(n int) {
 	s.items = s.items[n:]
 	s.first += int64(n)
 	s.dirty = max(s.dirty, s.first)
+}
+
+// reaches says whether the first element may lie as far back from an instant as a span; false is certain, and needs no calendar.
+func (s *series[T]) reaches(span programme.Duration, at int64) bool {
+	return len(s.items) > 0 && s.items[0].at() <= at-span.Least().Milliseconds()
 }
 
 // notAfter says how many elements have an instant that is not after at.

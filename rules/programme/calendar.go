@@ -55,6 +55,15 @@ func (d Duration) SubFrom(t time.Time, loc *time.Location) time.Time {
 	return d.shift(t, loc, -1)
 }
 
+// Least is a length that the span is never shorter than, wherever it lies: months have 28 days at least, and of its days the
+// clocks of a zone take no more than 26 hours, which is a day that was skipped and a change of the hour.
+func (d Duration) Least() time.Duration {
+	if d.Months == 0 && d.Days == 0 {
+		return d.Elapsed
+	}
+	return max(0, time.Duration(28*d.Months+d.Days)*24*time.Hour-26*time.Hour)
+}
+
 func (d Duration) shift(t time.Time, loc *time.Location, sign int) time.Time {
 	if d.Months == 0 && d.Days == 0 {
 		return t.Add(time.Duration(sign) * d.Elapsed).UTC()

@@ -278,3 +278,19 @@ func TestForeignLocation(t *testing.T) {
 		t.Errorf("New York in summer: %s", got)
 	}
 }
+
+// Law: no span is shorter than its least.
+func TestLeastIsTheLeast(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		loc, err := programme.LoadZone(rapid.SampledFrom([]string{"Europe/London", "Pacific/Apia", "Australia/Lord_Howe", "UTC"}).Draw(t, "zone"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := rapid.IntRange(1, 400).Draw(t, "length")
+		d := rapid.SampledFrom([]programme.Duration{{Days: n}, {Months: n}, {Elapsed: time.Duration(n) * time.Hour}}).Draw(t, "span")
+		at := time.Unix(rapid.Int64Range(0, 2_600_000_000).Draw(t, "at"), 0)
+		if took := at.Sub(d.SubFrom(at, loc)); took < d.Least() {
+			t.Fatalf("%v before %s takes %s, less than %s", d, at, took, d.Least())
+		}
+	})
+}
