@@ -24,9 +24,9 @@ func newRulesExplainCmd() *cobra.Command {
 		Example: "  accrue rules explain programme.yaml\n  accrue rules explain --lang zh programme.yaml",
 		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			language := explain.Language(lang)
-			if !slices.Contains(explain.Languages(), language) {
-				return invalidf("--lang %s: programmes are explained in %s", lang, languageCodes())
+			language, err := languageFlag(lang)
+			if err != nil {
+				return err
 			}
 			p, problems, err := loadProgramme(args[0])
 			if err != nil {
@@ -39,8 +39,20 @@ func newRulesExplainCmd() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&lang, "lang", lang, "the language: "+languageCodes())
+	langFlag(cmd, &lang)
 	return cmd
+}
+
+func langFlag(cmd *cobra.Command, lang *string) {
+	cmd.Flags().StringVar(lang, "lang", *lang, "the language of sentences: "+languageCodes())
+}
+
+func languageFlag(lang string) (explain.Language, error) {
+	language := explain.Language(lang)
+	if !slices.Contains(explain.Languages(), language) {
+		return "", invalidf("--lang %s: programmes are explained in %s", lang, languageCodes())
+	}
+	return language, nil
 }
 
 func languageCodes() string {

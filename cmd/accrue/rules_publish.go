@@ -12,18 +12,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"accrue/processor"
+	"accrue/rules/explain"
 	"accrue/rules/programme"
 )
 
 // publishing is one run of `accrue rules publish`.
 type publishing struct {
-	again, effective, by, note, config string
-	dryRun, yes                        bool
-	now                                func() time.Time
+	again, effective, by, note, config, lang string
+	dryRun, yes                              bool
+	now                                      func() time.Time
 }
 
 func newRulesPublishCmd() *cobra.Command {
-	p := publishing{now: time.Now}
+	p := publishing{now: time.Now, lang: string(explain.English)}
 	cmd := &cobra.Command{
 		Use:   "publish [PATH]",
 		Short: "Put a version of the programme in force for the whole fleet, from a time on",
@@ -48,11 +49,16 @@ func newRulesPublishCmd() *cobra.Command {
 	flags.StringVar(&p.by, "by", "", "who publishes it (default: the name of the user here)")
 	flags.BoolVar(&p.dryRun, "dry-run", false, "say what would change, and publish nothing")
 	flags.BoolVar(&p.yes, "yes", false, "do not ask")
+	langFlag(cmd, &p.lang)
 	configFlag(cmd, &p.config)
 	return cmd
 }
 
 func (p *publishing) run(cmd *cobra.Command, args []string) error {
+	language, err := languageFlag(p.lang)
+	if err != nil {
+		return err
+	}
 	effective, err := timeFlag("--effective", p.effective)
 	if err != nil {
 		return err
@@ -86,7 +92,7 @@ func (p *publishing) run(cmd *cobra.Command, args []string) error {
 		if err := canDraw(settings, next); err != nil {
 			return err
 		}
-		p.tell(cmd.OutOrStdout(), c, next, files, effective)
+		p.tell(cmd.OutOrStdout(), language, c, next, files, effective)
 		if p.dryRun {
 			fmt.Fprintln(cmd.OutOrStdout(), "nothing is published (--dry-run)")
 			return nil
@@ -129,11 +135,11 @@ func printWarnings(out io.Writer, path string) error {
 }
 
 // tell says what changes.
-func (p *publishing) tell(out io.Writer, c *processor.Control, next *programme.Programme, files map[string][]byte, effective time.Time) {
+func (p *publishing) tell(out io.Writer, language explain.Language, c *processor.Control, next *programme.Programme, files map[string][]byte, effective time.Time) {
 	versions := c.Versions()
 	before := versions.At(effective.Add(-time.Millisecond))
 	fmt.Fprintf(out, "%s, in force from %s\n", next.Version, atPlace(effective, next))
-	printChanges(out, before.Version, sourceOf(c, before), files)
+	printChanges(out, language, before.Version, sourceOf(c, before), files)
 	for _, v := range versions {
 		switch {
 		case v.From.Equal(effective):

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"accrue/processor"
+	"accrue/rules/explain"
 	"accrue/rules/programme"
 )
 
@@ -65,14 +66,19 @@ func newRulesShowCmd() *cobra.Command {
 
 func newRulesDiffCmd() *cobra.Command {
 	var config string
+	lang := string(explain.English)
 	cmd := &cobra.Command{
 		Use:   "diff A B",
 		Short: "Say in words what changes from one version to another",
-		Long: "Says what changes from A to B: rules, levels and keys that are new, removed or changed, with what was and what becomes. A and B\n" +
-			"are files, folders, or versions by the name that `rules list` has.",
+		Long: "Says what changes from A to B: rules, levels and keys that are new, removed or changed, with what was and what becomes, and\n" +
+			"then in plain sentences what holds no longer and what holds instead. A and B are files, folders, or versions by the name that `rules list` has.",
 		Example: "  accrue rules diff city-mart@1f0c9a2b programme.yaml --config accrue.yaml",
 		Args:    usageArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			language, err := languageFlag(lang)
+			if err != nil {
+				return err
+			}
 			a, err := diffSide(cmd, config, args[0])
 			if err != nil {
 				return err
@@ -81,10 +87,11 @@ func newRulesDiffCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			printChanges(cmd.OutOrStdout(), args[0], a, b)
+			printChanges(cmd.OutOrStdout(), language, args[0], a, b)
 			return nil
 		},
 	}
+	langFlag(cmd, &lang)
 	configFlag(cmd, &config)
 	return cmd
 }
@@ -149,8 +156,8 @@ func sourceOf(c *processor.Control, p *programme.Programme) map[string][]byte {
 	return nil
 }
 
-// printChanges prints what changes, a line each.
-func printChanges(out io.Writer, from string, before, after map[string][]byte) {
+// printChanges prints what changes, a line each as it is written, and then in plain sentences.
+func printChanges(out io.Writer, language explain.Language, from string, before, after map[string][]byte) {
 	changes := programme.Compare(before, after)
 	if len(changes) == 0 {
 		fmt.Fprintf(out, "Nothing changes against %s.\n", from)
@@ -159,6 +166,14 @@ func printChanges(out io.Writer, from string, before, after map[string][]byte) {
 	fmt.Fprintf(out, "What changes against %s:\n", from)
 	for _, change := range changes {
 		fmt.Fprintf(out, "  %s\n", change)
+	}
+	old, _ := programme.Parse(before)
+	updated, _ := programme.Parse(after)
+	if old == nil || updated == nil { // written for another release; what changes stands above
+		return
+	}
+	if text := explain.Changes(old, updated, language, explainWidth); text != "" {
+		fmt.Fprintf(out, "In plain sentences:\n%s", text)
 	}
 }
 
