@@ -28,7 +28,7 @@ type accounts struct {
 func (c *accounts) mostOnce() int64 { return min(c.maxBytes/4, 4<<20) }
 
 // mostOften bounds the facts of often: they are few, as a busy member's are read from the nearest snapshot on.
-func (c *accounts) mostOften() int64 { return c.maxBytes / 8 }
+func (c *accounts) mostOften() int64 { return c.maxBytes / 4 }
 
 // owner is what the shard keeps under a name: the account of a member, or what is counted under a key.
 type owner interface {

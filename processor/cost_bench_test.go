@@ -279,7 +279,7 @@ func (s *costStage) passthrough(app string, like costs) costs {
 func BenchmarkCost(b *testing.B) {
 	cluster := kafkatest.Start(b, 1)
 	const events = 200_000
-	for _, facts := range []int{10} {
+	for _, facts := range []int{1, 10, 1_000, 40_000} { // of a member, on average; 50,000 are kept at most
 		b.Run(fmt.Sprintf("facts=%d", facts), func(b *testing.B) {
 			for n := range b.N {
 				app := fmt.Sprintf("cost%d-%d-%d", facts, b.N, n)

@@ -222,7 +222,7 @@ func (d *deciding) entryReason(r *run, f *fact, g *grant, w *wanted, kind schema
 	case f.byTime() && was == 0:
 		return fmt.Sprintf("%s: %s", dueText(f, d.account.head.zone(d.account.ledger.at(f.at()).programme)), pointsText(is))
 	case f == d.fact && f == r.explain:
-		if v := r.passed.verdictOf(rule, w.part); v != nil {
+		if v := r.passed.verdictOf(rule, w.part); v != nil && v.Points > 0 { // else a refund has left it to the member
 			return v.Reason
 		}
 	}

@@ -85,6 +85,9 @@ func (r *run) fulfil(f *fact) error {
 		return nil
 	}
 	waits := awaited(f.order.status, f.order.id)
+	if !slices.ContainsFunc(r.s.held.items, func(h heldAt) bool { return h.status == waits }) {
+		return nil
+	}
 	because := &answer{at: f.key.at, released: true, event: f.key.event, why: fmt.Sprintf("order %s is %s", f.order.id, f.order.status)}
 	return r.answerSome(f, because, func(h *heldAt) bool { return h.status == waits })
 }

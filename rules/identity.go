@@ -63,13 +63,27 @@ func (a *Account) knows(hash uint32) bool {
 		}
 		return false
 	}
+	return a.carrying(hash) > 0
+}
+
+// carrying is how many ids have this hash.
+func (a *Account) carrying(hash uint32) (n int) {
+	items := a.ids.items
+	if len(items) <= scanned {
+		for i := range items {
+			if items[i].hash == hash {
+				n++
+			}
+		}
+		return n
+	}
 	if a.idIndex == nil {
 		a.idIndex = make(map[uint32]int32, 2*len(items))
 		for i := range items {
 			a.idIndex[items[i].hash]++
 		}
 	}
-	return a.idIndex[hash] > 0
+	return int(a.idIndex[hash])
 }
 
 func (a *Account) remember(hash uint32, at int64) {

@@ -46,6 +46,7 @@ type Ledger struct {
 	claws    bool                  // in one of the versions a refund may not take all
 	secret   []byte                // lots are drawn with it; see Secret
 	spaced   int                   // see takeSnapshot
+	matter   []schemas.OrderStatus // the statuses of an order's events that matter to the one that it stands at
 }
 
 // Option sets something of a Ledger that is not in its programme.
@@ -136,6 +137,9 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 		}
 		made.invite()
 		l.versions = append(l.versions, made)
+	}
+	if l.matter = statuses[:]; !l.waits {
+		l.matter = append(slices.Clone(l.earnOn), schemas.Refunded, schemas.Cancelled)
 	}
 	return l, nil
 }

@@ -72,7 +72,7 @@ func (a *Account) loadSince(at int64) error {
 // loadOrder is loadSince with all facts of an order among those that are read, folded ones aside.
 func (a *Account) loadOrder(id string, at int64) error {
 	for _, status := range statuses {
-		for _, instant := range a.instantsOf(orderHash(status, id), at) {
+		for _, instant := range a.instantsOf(orderHash(status, id), at) { // none, mostly
 			at = min(at, instant)
 		}
 	}
@@ -152,14 +152,25 @@ func (a *Account) hold(facts []*fact, from int, outside []*fact) {
 	}
 }
 
-// completeOrder reads what lies before the facts in memory of the order that a fact is of, one of them or one that will be.
+// completeOrder reads what lies before the facts in memory of the order that a fact is of, one of them or one that will be. Only
+// what can stand for an order needs the others.
 func (a *Account) completeOrder(f *fact) error {
-	if f.order == nil || !a.gapless || a.from == 0 {
+	if !a.gapless || a.from == 0 || !a.earns(f) {
 		return nil
 	}
 	id, last := f.order.id, a.snapshotAt(a.from).standing.last
-	for _, status := range statuses {
-		for _, at := range a.instantsOf(orderHash(status, id), last.at) {
+	for _, status := range a.ledger.matter {
+		hash := orderHash(status, id)
+		there := 0
+		for _, x := range a.orders[id] {
+			if x.order.status == status {
+				there++
+			}
+		}
+		if a.carrying(hash) <= there {
+			continue
+		}
+		for _, at := range a.instantsOf(hash, last.at) {
 			if err := a.fetchOrder(id, at, last); err != nil {
 				return err
 			}
@@ -213,14 +224,7 @@ func (a *Account) fetchOrder(id string, at int64, last factKey) error {
 
 // instantsOf are the instants up to one, which is included, at which facts may carry an id.
 func (a *Account) instantsOf(hash uint32, to int64) []int64 {
-	if !a.knows(hash) {
-		return nil
-	}
-	items := a.ids.items
-	left := len(items)
-	if a.idIndex != nil {
-		left = int(a.idIndex[hash])
-	}
+	items, left := a.ids.items, a.carrying(hash)
 	var list []int64
 	for i := len(items) - 1; i >= 0 && left > 0; i-- {
 		if items[i].hash != hash {
@@ -379,7 +383,7 @@ func (a *Account) remove(f *fact) {
 	}
 }
 
-// holds says that a fact of the window is in memory with all others of its order.
+// holds says that a fact of the window is in memory with all others of its order that matter to it.
 func (a *Account) holds(f *fact) bool {
 	_, found := findFact(a.facts, f.key)
 	return a.gapless && found
