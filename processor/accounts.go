@@ -27,8 +27,8 @@ type accounts struct {
 // mostOnce bounds the facts of once: never many, as the collector looks at all of them again and again.
 func (c *accounts) mostOnce() int64 { return min(c.maxBytes/4, 4<<20) }
 
-// mostOften bounds the facts of often: they are few, as a busy member's are read from the nearest snapshot on.
-func (c *accounts) mostOften() int64 { return c.maxBytes / 4 }
+// mostOften bounds the facts of often: they need not be many, as a busy member's are read from the nearest snapshot on.
+func (c *accounts) mostOften() int64 { return min(c.maxBytes/4, 32<<20) }
 
 // owner is what the shard keeps under a name: the account of a member, or what is counted under a key.
 type owner interface {
