@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"accrue/rules"
 	"accrue/schemas"
 )
 
@@ -35,7 +36,7 @@ func effectWord(kind string) string {
 // knownEffect says whether this version takes in such requests.
 func knownEffect(word string) bool {
 	switch word {
-	case effectAward, schemas.EffectCount, schemas.EffectDevices, schemas.EffectAnswer:
+	case effectAward, schemas.EffectCount, schemas.EffectDevices, schemas.EffectAnswer, schemas.EffectDraw, schemas.EffectLease, schemas.EffectDrawn:
 		return true
 	}
 	return false
@@ -46,6 +47,16 @@ func (t *Topics) isEffect(r *Record) bool {
 	return r.Topic == t.Effects && len(r.Headers) > 0 && r.Headers[0].Key == headerEffect
 }
 
+// homeOf is the shard in which a request is taken in. The lease of a budget has the number of its shard in its name.
+func homeOf(e *schemas.Effect, shards int32) int32 {
+	if e.Kind == schemas.EffectLease {
+		if shard, is := rules.LeaseHome(e.MemberID); is {
+			return shard
+		}
+	}
+	return Home(e.MemberID, shards)
+}
+
 // stageEffect adds a request to the transaction's outputs.
 func (l *Lane) stageEffect(t *transaction, e *schemas.Effect) error {
 	value, err := l.encode(t, e)
@@ -53,7 +64,7 @@ func (l *Lane) stageEffect(t *transaction, e *schemas.Effect) error {
 		return fmt.Errorf("encode %T: %w", e, err)
 	}
 	t.add(Output{
-		Topic: l.o.Topics.Effects, Partition: Home(e.MemberID, l.o.Shards), Key: []byte(e.MemberID), Value: value,
+		Topic: l.o.Topics.Effects, Partition: homeOf(e, l.o.Shards), Key: []byte(e.MemberID), Value: value,
 		Headers: []Header{{headerEffect, []byte(effectWord(e.Kind))}},
 	})
 	return nil
@@ -85,7 +96,7 @@ func (l *Lane) takeEffect(ctx context.Context, h *held, r *Record, now time.Time
 	if word := effectWord(e.Kind); word != string(r.Headers[0].Value) {
 		return l.bury(h, r, &o, BuriedUnreadable, fmt.Errorf("it asks for %q, its header says otherwise", word), now)
 	}
-	if home := Home(e.MemberID, l.o.Shards); home != h.id {
+	if home := homeOf(e, l.o.Shards); home != h.id {
 		return l.bury(h, r, &o, BuriedRoute, fmt.Errorf("it is in shard %d, its member is at home in %d", h.id, home), now)
 	}
 	t := l.begin(now)

@@ -24,6 +24,8 @@ type Shard struct {
 	overlays []*state.Overlay // of transactions that are not applied yet, newest first
 	number   uint64           // of the transaction that is open
 	maxRow   int              // bytes of a row, with its member and key; 0: no bound
+	home     int32            // its number
+	lent     []*cached        // leases that the account in use has borrowed
 	rows     []state.Record   // of the account that is being saved, in the buffer
 	buffer   rules.Buffer
 	out      rules.Outcome // of the last call
@@ -41,7 +43,7 @@ func (e *rowTooLarge) Error() string {
 
 // NewShard returns a shard over its part of the store. Accounts in memory take about cacheBytes; 0: no bound.
 func NewShard(ledger *rules.Ledger, store *state.Shard, cacheBytes int64) *Shard {
-	return &Shard{ledger: ledger, store: store, accounts: newAccounts(cacheBytes)}
+	return &Shard{ledger: ledger, store: store, home: store.Number(), accounts: newAccounts(cacheBytes)}
 }
 
 // NewMemoryShard returns a shard that keeps everything in memory and nothing else.
@@ -105,7 +107,7 @@ func (s *Shard) Advance(member string, to, now time.Time) (*rules.Outcome, error
 // says, and valid until the next call. Errors are as Handle's.
 func (s *Shard) Take(e *schemas.Effect, now time.Time) (*rules.Outcome, error) {
 	name := e.MemberID
-	if e.Kind == schemas.EffectCount {
+	if e.ForKey() {
 		name = state.KeyName(name)
 	}
 	c, err := s.open(name)
@@ -113,6 +115,18 @@ func (s *Shard) Take(e *schemas.Effect, now time.Time) (*rules.Outcome, error) {
 		return nil, err
 	}
 	return &s.out, s.done(c, c.account.Take(e, now, &s.out))
+}
+
+// Lease returns the shard's lease of a budget, for the account in use: rules.Leases.
+func (s *Shard) Lease(of rules.BudgetKey) (*rules.Lease, error) {
+	c, err := s.open(state.KeyName(of.Lease(s.home)))
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(s.lent, c) {
+		s.lent = append(s.lent, c)
+	}
+	return c.account.(*rules.Lease), nil //nolint:forcetypeassert // by its name
 }
 
 // Due returns the next instant at which Advance would do something for the member.
@@ -148,9 +162,13 @@ func (s *Shard) open(member string) (*cached, error) {
 	var a owner
 	var err error
 	if key, is := state.KeyOf(member); is {
-		a, err = s.ledger.OpenTally(key, rows)
+		a, err = s.ledger.OpenKey(key, rows)
 	} else {
-		a, err = s.ledger.Open(member, rows)
+		var account *rules.Account
+		if account, err = s.ledger.Open(member, rows); account != nil {
+			account.Borrow(s)
+		}
+		a = account
 	}
 	if err != nil {
 		return nil, err
@@ -163,15 +181,31 @@ func (s *Shard) open(member string) (*cached, error) {
 // done saves what became of an account, or throws it away where it failed: half a change must not be built upon. Nothing
 // of it was saved, so that it will be opened as it was before.
 func (s *Shard) done(c *cached, err error) error {
+	lent := s.lent
+	s.lent = s.lent[:0]
+	if err == nil {
+		err = s.keep(c)
+	}
+	for _, lease := range lent { // what it gave stands in the account, so both are kept or neither
+		if err == nil {
+			err = s.keep(lease)
+		}
+	}
 	if err != nil {
 		s.accounts.remove(c)
-		return err
+		for _, lease := range lent {
+			s.accounts.remove(lease)
+		}
 	}
+	return err
+}
+
+// keep saves what became of an account or key.
+func (s *Shard) keep(c *cached) error {
 	c.changedIn = s.number
 	if s.store != nil {
 		o := s.overlays[0]
 		if err := s.save(c, o); err != nil {
-			s.accounts.remove(c)
 			return err
 		}
 		before, had := c.dueAt, c.hasDue

@@ -21,6 +21,9 @@ const (
 	// The rows of a tally stand under a name of their own, and have other keys all the same.
 	tallyRow    = "t"
 	countedRows = "c"
+	leaseRow    = "l"
+	budgetRow   = "g"
+	wishRows    = "q"
 
 	baseOwner = "b" // of the pages of the base
 )

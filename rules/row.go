@@ -19,6 +19,11 @@ type RowDescription struct {
 	// Of what is counted under a key.
 	Tally   *TallyRow   `json:"tally,omitempty"`
 	Counted *CountedRow `json:"counted,omitempty"`
+
+	// Of budgets.
+	Lease  *LeaseRow  `json:"lease,omitempty"`
+	Budget *BudgetRow `json:"budget,omitempty"`
+	Wish   *WishRow   `json:"wish,omitempty"`
 }
 
 // HeadRow is the row that is read first.
@@ -94,6 +99,7 @@ type FactRow struct {
 	Award      *AwardRow         `json:"award,omitempty"`
 	Asked      []AskedRow        `json:"asked,omitempty"` // of other accounts
 	Questions  []QuestionRow     `json:"questions,omitempty"`
+	Draws      []DrawRow         `json:"draws,omitempty"`
 	Rulings    []RulingRow       `json:"rulings,omitempty"`
 	Channel    string            `json:"channel,omitempty"`
 	Store      string            `json:"store,omitempty"`
@@ -200,6 +206,19 @@ func DescribeRow(key, value []byte) (RowDescription, error) {
 	case strings.HasPrefix(string(key), countedRows):
 		c, err := describeCounted(key, value)
 		return RowDescription{Counted: c}, err
+	case string(key) == leaseRow:
+		x := &Lease{}
+		x.read(r)
+		return RowDescription{Lease: x.row()}, r.end()
+	case string(key) == budgetRow:
+		b := &Budget{}
+		b.read(r)
+		return RowDescription{Budget: b.row()}, r.end()
+	case strings.HasPrefix(string(key), wishRows):
+		r.version()
+		x := wish{}
+		x.read(r)
+		return RowDescription{Wish: &WishRow{x.member, x.fact.event, x.rule, x.points, x.missing}}, r.end()
 	case strings.HasPrefix(string(key), pageRows) && len(key) > len(pageRows)+5:
 		r.version()
 		number := len(key) - 4
