@@ -110,6 +110,9 @@ func (l *Lane) takeEffect(ctx context.Context, h *held, r *Record, now time.Time
 		return fmt.Errorf("take in record of %s/%d at offset %d in shard %d: %w", r.Topic, r.Partition.Partition, r.Offset, h.id, err)
 	}
 	delete(h.stopped, e.MemberID)
+	if out.Budget != nil {
+		t.report.Budgets = append(t.report.Budgets, BudgetReport{h.id, *out.Budget})
+	}
 	if out.Full {
 		t.report.Full++
 		l.said.warn(l.log, now, "a member has as many events as are kept, what others ask for is not granted", "shard", h.id, "event", e.Source.EventID)

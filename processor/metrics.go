@@ -22,6 +22,9 @@ type Metrics struct {
 	PointsTakenBack  *prometheus.CounterVec // by rule: sum of what later entries took from grants, as a positive number
 	DeadLetters      *prometheus.CounterVec // by why: a short fixed word, not the error's text
 	FullMembers      prometheus.Counter     // events refused since their member has as many as are kept
+	BudgetPoints     *prometheus.GaugeVec   // size of a budget, by rule
+	BudgetLeft       *prometheus.GaugeVec   // points of it that nobody has been granted, by rule
+	BudgetOwed       *prometheus.GaugeVec   // grants that were refused and are remembered, by rule
 	Effects          prometheus.Counter     // requests of other members' accounts, taken in
 	TimersFired      prometheus.Counter     // accounts advanced because something fell due
 

@@ -71,6 +71,13 @@ func (m *Metrics) addFlow() {
 	m.FullMembers = m.counter(MetricInfo{Name: "accrue_full_member_events_total", Unit: unitEvents,
 		Meaning: "Events decided `INVALID` because their member has as many events within the window as are kept (50,000, and 10,000 refunds more).",
 		Do:      "No shopper has so many: the decisions' reasons name the id that a producer uses for everybody."})
+	m.BudgetPoints = m.gauges(MetricInfo{Name: "accrue_budget_points", Label: "rule", Unit: unitPoints,
+		Meaning: "The size of a rule's budget, of those for a day or month the newest one's. Told by the instance where the budget's owner is."})
+	m.BudgetLeft = m.gauges(MetricInfo{Name: "accrue_budget_left_points", Label: "rule", Unit: unitPoints,
+		Meaning: "Points of it that nobody has been granted, as far as its owner knows: what shards grant of their shares it hears of when they ask for more.",
+		Do:      "Near 0: who comes next gets nothing from the rule. Tell the team of the programme; a new version with a larger `budget` goes on from there."})
+	m.BudgetOwed = m.gauges(MetricInfo{Name: "accrue_budget_owed_grants", Label: "rule", Unit: "grants",
+		Meaning: "Grants that were refused and are remembered, with `queue: true`: what refunds give back goes to them first."})
 	m.Effects = m.counter(MetricInfo{Name: "accrue_effects_total", Unit: unitRecords,
 		Meaning: "Requests of other members' accounts that were taken in: the points of who invited, asked for by the account of who was invited."})
 	m.TimersFired = m.counter(MetricInfo{Name: "accrue_timers_fired_total", Unit: unitAccounts,
