@@ -102,10 +102,14 @@ func (l *Lane) behind() bool {
 }
 
 // oldest is the partition whose first record is to be decided next; nil: all that there is waits for others, until the time
-// given.
+// given. What accounts ask of each other, and the answers, come first: events that were decided long ago wait for them, and in a
+// backlog all events behind those would have to wait as well.
 func (l *Lane) oldest(now time.Time) (next *position, until time.Time) {
 	for _, p := range l.backlog.waiting {
 		at := p.queue.records[0].Timestamp
+		if l.o.Topics.isEffect(&p.queue.records[0]) {
+			return p, until
+		}
 		if next != nil && !at.Before(next.queue.records[0].Timestamp) {
 			continue
 		}
