@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"runtime/debug"
@@ -10,9 +11,13 @@ import (
 	"accrue/processor"
 )
 
-// build is what is known of this binary. The go command writes it in from the repository: nothing has to be set by hand.
+// version is what the linker writes in where a binary is built without its repository (deploy/Dockerfile):
+// -ldflags "-X main.version=v1.2.3". It is never written to otherwise.
+var version string //nolint:gochecknoglobals // the linker knows variables of packages only
+
+// build is what is known of this binary. The go command writes it in from the repository.
 type build struct {
-	Version  string            `json:"version"` // a tag, or the tag before with time and revision
+	Version  string            `json:"version"` // the linker's; else a tag, or the tag before with time and revision
 	Revision string            `json:"revision,omitempty"`
 	Time     string            `json:"time,omitempty"` // of the revision
 	Modified bool              `json:"modified"`       // built from files that no revision holds
@@ -31,7 +36,7 @@ func readBuild() build {
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
 	}
-	b.Version, b.Go, b.Platform = info.Main.Version, info.GoVersion, settings["GOOS"]+"/"+settings["GOARCH"]
+	b.Version, b.Go, b.Platform = cmp.Or(version, info.Main.Version), info.GoVersion, settings["GOOS"]+"/"+settings["GOARCH"]
 	b.Revision, b.Time, b.Modified = settings["vcs.revision"], settings["vcs.time"], settings["vcs.modified"] == "true"
 	if b.Version == "" || b.Version == "(devel)" {
 		b.Version = "devel"
