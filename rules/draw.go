@@ -41,6 +41,8 @@ func (t *pieces) short(s *shortfall) {
 	}
 	t.add(" over all members ")
 	switch {
+	case s.silent && s.budget.Queue:
+		t.add("has not answered in time, the rest comes when it does: ")
 	case s.silent:
 		t.add("has not answered in time: ")
 	case s.waits:
@@ -54,7 +56,7 @@ func (t *pieces) short(s *shortfall) {
 	t.add(" of ")
 	t.addInt(s.wanted)
 	t.add(" given")
-	if s.budget.Queue && !s.waits {
+	if s.budget.Queue && !s.waits && !s.silent {
 		t.add("; what refunds give back goes to those refused first")
 	}
 }
@@ -94,6 +96,7 @@ const (
 	wishLeft                     // refused, to be remembered by the owner
 	wishOwed                     // refused, and remembered by the owner
 	wishGivenUp                  // waited too long: what comes goes back
+	wishLate                     // waited too long: what comes is granted all the same
 )
 
 // asked is how many points the draw has, or may still get.
@@ -119,7 +122,7 @@ func (d *allotment) waits() bool {
 
 // silent says that the lease has not answered in time.
 func (d *allotment) silent() bool {
-	return slices.ContainsFunc(d.wishes, func(w asking) bool { return w.state == wishGivenUp })
+	return slices.ContainsFunc(d.wishes, func(w asking) bool { return w.state >= wishGivenUp })
 }
 
 // wish adds a wish.
@@ -222,7 +225,7 @@ func (r *run) draw(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		return points, nil
 	}
 	d := f.drawOf(c.rule.ID, part)
-	if r.silent {
+	if r.silent || d == nil && points == 0 {
 		return d.allows(points), nil
 	}
 	a := r.account
@@ -257,6 +260,32 @@ func (r *run) draw(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		c.short = shortfall{budget: b, wanted: c.short.wanted + points, given: c.short.given + granted, waits: d.waits(), silent: d.silent()}
 	}
 	return granted, nil
+}
+
+// drawPast is how many of the points that a past award is to have by now its rule's budget allows. Such an award cannot wait: its place is
+// settled, so it gets what the shard has.
+func (a *Account) drawPast(f *fact, rule *programme.Rule, p *programme.Programme, points int64) (int64, error) {
+	b := rule.Budget
+	if b == nil {
+		return points, nil
+	}
+	a.rememberDraws(f)
+	d := f.drawOf(rule.ID, 0)
+	if d == nil {
+		now := instantUTC(f.key.at)
+		f.draws = append(f.draws, allotment{rule: rule.ID, period: b.Per.Number(now, p.Zone)})
+		d = &f.draws[len(f.draws)-1]
+	}
+	if missing := points - d.points; missing > 0 {
+		x, err := a.borrow(BudgetKey{d.rule, d.period})
+		if err != nil {
+			return 0, err
+		}
+		if a.take(x, missing, a.ledger.terms(b, f.key.at, d.period)) == hasGiven {
+			d.points += missing
+		}
+	}
+	return min(points, d.points), nil
 }
 
 // allows is how many of the points that a grant wants it may have. While the event waits for them they are reserved.
@@ -334,7 +363,7 @@ func (a *Account) settleDraws(d *deciding, f *fact) error {
 			case wishLeft:
 				w.state = wishOwed
 				lease.owe(wish)
-			case wishWaits, wishOwed, wishGivenUp:
+			case wishWaits, wishOwed, wishGivenUp, wishLate:
 			}
 		}
 		if f.waits() {
@@ -445,7 +474,7 @@ func (a *Account) giveUpDraws(d *deciding, f *fact, to int64) (bool, error) {
 		waited := f.waits()
 		state := wishGivenUp
 		if b := ruleOf(a.ledger.at(f.at()).programme, x.rule).Budget; b != nil && b.Queue {
-			state = wishOwed // the lease has it in its queue
+			state = wishLate
 		}
 		for j := range x.wishes {
 			if x.wishes[j].state <= wishWaits {

@@ -301,6 +301,7 @@ func factRow(f *fact) *FactRow {
 		d.Asked = append(d.Asked, AskedRow{a.to, a.rule, a.points, a.revision})
 	}
 	d.describeQuestions(f)
+	d.describeDraws(f)
 	for _, g := range f.grants {
 		d.Grants = append(d.Grants, GrantRow{g.rule, g.part, g.available, g.pending, g.tier, g.revision, momentOf(g.due)})
 	}
