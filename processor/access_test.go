@@ -3,6 +3,7 @@ package processor
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -229,6 +230,8 @@ func TestAdviceForAnswers(t *testing.T) {
 		"does not speak TLS":                     fmt.Errorf("ask: %w", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}),
 		"use the name that is in it":             fmt.Errorf("ask: %w", x509.HostnameError{Certificate: &x509.Certificate{}, Host: "broker"}),
 		"this machine's clock is wrong":          fmt.Errorf("ask: %w", x509.CertificateInvalidError{Reason: x509.Expired}),
+		"look at kafka.sasl.token_url":           fmt.Errorf("dial: %w", &tokenError{"https://id", errors.New("it answers 401")}),
+		"the file cannot be read":                fmt.Errorf("dial: %w", &tokenError{"https://id", &os.PathError{Op: "open", Path: "/none", Err: os.ErrNotExist}}),
 		"TLS on one side only":                   fmt.Errorf("ask: %w", os.ErrDeadlineExceeded),
 	} {
 		if got := adviceFor(err, "kafka"); !strings.Contains(got, want) {

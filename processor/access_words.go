@@ -45,7 +45,13 @@ func (a *access) checkCertificate(section string, t TLSConfig) {
 // adviceFor says what to do about a connection that fails. The section is that of the configuration: kafka or registry.
 func adviceFor(err error, section string) string {
 	var answer *sr.ResponseError
+	var token *tokenError
+	var file *os.PathError
 	switch {
+	case errors.As(err, &file):
+		return "the file cannot be read: does it exist, and may this user read it?"
+	case errors.As(err, &token):
+		return "the brokers are not asked before there is a token: look at kafka.sasl.token_url, client_id, client_secret_file and scope, and at token_ca_file where the endpoint's authority is your own"
 	case errors.As(err, &answer):
 		return adviceForStatus(answer.StatusCode)
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
@@ -95,16 +101,14 @@ func adviceForTLS(err error, section string) string {
 func adviceForNetwork(err error, section string) string {
 	var unknown *net.DNSError
 	var timeout net.Error
-	var path *os.PathError
 	address, who := "kafka.brokers", "kafka.sasl"
+	handedOut := "; where the cluster hands it out, its advertised.listeners must be names that this machine knows"
 	if section == "registry" {
-		address, who = "registry.url", "registry.user"
+		address, who, handedOut = "registry.url", "registry.user", ""
 	}
 	switch {
-	case errors.As(err, &path):
-		return "the file cannot be read: does it exist, and may this user read it?"
 	case errors.As(err, &unknown):
-		return "that name is not known here: correct it in " + address + "; where the cluster hands it out, its advertised.listeners must be names that this machine knows"
+		return "that name is not known here: correct it in " + address + handedOut
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: is it running, and is the port in " + address + " right?"
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, net.ErrClosed):

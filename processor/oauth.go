@@ -78,11 +78,20 @@ func (e *tokenEndpoint) token(ctx context.Context) (string, error) {
 	case err != nil && now.Before(e.ends):
 		return e.last, nil // an endpoint that is away for a moment harms nobody
 	case err != nil:
-		return "", fmt.Errorf("getting a token from %s: %w", e.config.TokenURL, err)
+		return "", &tokenError{e.config.TokenURL, err}
 	}
 	e.last, e.renew, e.ends = got, now.Add(lifetime*4/5), now.Add(lifetime)
 	return got, nil
 }
+
+// tokenError says that a token endpoint gives no token. The brokers have no part in it.
+type tokenError struct {
+	url string
+	err error
+}
+
+func (e *tokenError) Error() string { return fmt.Sprintf("getting a token from %s: %v", e.url, e.err) }
+func (e *tokenError) Unwrap() error { return e.err }
 
 // ask asks for a token. A lifetime of 0: the endpoint does not say.
 func (e *tokenEndpoint) ask(ctx context.Context) (token string, lifetime time.Duration, err error) {

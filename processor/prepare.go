@@ -25,8 +25,8 @@ func (e *Engine) prepare(ctx context.Context) error {
 		if errors.As(err, &wrong) && wrong.mayPass && tries < setupTries {
 			wrong = nil
 		}
-		if err == nil || wrong != nil || classify(err) == RemedyStop {
-			return err
+		if err == nil || wrong != nil || classify(err) == RemedyStop || errors.Is(err, kerr.SaslAuthenticationFailed) {
+			return err // a password that never worked is said at once
 		}
 		said.warn(e.o.Log, e.o.Now(), "waiting for the brokers", "err", err)
 		e.setPhase(waitingForBrokers + ": " + err.Error())
