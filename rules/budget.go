@@ -16,8 +16,8 @@ import (
 // at every instant. It gives more than is asked for, the less the less is left, so that most grants ask nobody.
 //
 // When it has too little for somebody it calls all leases back. Only when each has answered it says that the budget is used up.
-// What comes back afterwards goes to those who were refused, with `queue: true`, in the order in which the owner heard of them;
-// else the budget is open again.
+// What comes back afterwards goes to those who were refused, with `queue: true`, in the order in which the owner heard of them,
+// and when all of them are served the budget is open again; else the leases keep it.
 
 // MostOwed bounds how many refused grants an owner remembers for `queue: true`. One takes about 250 bytes of memory. Whoever comes
 // when there are as many is refused for good.
@@ -154,7 +154,9 @@ func (b *Budget) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 		l.called = 0
 	}
 	if since := e.Since.UnixMilli(); b.size == 0 || since > b.since {
-		b.size, b.since = e.Size, since
+		if b.size, b.since = e.Size, since; b.left() < 0 {
+			b.usedUp = false // leases that keep what comes back are to give it up
+		}
 	}
 	b.until = max(b.until, e.KeepUntil.UnixMilli())
 	if e.Source.EventID != "" {
@@ -302,8 +304,24 @@ func (b *Budget) message(l *leased, points int64, state string, now time.Time) s
 	l.said++
 	return schemas.Effect{
 		Kind: schemas.EffectLease, MemberID: l.key, FromMember: b.key, RuleID: b.budget.Rule, Revision: l.said, Points: points, State: state,
-		OccurredAt: now, CausedAt: now, DecidedAt: now,
+		Ahead: b.keeps(state), OccurredAt: now, CausedAt: now, DecidedAt: now,
 	}
+}
+
+// keeps says whether a lease keeps what comes back to it: 1, it does.
+func (b *Budget) keeps(state string) int32 {
+	if rule := b.rule(); state == schemas.BudgetUsedUp && b.left() >= 0 && rule != nil && !rule.Budget.Queue {
+		return 1
+	}
+	return 0
+}
+
+// rule is that of the budget, in the version that says how large it is; nil: it has none.
+func (b *Budget) rule() *programme.Rule {
+	if r := ruleOf(b.ledger.at(b.since).programme, b.budget.Rule); r != nil && r.Budget != nil {
+		return r
+	}
+	return nil
 }
 
 // BudgetLevel is how full a budget is, for metrics.
@@ -317,14 +335,13 @@ type BudgetLevel struct {
 
 // warn tells ahead, once for each fraction and size, that a budget runs out.
 func (b *Budget) warn(now time.Time, out *Outcome) {
-	p := b.ledger.at(b.since).programme
-	i := slices.IndexFunc(p.Rules, func(r *programme.Rule) bool { return r.ID == b.budget.Rule && r.Budget != nil })
-	if i < 0 || b.size <= 0 {
+	rule := b.rule()
+	if rule == nil || b.size <= 0 {
 		return
 	}
 	left := b.ungranted()
 	reached, out100 := int64(0), exactInt(b.size-left)
-	for _, at := range p.Rules[i].Budget.Notices {
+	for _, at := range rule.Budget.Notices {
 		if points := at.Num * hundredths / at.Den; points > reached && out100.compare(exactInt(b.size).times(at.Num, at.Den)) >= 0 {
 			reached = points
 		}
@@ -334,7 +351,7 @@ func (b *Budget) warn(now time.Time, out *Outcome) {
 	}
 	b.warned = reached
 	text := fmt.Sprintf("rule %s has given out %s%% of its budget of %s%s: %s are left", b.budget.Rule, percentText(reached), pointsText(b.size),
-		b.periodText(p.Rules[i].Budget.Per), pointsText(left))
+		b.periodText(rule.Budget.Per), pointsText(left))
 	out.Notices = append(out.Notices, schemas.Notice{
 		NoticeID: fmt.Sprintf("%s:%d:%d", b.key, b.size, reached), Kind: schemas.NoticeBudgetLow, DueAt: now, Points: left,
 		Reason: text, OccurredAt: now, DecidedAt: now,

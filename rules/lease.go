@@ -13,7 +13,11 @@ import (
 // This file is about what a shard holds of a budget. The points of a budget lie in three places, and each point in one of them: with
 // the budget's owner (budget.go), in the lease of a shard, or with a grant (draw.go). A lease gives without asking for as long as it
 // has enough. What it has not it asks the owner for, and whoever wanted it waits meanwhile. It gives all back when the
-// owner calls, and what refunds give back at once while the budget is called back or used up. It never lapses.
+// owner calls, and what refunds give back at once while the budget is called back. It never lapses.
+//
+// Once the budget is used up nobody asks any more. What refunds give back then goes to those who were refused, by way of the owner,
+// with `queue: true`; else it stays with the shard and goes to whoever comes next there. To open the budget again for each refund
+// would make every event of every shard wait for the owner, for as long as the programme lasts.
 
 // BudgetKey names a budget: that of a rule, in one of its periods.
 type BudgetKey struct {
@@ -81,6 +85,7 @@ type Lease struct {
 	told     int64 // how many points the owner knows to be wanted
 	ahead    bool  // the owner knows that little is left
 	queue    []wish
+	wanted   int64 // points that are missing to all in the queue
 	number   int64 // of the newest wish
 
 	tell    bool // the owner is to hear of a change
@@ -123,6 +128,7 @@ func (l *Ledger) openLease(key string, rows Rows) (*Lease, error) {
 		return nil, &Broken{key, fmt.Errorf("read head: %w", err)}
 	}
 	x.queue, err = readWishes(rows, key)
+	x.sum()
 	return x, err
 }
 
@@ -165,8 +171,9 @@ const (
 	hasNone               // the budget is used up
 )
 
-// take takes points out, all or none. It changes nothing else: what has to be told is, by settle.
-func (x *Lease) take(points int64, t terms) taken {
+// take takes points out, all or none, or of a budget that is used up what there is. It changes nothing else: what has to be told
+// is, by settle.
+func (x *Lease) take(points int64, t terms) (int64, taken) {
 	if t.since > x.since || x.size == 0 {
 		if x.size != 0 && x.size != t.size {
 			x.usedUp, x.tell = false, true // the owner knows whether there is more now
@@ -178,11 +185,13 @@ func (x *Lease) take(points int64, t terms) taken {
 	case x.free >= points:
 		x.free -= points
 		x.touched = true
-		return hasGiven
+		return points, hasGiven
 	case x.usedUp:
-		return hasNone
+		points = x.free
+		x.free, x.touched = 0, x.touched || points > 0
+		return points, hasNone
 	default:
-		return hasToAsk
+		return 0, hasToAsk
 	}
 }
 
@@ -197,7 +206,7 @@ func (x *Lease) give(points int64, t terms) {
 func (x *Lease) want(w wish) {
 	x.number++
 	w.number, w.missing = x.number, w.points
-	x.queue = append(x.queue, w)
+	x.queue, x.wanted = append(x.queue, w), saturated(x.wanted, w.missing)
 	x.changed, x.touched = append(x.changed, w.number), true
 }
 
@@ -236,12 +245,12 @@ func (x *Lease) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 		x.called, x.tell = true, true
 	case schemas.BudgetUsedUp:
 		x.serve()
-		x.usedUp, x.called = true, true
+		x.usedUp, x.called = true, e.Ahead == 0
 		for i := range x.queue {
 			x.answer(&x.queue[i], schemas.BudgetUsedUp)
 			x.changed = append(x.changed, x.queue[i].number)
 		}
-		x.queue, x.told = nil, 0
+		x.queue, x.wanted, x.told = nil, 0, 0
 	}
 	x.settle(now, out)
 	return nil
@@ -249,6 +258,9 @@ func (x *Lease) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 
 // serve gives what is free to those who wait, in the order in which they came.
 func (x *Lease) serve() {
+	if x.free == 0 || len(x.queue) == 0 {
+		return
+	}
 	n := 0
 	for n < len(x.queue) && x.free > 0 {
 		w := &x.queue[n]
@@ -263,7 +275,19 @@ func (x *Lease) serve() {
 		n++
 	}
 	x.queue = slices.Delete(x.queue, 0, n)
+	x.sum()
 }
+
+// sum adds up what those who wait are missing.
+func (x *Lease) sum() {
+	x.wanted = 0
+	for i := range x.queue {
+		x.wanted = saturated(x.wanted, x.queue[i].missing)
+	}
+}
+
+// Starving says that somebody waits for what the owner has been asked for.
+func (x *Lease) Starving() bool { return len(x.queue) > 0 }
 
 // answer tells an account what a grant gets.
 func (x *Lease) answer(w *wish, state string) {
@@ -277,26 +301,22 @@ func (x *Lease) answer(w *wish, state string) {
 // back. It is called once all of an event is taken and given.
 func (x *Lease) settle(now time.Time, out *Outcome) {
 	x.serve()
-	if (x.called || x.usedUp) && x.free > 0 && len(x.queue) == 0 {
+	if x.called && x.free > 0 && len(x.queue) == 0 {
 		x.returned += x.free
 		x.free, x.tell = 0, true
 	}
-	wanted := int64(0)
-	for i := range x.queue {
-		wanted = saturated(wanted, x.queue[i].missing)
-	}
 	low := x.free < x.last/4 && !x.ahead && !x.called && !x.usedUp
-	if x.tell || wanted > x.told || low {
+	if x.tell || x.wanted > x.told || low {
 		x.ahead = x.ahead || low
 		e := x.message(now)
-		e.Wanted, e.Given, e.Returned, e.Points = wanted, x.got, x.returned, x.free
+		e.Wanted, e.Given, e.Returned, e.Points = x.wanted, x.got, x.returned, x.free
 		if low {
 			e.Ahead = 1
 		}
 		out.Requests = append(out.Requests, e)
 		x.tell = false
 	}
-	x.told = wanted
+	x.told = x.wanted
 	for i := range x.owed {
 		w := &x.owed[i]
 		e := x.message(now)
