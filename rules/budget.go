@@ -16,12 +16,17 @@ import (
 // at every instant. It gives more than is asked for, the less the less is left, so that most grants ask nobody.
 //
 // When it has too little for somebody it calls all leases back. Only when each has answered it says that the budget is used up.
-// What comes back afterwards goes to those who were refused, with `queue: true`, in the order in which the owner heard of them,
-// and when all of them are served the budget is open again; else the leases keep it.
+// What comes back afterwards goes to those who were refused, with `queue: true`, in the order in which the owner heard of them;
+// else the budget is open again, though not more often than every few seconds.
 
 // MostOwed bounds how many refused grants an owner remembers for `queue: true`. One takes about 250 bytes of memory. Whoever comes
 // when there are as many is refused for good.
 const MostOwed = 500_000
+
+// reopenAfter is how long a budget that is used up stays so, whatever comes back meanwhile. To open it and to find that it is used up
+// once more takes a few messages of each shard, and all who want points wait for them: where every second brings a refund, nobody
+// would do anything else.
+const reopenAfter = 10 * time.Second
 
 // smallestShare is how small a part of what is left a lease gets at most, beyond what it asks for: one of so many, for each lease
 // there is.
@@ -38,6 +43,7 @@ type Budget struct {
 	since  int64 // from when on the version is in force that says so
 	until  int64 // when all of it can be forgotten; 0: never
 	usedUp bool
+	closed int64 // when that was said
 	calls  bool  // leases are called back
 	warned int64 // the fraction of the size, in percent, that a notice has told of
 	leases []leased
@@ -154,9 +160,7 @@ func (b *Budget) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 		l.called = 0
 	}
 	if since := e.Since.UnixMilli(); b.size == 0 || since > b.since {
-		if b.size, b.since = e.Size, since; b.left() < 0 {
-			b.usedUp = false // leases that keep what comes back are to give it up
-		}
+		b.size, b.since, b.closed = e.Size, since, 0
 	}
 	b.until = max(b.until, e.KeepUntil.UnixMilli())
 	if e.Source.EventID != "" {
@@ -198,7 +202,7 @@ func (b *Budget) share(left int64) int64 {
 func (b *Budget) settle(now time.Time, out *Outcome) {
 	b.payOwed(now, out)
 	if b.usedUp {
-		if b.left() <= 0 {
+		if b.left() <= 0 || now.UnixMilli() < b.reopens() {
 			for _, key := range b.asks { // who asks has not heard of it
 				b.say(b.lease(key), 0, schemas.BudgetUsedUp, now, out)
 			}
@@ -222,13 +226,16 @@ func (b *Budget) settle(now time.Time, out *Outcome) {
 		if left := b.left(); left > 0 && len(b.asks) > 0 {
 			b.say(b.lease(b.asks[0]), left, schemas.BudgetCalled, now, out)
 		}
-		b.usedUp = true
+		b.usedUp, b.closed = true, now.UnixMilli()
 		b.sayToAll(schemas.BudgetUsedUp, now, out)
 		b.nobodyAsks()
 		break
 	}
 	b.calls = false
 }
+
+// reopens is when a budget that is used up can be open again, if something has come back.
+func (b *Budget) reopens() int64 { return b.closed + reopenAfter.Milliseconds() }
 
 // serve gives the lease that asked first what it wants, if there is as much. More than that it gets only while nobody is called
 // back: else it would lie there while somebody is refused.
@@ -304,24 +311,8 @@ func (b *Budget) message(l *leased, points int64, state string, now time.Time) s
 	l.said++
 	return schemas.Effect{
 		Kind: schemas.EffectLease, MemberID: l.key, FromMember: b.key, RuleID: b.budget.Rule, Revision: l.said, Points: points, State: state,
-		Ahead: b.keeps(state), OccurredAt: now, CausedAt: now, DecidedAt: now,
+		OccurredAt: now, CausedAt: now, DecidedAt: now,
 	}
-}
-
-// keeps says whether a lease keeps what comes back to it: 1, it does.
-func (b *Budget) keeps(state string) int32 {
-	if rule := b.rule(); state == schemas.BudgetUsedUp && b.left() >= 0 && rule != nil && !rule.Budget.Queue {
-		return 1
-	}
-	return 0
-}
-
-// rule is that of the budget, in the version that says how large it is; nil: it has none.
-func (b *Budget) rule() *programme.Rule {
-	if r := ruleOf(b.ledger.at(b.since).programme, b.budget.Rule); r != nil && r.Budget != nil {
-		return r
-	}
-	return nil
 }
 
 // BudgetLevel is how full a budget is, for metrics.
@@ -335,13 +326,14 @@ type BudgetLevel struct {
 
 // warn tells ahead, once for each fraction and size, that a budget runs out.
 func (b *Budget) warn(now time.Time, out *Outcome) {
-	rule := b.rule()
-	if rule == nil || b.size <= 0 {
+	p := b.ledger.at(b.since).programme
+	i := slices.IndexFunc(p.Rules, func(r *programme.Rule) bool { return r.ID == b.budget.Rule && r.Budget != nil })
+	if i < 0 || b.size <= 0 {
 		return
 	}
 	left := b.ungranted()
 	reached, out100 := int64(0), exactInt(b.size-left)
-	for _, at := range rule.Budget.Notices {
+	for _, at := range p.Rules[i].Budget.Notices {
 		if points := at.Num * hundredths / at.Den; points > reached && out100.compare(exactInt(b.size).times(at.Num, at.Den)) >= 0 {
 			reached = points
 		}
@@ -351,7 +343,7 @@ func (b *Budget) warn(now time.Time, out *Outcome) {
 	}
 	b.warned = reached
 	text := fmt.Sprintf("rule %s has given out %s%% of its budget of %s%s: %s are left", b.budget.Rule, percentText(reached), pointsText(b.size),
-		b.periodText(rule.Budget.Per), pointsText(left))
+		b.periodText(p.Rules[i].Budget.Per), pointsText(left))
 	out.Notices = append(out.Notices, schemas.Notice{
 		NoticeID: fmt.Sprintf("%s:%d:%d", b.key, b.size, reached), Kind: schemas.NoticeBudgetLow, DueAt: now, Points: left,
 		Reason: text, OccurredAt: now, DecidedAt: now,
@@ -381,10 +373,17 @@ func (b *Budget) periodText(per programme.Period) string {
 	return ""
 }
 
-// Advance forgets a budget whose period is long over.
-func (b *Budget) Advance(to, _ time.Time, out *Outcome) error {
+// Advance opens a budget again of which something has come back, and forgets one whose period is long over.
+func (b *Budget) Advance(to, now time.Time, out *Outcome) error {
 	out.reset()
 	if b.until == 0 || b.until > to.UnixMilli() {
+		if at, due := b.reopening(); due && at <= to.UnixMilli() {
+			if now.UnixMilli() < at { // there is no clock
+				now = instantUTC(at)
+			}
+			b.touched = true
+			b.settle(now, out)
+		}
 		return nil
 	}
 	gone := Budget{key: b.key, ledger: b.ledger, budget: b.budget, touched: true, changed: b.changed}
@@ -395,8 +394,16 @@ func (b *Budget) Advance(to, _ time.Time, out *Outcome) error {
 	return nil
 }
 
-// Due is when Advance would forget it.
-func (b *Budget) Due() (time.Time, bool) { return instantUTC(b.until), b.until != 0 }
+// Due is when Advance would open it again, or forget it.
+func (b *Budget) Due() (time.Time, bool) {
+	if at, due := b.reopening(); due && (b.until == 0 || at < b.until) {
+		return instantUTC(at), true
+	}
+	return instantUTC(b.until), b.until != 0
+}
+
+// reopening is when the budget is to be opened again; false: nothing has come back.
+func (b *Budget) reopening() (int64, bool) { return b.reopens(), b.usedUp && b.left() > 0 }
 
 // Size is about how many bytes it takes in memory.
 func (b *Budget) Size() int { return 400 + 150*len(b.leases) + 250*len(b.owed) }
@@ -471,6 +478,7 @@ func (b *Budget) write(w *writer) {
 		}
 	}
 	w.strings(b.asks)
+	w.varint(b.closed)
 }
 
 func (b *Budget) read(r *reader) {
@@ -486,6 +494,9 @@ func (b *Budget) read(r *reader) {
 		}
 	}
 	b.asks = r.strings()
+	if len(r.rest) > 0 { // rows of before have none
+		b.closed = r.varint()
+	}
 }
 
 func (l *leased) numbers() [8]*int64 {

@@ -180,14 +180,16 @@ func (a *Account) borrow(of BudgetKey) (*Lease, error) {
 }
 
 // take takes points out of a lease for the run in progress.
-func (a *Account) take(x *Lease, points int64, t terms) (int64, taken) {
-	given, said := x.take(points, t)
-	for i := range a.drawing.leases {
-		if a.drawing.leases[i].lease == x {
-			a.drawing.leases[i].points += given
+func (a *Account) take(x *Lease, points int64, t terms) taken {
+	said := x.take(points, t)
+	if said == hasGiven {
+		for i := range a.drawing.leases {
+			if a.drawing.leases[i].lease == x {
+				a.drawing.leases[i].points += points
+			}
 		}
 	}
-	return given, said
+	return said
 }
 
 // rememberDraws keeps what the draws of a fact were before the run in progress.
@@ -238,10 +240,9 @@ func (r *run) draw(c *candidate, f *fact, p *programme.Programme, now time.Time,
 		if err != nil {
 			return 0, err
 		}
-		given, said := a.take(x, missing, a.ledger.terms(b, f.at(), d.period))
-		d.points += given
-		switch missing -= given; said {
+		switch a.take(x, missing, a.ledger.terms(b, f.at(), d.period)) {
 		case hasGiven:
+			d.points += missing
 		case hasToAsk:
 			d.hard = d.hard || r.event != nil && r.explain == f && f.command == nil && c.rule.On != programme.OnTierUp
 			d.wish(missing, wishNew)
@@ -280,8 +281,9 @@ func (a *Account) drawPast(f *fact, rule *programme.Rule, p *programme.Programme
 		if err != nil {
 			return 0, err
 		}
-		given, _ := a.take(x, missing, a.ledger.terms(b, f.key.at, d.period))
-		d.points += given
+		if a.take(x, missing, a.ledger.terms(b, f.key.at, d.period)) == hasGiven {
+			d.points += missing
+		}
 	}
 	return min(points, d.points), nil
 }

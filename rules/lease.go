@@ -13,11 +13,7 @@ import (
 // This file is about what a shard holds of a budget. The points of a budget lie in three places, and each point in one of them: with
 // the budget's owner (budget.go), in the lease of a shard, or with a grant (draw.go). A lease gives without asking for as long as it
 // has enough. What it has not it asks the owner for, and whoever wanted it waits meanwhile. It gives all back when the
-// owner calls, and what refunds give back at once while the budget is called back. It never lapses.
-//
-// Once the budget is used up nobody asks any more. What refunds give back then goes to those who were refused, by way of the owner,
-// with `queue: true`; else it stays with the shard and goes to whoever comes next there. To open the budget again for each refund
-// would make every event of every shard wait for the owner, for as long as the programme lasts.
+// owner calls, and what refunds give back at once while the budget is called back or used up. It never lapses.
 
 // BudgetKey names a budget: that of a rule, in one of its periods.
 type BudgetKey struct {
@@ -171,9 +167,8 @@ const (
 	hasNone               // the budget is used up
 )
 
-// take takes points out, all or none, or of a budget that is used up what there is. It changes nothing else: what has to be told
-// is, by settle.
-func (x *Lease) take(points int64, t terms) (int64, taken) {
+// take takes points out, all or none. It changes nothing else: what has to be told is, by settle.
+func (x *Lease) take(points int64, t terms) taken {
 	if t.since > x.since || x.size == 0 {
 		if x.size != 0 && x.size != t.size {
 			x.usedUp, x.tell = false, true // the owner knows whether there is more now
@@ -185,13 +180,11 @@ func (x *Lease) take(points int64, t terms) (int64, taken) {
 	case x.free >= points:
 		x.free -= points
 		x.touched = true
-		return points, hasGiven
+		return hasGiven
 	case x.usedUp:
-		points = x.free
-		x.free, x.touched = 0, x.touched || points > 0
-		return points, hasNone
+		return hasNone
 	default:
-		return 0, hasToAsk
+		return hasToAsk
 	}
 }
 
@@ -245,7 +238,7 @@ func (x *Lease) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 		x.called, x.tell = true, true
 	case schemas.BudgetUsedUp:
 		x.serve()
-		x.usedUp, x.called = true, e.Ahead == 0
+		x.usedUp, x.called = true, true
 		for i := range x.queue {
 			x.answer(&x.queue[i], schemas.BudgetUsedUp)
 			x.changed = append(x.changed, x.queue[i].number)
@@ -301,7 +294,7 @@ func (x *Lease) answer(w *wish, state string) {
 // back. It is called once all of an event is taken and given.
 func (x *Lease) settle(now time.Time, out *Outcome) {
 	x.serve()
-	if x.called && x.free > 0 && len(x.queue) == 0 {
+	if (x.called || x.usedUp) && x.free > 0 && len(x.queue) == 0 {
 		x.returned += x.free
 		x.free, x.tell = 0, true
 	}
