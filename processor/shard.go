@@ -176,6 +176,9 @@ func (s *Shard) open(member string) (*cached, error) {
 		return nil, err
 	}
 	c := s.accounts.add(member, a)
+	if len(s.overlays) > 0 { // it is as it was left by what is not committed, perhaps
+		c.changedIn = s.number
+	}
 	c.due()
 	return c, nil
 }
