@@ -25,6 +25,7 @@ const positionGrain = 1 << 13
 type balancer struct {
 	effects  string // the topic whose partitions are the shards
 	instance string
+	address  string // of its HTTP port, for the other instances; empty: none
 	lane     int
 	standbys int // copies of each shard beside its owner's; the leader's word counts
 	// positions tells how far this instance's store is with each shard that it holds something of.
@@ -60,7 +61,7 @@ func (b *balancer) JoinGroupMetadata(topics []string, current map[string][]int32
 		owned := &meta.OwnedPartitions[n-1]
 		owned.Partitions = append(owned.Partitions, part.Partition)
 	}
-	about := memberData{instance: b.instance, lane: b.lane, grains: make(map[int32]int64)}
+	about := memberData{instance: b.instance, address: b.address, lane: b.lane, grains: make(map[int32]int64)}
 	for shard, at := range b.positions() {
 		about.grains[shard] = at / positionGrain
 	}
@@ -160,9 +161,11 @@ type balanced struct {
 	generation int32
 }
 
-// memberData is what a member tells the leader: who it is, and how far its store is with each shard.
+// memberData is what a member tells the leader: who it is, and how far its store is with each shard. Whoever asks the brokers
+// about the group reads it too.
 type memberData struct {
 	instance string
+	address  string // of its HTTP port; empty: none is told
 	lane     int
 	grains   map[int32]int64 // by shard, in units of positionGrain
 	follows  map[int32]bool  // shards that it follows; true: closely enough to take it over
@@ -185,7 +188,8 @@ func (d memberData) append(dst []byte) []byte {
 	for _, s := range slices.Sorted(maps.Keys(d.follows)) {
 		dst = appendMarked(dst, s, d.follows[s])
 	}
-	return dst
+	dst = binary.AppendUvarint(dst, uint64(len(d.address)))
+	return append(dst, d.address...)
 }
 
 // appendMarked appends a shard and a mark.
@@ -216,6 +220,9 @@ func (d *memberData) parse(data []byte) error {
 			shard, ready := r.marked()
 			d.follows[shard] = ready
 		}
+	}
+	if len(r.rest) > 0 && !r.broken { // a version that told no address ends before
+		d.address = r.text()
 	}
 	if r.broken {
 		return fmt.Errorf("its user data %x is cut off", data)

@@ -136,6 +136,7 @@ func (r RandomConfig) Key() ([]byte, error) {
 // HTTPConfig is about the one HTTP port.
 type HTTPConfig struct {
 	Listen            string // host:port, or "off"
+	Advertise         string // where the other instances reach this one: http://host:port; empty: they read its members from the changelog
 	ViewerTokenFile   string // whoever shows this token may read
 	OperatorTokenFile string // whoever shows this token may read and decide
 }

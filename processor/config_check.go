@@ -16,6 +16,7 @@ const (
 	maxLanes      = 256
 	maxStandbys   = 16
 	maxPartitions = 4096
+	maxAdvertise  = 400 // letters: it travels with every join
 	maxNameLength = 200 // Kafka allows 249; the internal topics and transactional ids add to it
 )
 
@@ -231,6 +232,9 @@ func (l *configLoader) checkHTTP(h HTTPConfig) {
 	if h.OperatorTokenFile != "" {
 		l.checkSecret("http.operator_token_file", h.OperatorTokenFile, "deciding")
 	}
+	if h.Advertise != "" && !isBase(h.Advertise) {
+		l.at("http.advertise", "must be http://host:port or https://host:port, where the other instances reach this one, not %q", h.Advertise)
+	}
 	if h.Listen == "off" {
 		return
 	}
@@ -242,6 +246,13 @@ func (l *configLoader) checkHTTP(h HTTPConfig) {
 	if !isLoopback(host) && h.ViewerTokenFile == "" {
 		l.at("http.listen", "is reachable from other machines (%q): set http.viewer_token_file, and http.operator_token_file for who may decide, or listen on 127.0.0.1", h.Listen)
 	}
+}
+
+// isBase says whether a URL names a host and nothing beyond it.
+func isBase(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && strings.Trim(u.Path, "/") == "" &&
+		u.RawQuery == "" && u.Fragment == "" && len(text) <= maxAdvertise
 }
 
 func isLoopback(host string) bool {

@@ -77,6 +77,7 @@ func (c *Config) keys() []configKey {
 		duration("timers.quiet", &c.Timers.Quiet),
 		text("random.key_file", &c.Random.KeyFile),
 		text("http.listen", &c.HTTP.Listen),
+		text("http.advertise", &c.HTTP.Advertise),
 		text("http.viewer_token_file", &c.HTTP.ViewerTokenFile),
 		text("http.operator_token_file", &c.HTTP.OperatorTokenFile),
 		text("log.level", &c.LogLevel),

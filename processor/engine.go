@@ -29,9 +29,11 @@ type Options struct {
 	App      string // names group, internal topics and transactional ids: letters, digits, '.', '_' and '-'
 	Instance string // names this process among those of App, and stays over restarts; empty: made up once and kept in DataDir
 	DataDir  string
-	Lanes    int // 0: 1
-	Standbys int // copies of each shard that other instances keep; 0: none
-	Topics   Topics
+	// Advertise is where the other instances reach this one's HTTP port (http://host:port); they learn it from the group. Empty: nowhere.
+	Advertise string
+	Lanes     int // 0: 1
+	Standbys  int // copies of each shard that other instances keep; 0: none
+	Topics    Topics
 
 	Kafka []kgo.Opt // how to reach the cluster: brokers, TLS, SASL; and compression
 	// Programme is the configured programme, its files by name. It is what an app begins with: the first instance publishes it.
@@ -277,7 +279,7 @@ func (e *Engine) lane(number int, store *state.Store, writers *Writers) *Lane {
 		base: e.o.Kafka, admin: e.admin, group: e.o.App, name: name, siblings: e.laneNames(), shards: e.shards, topics: e.o.Topics,
 		log: log, kafkaLog: newKgoLog(log),
 		balancer: &balancer{
-			effects: e.o.Topics.Effects, instance: e.o.Instance, lane: number, standbys: e.o.Standbys,
+			effects: e.o.Topics.Effects, instance: e.o.Instance, address: e.o.Advertise, lane: number, standbys: e.o.Standbys,
 			positions: func() map[int32]int64 { return positions(store, e.shards, e.o.Now().Add(-e.o.StaleAfter)) },
 		},
 		sessionTimeout: e.o.SessionTimeout, heartbeat: e.o.Heartbeat, rebalanceTimeout: e.o.RebalanceTimeout,

@@ -141,7 +141,7 @@ func (s *service) options(ids map[schemas.Kind]int) (processor.Options, error) {
 		return processor.Options{}, err
 	}
 	return processor.Options{
-		App: c.App, Instance: c.Instance, DataDir: c.Data, Lanes: c.Lanes, Standbys: c.Standbys, Topics: engineTopics(c),
+		App: c.App, Instance: c.Instance, DataDir: c.Data, Advertise: c.HTTP.Advertise, Lanes: c.Lanes, Standbys: c.Standbys, Topics: engineTopics(c),
 		Kafka: kafka, Programme: s.files, Secret: s.secret, Decoder: schemas.NewDecoder(s.registry), Encoder: schemas.NewEncoder(ids),
 		Log: s.log, Observer: s.meter,
 		MemoryBytes: c.State.MemoryBytes, FlushEvery: c.State.FlushEvery, TimersQuiet: c.Timers.Quiet,

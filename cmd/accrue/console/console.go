@@ -39,6 +39,7 @@ type Console struct {
 	guesses    chan struct{} // wrong tokens that are being answered
 	folding    chan struct{} // at most one changelog is read at a time
 	feed       *feed
+	others     *http.Client // asks other instances
 	stopped    chan struct{}
 
 	mu     sync.Mutex
@@ -49,7 +50,7 @@ type Console struct {
 func New(o Options) (*Console, error) {
 	c := &Console{
 		o: o, secret: make([]byte, 32), protection: http.NewCrossOriginProtection(),
-		guesses: make(chan struct{}, guessesAtOnce), folding: make(chan struct{}, 1), stopped: make(chan struct{}),
+		guesses: make(chan struct{}, guessesAtOnce), folding: make(chan struct{}, 1), others: newAsker(), stopped: make(chan struct{}),
 	}
 	_, _ = rand.Read(c.secret) // never fails (crypto/rand)
 	var err error

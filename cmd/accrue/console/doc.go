@@ -5,7 +5,8 @@
 //
 //   - the feed (feed.go): one read_committed consumer of the outputs, without a group, which looks back a bounded time. It starts
 //     with the first reader and ends some minutes after the last one, so that an engine that nobody watches pays nothing;
-//   - a member's rows (member.go): from the store of this process where it serves the shard, else from the changelog on Kafka;
+//   - a member's rows (member.go): from the store of this process where it serves the shard, else from the instance that does (ask.go),
+//     whose address stands in the group, else from the changelog on Kafka;
 //   - the control topic, and the status of the engine in this process.
 //
 // What a person decides goes to the topic of commands as a record like any other, with the name of the operator and the reason

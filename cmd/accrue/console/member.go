@@ -26,37 +26,67 @@ const (
 	memberWait   = 25 * time.Second
 )
 
-// describe tells what is held of a member, and whether it comes from the store of this process.
-func (c *Console) describe(ctx context.Context, member string) (d rules.Description, here bool, err error) {
+// Where a description comes from. Each is a text of pages.
+const (
+	fromHere      = "here"      // the store of this process
+	fromOwner     = "owner"     // the instance that serves the shard
+	fromChangelog = "changelog" // what is on Kafka
+)
+
+// describe tells what is held of a member, and where that comes from. Who serves the member's shard knows it best: this process, or one that is
+// asked. Where that cannot be, all of the shard's changelog is read. An instance that was asked itself asks nobody and reads nothing.
+func (c *Console) describe(ctx context.Context, member string, asked bool) (d rules.Description, from string, err error) {
 	if member == "" || len(member) > maxMember || !utf8.ValidString(member) {
-		return d, false, &problem{http.StatusUnprocessableEntity, "error.member", nil}
+		return d, "", &problem{http.StatusUnprocessableEntity, "error.member", nil}
+	}
+	rows, from := c.rowsHere(member), fromHere
+	if rows == nil {
+		if asked {
+			return d, "", &problem{http.StatusMisdirectedRequest, "error.elsewhere", nil}
+		}
+		shards, err := c.shards(ctx)
+		if err != nil {
+			return d, "", err
+		}
+		if d, err = c.askOwner(ctx, member, shards); err == nil {
+			return d, fromOwner, known(&d)
+		}
+		c.o.Log.Debug("a member's instance was not asked", "err", err)
+		if rows, err = c.fromChangelog(ctx, member, shards); err != nil {
+			return d, "", err
+		}
+		from = fromChangelog
 	}
 	control, err := c.control(ctx)
 	if err != nil {
-		return d, false, err
+		return d, "", err
 	}
 	ledger := control.Ledger()
 	if ledger == nil {
-		return d, false, &problem{http.StatusServiceUnavailable, "error.versions", nil}
-	}
-	rows, err := c.rowsOf(ctx, member)
-	if err != nil {
-		return d, false, err
+		return d, "", &problem{http.StatusServiceUnavailable, "error.versions", nil}
 	}
 	account, err := ledger.Open(member, rows)
 	if err == nil {
 		d, err = account.Describe()
 	}
-	if err == nil && d.NewestEvent.IsZero() {
-		err = &problem{http.StatusNotFound, "error.nobody", nil}
+	if err == nil {
+		err = known(&d)
 	}
-	return d, rows.here, err
+	return d, from, err
+}
+
+// known says that nothing is held of a member, if so.
+func known(d *rules.Description) error {
+	if d.NewestEvent.IsZero() {
+		return &problem{http.StatusNotFound, "error.nobody", nil}
+	}
+	return nil
 }
 
 // memberJSON is the API's answer: what `accrue state get --json` prints.
 func (c *Console) memberJSON(w http.ResponseWriter, r *http.Request, _ *visit) error {
 	c.allowTime(w)
-	d, _, err := c.describe(r.Context(), r.PathValue("id"))
+	d, _, err := c.describe(r.Context(), r.PathValue("id"), r.Header.Get(askedHeader) != "")
 	if err != nil {
 		return err
 	}
@@ -83,7 +113,7 @@ func (c *Console) showMember(w http.ResponseWriter, r *http.Request, v *visit) e
 		ID      string
 		Found   bool
 		Wrong   string
-		Here    bool
+		From    string
 		D       rules.Description
 		Held    []memberHeld
 		Hidden  int // events that are not shown
@@ -97,7 +127,7 @@ func (c *Console) showMember(w http.ResponseWriter, r *http.Request, v *visit) e
 		return nil
 	}
 	var err error
-	data.D, data.Here, err = c.describe(r.Context(), data.ID)
+	data.D, data.From, err = c.describe(r.Context(), data.ID, false)
 	var p *problem
 	switch {
 	case errors.As(err, &p) && p.status < http.StatusInternalServerError:

@@ -18,7 +18,6 @@ import (
 type memberRows struct {
 	rows map[string][]byte
 	keys []string // ascending
-	here bool     // from the store of this process
 }
 
 var _ rules.Rows = (*memberRows)(nil)
@@ -47,17 +46,38 @@ func (m *memberRows) sorted() *memberRows {
 	return m
 }
 
-// rowsOf reads a member's rows: from the store of this process where it serves the shard, else from the changelog.
-func (c *Console) rowsOf(ctx context.Context, member string) (*memberRows, error) {
-	shards := int32(0)
-	if e := c.o.Engine(); e != nil {
-		if shards = e.Shards(); shards > 0 && serves(e, processor.Home(member, shards)) {
-			if m, err := fromStore(e.Store(), processor.Home(member, shards), member); err == nil {
-				return m, nil
-			} // the store is being closed: the changelog has all that it had
-		}
+// rowsHere reads a member's rows from the store of this process. None: another serves the shard, or nobody does now.
+func (c *Console) rowsHere(member string) *memberRows {
+	e := c.o.Engine()
+	if e == nil || e.Shards() == 0 || !serves(e, processor.Home(member, e.Shards())) {
+		return nil
 	}
-	return c.fromChangelog(ctx, member, shards)
+	m, err := fromStore(e.Store(), processor.Home(member, e.Shards()), member)
+	if err != nil { // the store is being closed: the changelog has all that it had
+		return nil
+	}
+	return m
+}
+
+// shards is how many there are; 0: nothing has been served yet.
+func (c *Console) shards(ctx context.Context) (int32, error) {
+	if e := c.o.Engine(); e != nil && e.Shards() > 0 {
+		return e.Shards(), nil
+	}
+	client, err := c.kafka()
+	if err != nil {
+		return 0, err
+	}
+	topic := processor.InternalTopic(c.o.Config.App, "state")
+	topics, err := kadm.NewClient(client).ListTopics(ctx, topic)
+	if err != nil {
+		return 0, fmt.Errorf("look for the changelog: %w", err)
+	}
+	n := int32(len(topics[topic].Partitions))
+	if n == 0 {
+		return 0, fmt.Errorf("there is no changelog %s", topic)
+	}
+	return n, nil
 }
 
 // serves says whether a shard is served in this process, so that its store has all that is committed.
@@ -77,7 +97,7 @@ func fromStore(store *state.Store, shard int32, member string) (*memberRows, err
 	if store == nil {
 		return nil, state.ErrClosed
 	}
-	m := &memberRows{rows: map[string][]byte{}, here: true}
+	m := &memberRows{rows: map[string][]byte{}}
 	err := store.Shard(shard).Rows(member, func(key, value []byte) bool {
 		m.rows[string(key)] = bytes.Clone(value)
 		return true
@@ -96,16 +116,6 @@ func (c *Console) fromChangelog(ctx context.Context, member string, shards int32
 	client, err := c.kafka()
 	if err != nil {
 		return nil, err
-	}
-	if shards == 0 {
-		topic := processor.InternalTopic(c.o.Config.App, "state")
-		topics, err := kadm.NewClient(client).ListTopics(ctx, topic)
-		if err != nil {
-			return nil, fmt.Errorf("look for the changelog: %w", err)
-		}
-		if shards = int32(len(topics[topic].Partitions)); shards == 0 {
-			return nil, fmt.Errorf("there is no changelog %s", topic)
-		}
 	}
 	m := &memberRows{rows: map[string][]byte{}}
 	err = processor.FoldChangelog(ctx, client, c.o.Config.App, processor.Home(member, shards), func(records []state.Record, _ state.Position) error {
