@@ -217,7 +217,9 @@ func (i *instance) ask(t *testing.T, path, asked string) (int, string) {
 // until waits for a condition.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for begun := time.Now(); !ok(); time.Sleep(50 * time.Millisecond) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for begun := time.Now(); !ok(); <-tick.C {
 		if time.Since(begun) > 40*time.Second {
 			t.Fatal("waited too long until ", what)
 		}
