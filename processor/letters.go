@@ -17,12 +17,12 @@ import (
 	"accrue/schemas"
 )
 
-// The headers of a record on the dead-letter topic that is no letter but says that one was sent again. It names in
-// HeaderTopic, HeaderPartition and HeaderOffset where the record was written.
+// The headers of a record on the dead-letter topic that is no letter but says that one was sent again: a mark.
 const (
-	HeaderRetried = "accrue.retried" // the letter, as its LetterID; the first header
-	HeaderTries   = "accrue.tries"   // how often the record was sent again by now
-	HeaderBy      = "accrue.by"      // who did it, by their own word
+	HeaderRetried   = "accrue.retried"    // the letter, as its LetterID; the first header
+	HeaderRetriedTo = "accrue.retried-to" // where the record was written: topic/partition/offset
+	HeaderTries     = "accrue.tries"      // how often the record was sent again by now
+	HeaderBy        = "accrue.by"         // who did it, by their own word
 )
 
 // UnknownReason is the reason of letters that do not say theirs: they were written by a version of before, or by somebody else.
@@ -225,6 +225,24 @@ func (l *Letters) read(ctx context.Context, parts map[int32]span, take func(*Rec
 	return nil
 }
 
+func placeText(s schemas.Source) string {
+	return fmt.Sprintf("%s/%d/%d", s.Topic, s.Partition, s.Offset)
+}
+
+// parsePlace reads placeText. A topic's name has no slash.
+func parsePlace(text string) (s schemas.Source) {
+	parts := strings.Split(text, "/")
+	if len(parts) != 3 {
+		return s
+	}
+	partition, err := strconv.ParseInt(parts[1], 10, 32)
+	offset, err2 := strconv.ParseInt(parts[2], 10, 64)
+	if err != nil || err2 != nil {
+		return s
+	}
+	return schemas.Source{Topic: parts[0], Partition: int32(partition), Offset: offset}
+}
+
 func isMark(r *Record) bool { return len(r.Headers) > 0 && r.Headers[0].Key == HeaderRetried }
 
 // mark takes note of a record that says that a letter was sent again.
@@ -243,8 +261,8 @@ func (l *Letters) mark(r *Record) {
 			tries = int(headerNumber(h))
 		case HeaderBy:
 			retry.By = string(h.Value)
-		default:
-			readSource(&retry.To, h)
+		case HeaderRetriedTo:
+			retry.To = parsePlace(string(h.Value))
 		}
 	}
 	l.retried[id], l.tries[retry.To] = retry, tries

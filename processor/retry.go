@@ -219,13 +219,10 @@ func (r *retrier) produce(ctx context.Context, records []*kgo.Record) error {
 
 // mark makes the record that says that a letter was sent again. It lies in the letter's partition, behind it.
 func mark(topic string, l *Letter) *kgo.Record {
-	number := func(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
 	headers := []kgo.RecordHeader{
 		{Key: HeaderRetried, Value: []byte(l.ID.String())},
-		{Key: HeaderTopic, Value: []byte(l.Retried.To.Topic)},
-		{Key: HeaderPartition, Value: number(int64(l.Retried.To.Partition))},
-		{Key: HeaderOffset, Value: number(l.Retried.To.Offset)},
-		{Key: HeaderTries, Value: number(int64(l.Tries + 1))},
+		{Key: HeaderRetriedTo, Value: []byte(placeText(l.Retried.To))},
+		{Key: HeaderTries, Value: strconv.AppendInt(nil, int64(l.Tries+1), 10)},
 	}
 	if l.Retried.By != "" {
 		headers = append(headers, kgo.RecordHeader{Key: HeaderBy, Value: []byte(l.Retried.By)})
