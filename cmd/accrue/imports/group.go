@@ -43,7 +43,8 @@ type grouper struct {
 	badRow  int64  // a row of the order that was refused; 0: none
 	group   []byte // key of the rows that come
 	entries []entry
-	more    int64 // rows beyond maxLines, which are refused
+	more    int64      // rows beyond maxLines, which are refused
+	sales   []document // of the order: it as it was sold, once for each status
 }
 
 func (g *grouper) take(it item) error {
@@ -58,6 +59,9 @@ func (g *grouper) take(it item) error {
 		g.group = slices.Clone(group)
 	}
 	if e.order.OrderID != g.order {
+		if err := g.sold(); err != nil {
+			return err
+		}
 		g.order, g.badRow = e.order.OrderID, 0
 	}
 	if e.bad {
@@ -99,7 +103,48 @@ func (g *grouper) end() error {
 		return nil
 	}
 	d := g.document(entries)
-	return g.emit(&d)
+	if d.returns {
+		return g.emit(&d)
+	}
+	g.sales = append(g.sales, d)
+	return nil
+}
+
+// finish makes the last documents.
+func (g *grouper) finish() error {
+	if err := g.end(); err != nil {
+		return err
+	}
+	return g.sold()
+}
+
+// sold hands over an order as it was sold, in all its statuses. Where it has several at one time, with other goods in each, the
+// status is one of the rows and not of the order: then it cannot be told what was sold.
+func (g *grouper) sold() error {
+	sales := g.sales
+	g.sales = nil
+	for i := 1; i < len(sales); i++ {
+		a, b := &sales[0].order, &sales[i].order
+		if !a.OccurredAt.Equal(b.OccurredAt) || slices.EqualFunc(a.Lines, b.Lines, func(x, y schemas.Line) bool {
+			return x.SKU == y.SKU && x.Quantity == y.Quantity && x.Amount == y.Amount
+		}) {
+			continue
+		}
+		for _, d := range sales {
+			for _, row := range d.rows {
+				g.refuse(Refusal{Line: row, Order: a.OrderID, Kind: "rows of an order disagree", Why: "order " + a.OrderID + " is " + string(a.Status) + " and " +
+					string(b.Status) + " at the same time, with other goods in each: `status` has to be one of the whole order"})
+			}
+		}
+		return nil
+	}
+	for i := range sales {
+		sales[i].rows = nil // only of returns are they needed from here on
+		if err := g.emit(&sales[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // disagreement says why rows cannot be of one order; empty: they can.
@@ -146,7 +191,6 @@ func (g *grouper) document(entries []entry) document {
 		d.order.Lines, d.rows = append(d.order.Lines, e.line), append(d.rows, e.row)
 	}
 	if !d.returns {
-		d.rows = nil
 		d.order.EventID = g.mapping.eventID(d.order.OrderID, string(d.order.Status))
 	}
 	return d

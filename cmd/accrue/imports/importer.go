@@ -172,6 +172,8 @@ func (im *Importer) read(ctx context.Context, t table, to *sorter) error {
 				seen[i] = seen[i] || r.values[*use.index] != ""
 			}
 			e, err = im.mapping.understand(r)
+		} else if r.values != nil {
+			e.order.OrderID, _ = im.mapping.Order.OrderID.name(r.values, "order_id") // as far as it is known
 		}
 		var no *refused
 		switch {
@@ -219,7 +221,7 @@ func (im *Importer) group(ctx context.Context, from, to *sorter) error {
 	if err != nil {
 		return err
 	}
-	return g.end()
+	return g.finish()
 }
 
 // match makes events of documents.

@@ -29,6 +29,7 @@ type Mapping struct {
 	Skip    []Condition // rows of which any holds are no orders
 	Returns []Condition // rows of which any holds take something back, beside those with negative pieces or amounts
 	Within  int         // days: how long after its order something may come back
+	Spread  bool        // what no single order holds is taken from several, the newest first
 
 	Order      OrderFields
 	Line       LineFields

@@ -205,11 +205,20 @@ func (r *mappingReader) wordsOf(f *Field, key, hint string, words []string) {
 func (r *mappingReader) line(m *Mapping, n ast.Node) {
 	s := r.section(n, "line", "line_id", "sku", "quantity", "unit_price", "amount", "category", "brand", "tags")
 	l := &m.Line
-	for key, to := range map[string]**Field{
-		"line_id": &l.LineID, "sku": &l.SKU, "quantity": &l.Quantity, "unit_price": &l.UnitPrice, "amount": &l.Amount,
-		"category": &l.Category, "brand": &l.Brand, "tags": &l.Tags,
+	for _, f := range []struct {
+		key string
+		to  **Field
+	}{
+		{"line_id", &l.LineID},
+		{"sku", &l.SKU},
+		{"quantity", &l.Quantity},
+		{"unit_price", &l.UnitPrice},
+		{"amount", &l.Amount},
+		{"category", &l.Category},
+		{"brand", &l.Brand},
+		{"tags", &l.Tags},
 	} {
-		*to = r.field(s, key)
+		*f.to = r.field(s, f.key)
 	}
 	switch {
 	case l.UnitPrice != nil && l.Amount != nil:
@@ -222,9 +231,10 @@ func (r *mappingReader) line(m *Mapping, n ast.Node) {
 }
 
 func (r *mappingReader) returns(m *Mapping, n ast.Node) {
-	s := r.section(n, "returns", "when", "reference", "within")
+	s := r.section(n, "returns", "when", "reference", "within", "spread")
 	m.Returns = r.conditions(s.get("when"), "returns.when")
 	m.Order.Reference = r.field(s, "reference")
+	m.Spread = s.truth("spread", false)
 	text, ok := s.text("within")
 	if !ok {
 		return

@@ -168,18 +168,18 @@ func (m *matcher) takeLines(d *document) error {
 	var touched []*openOrder
 	var events []*schemas.Order
 	for i := range d.order.Lines {
-		line := &d.order.Lines[i]
-		o, why := m.holder(d, line)
-		if o == nil {
+		parts, why := m.holders(d, &d.order.Lines[i])
+		if parts == nil {
 			m.refuseRows(d, d.rows[i:i+1], unmatched, why)
-			continue
 		}
-		at := slices.Index(touched, o)
-		if at < 0 {
-			at = len(touched)
-			touched, events = append(touched, o), append(events, m.event(d, o))
+		for _, p := range parts {
+			at := slices.Index(touched, p.order)
+			if at < 0 {
+				at = len(touched)
+				touched, events = append(touched, p.order), append(events, m.event(d, p.order))
+			}
+			m.returned[p.order.currency] += p.order.takeBack(events[at], &p.line)
 		}
-		m.returned[o.currency] += o.takeBack(events[at], line)
 	}
 	for n, event := range events {
 		if err := m.emit(d, event, n); err != nil {
@@ -189,7 +189,43 @@ func (m *matcher) takeLines(d *document) error {
 	return nil
 }
 
-// holder finds the order that a line comes back from.
+// part is what comes back from one order.
+type part struct {
+	order *openOrder
+	line  schemas.Line
+}
+
+// holders finds the order that a line comes back from or, where the mapping says `spread`, the orders; none: why not.
+func (m *matcher) holders(d *document, line *schemas.Line) ([]part, string) {
+	o, why := m.holder(d, line)
+	if o != nil {
+		return []part{{o, *line}}, ""
+	}
+	if !m.mapping.Spread || d.refers != "" || line.SKU == "" {
+		return nil, why
+	}
+	var parts []part
+	rest := *line
+	for _, o := range slices.Backward(m.bySKU[line.SKU]) {
+		pieces := min(rest.Quantity, o.left(line))
+		if pieces == 0 || o.currency != d.order.Currency {
+			continue
+		}
+		p := part{o, *line}
+		p.line.Quantity = pieces
+		if line.Amount != notSaid {
+			p.line.Amount = partOf(rest.Amount, pieces, rest.Quantity)
+			rest.Amount -= p.line.Amount
+		}
+		parts = append(parts, p)
+		if rest.Quantity -= pieces; rest.Quantity == 0 {
+			return parts, ""
+		}
+	}
+	return nil, why + ", nor have all of them together"
+}
+
+// holder finds the order that a line comes back from: the one that is named, or the newest that holds all of it.
 func (m *matcher) holder(d *document, line *schemas.Line) (*openOrder, string) {
 	o, why := m.named(d)
 	if why != "" {

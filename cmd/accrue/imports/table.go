@@ -15,7 +15,8 @@ type row struct {
 	values []string
 }
 
-// table reads rows. An error of next is a *refused where the next row may be good, and io.EOF after the last one.
+// table reads rows. An error of next is a *refused where the next row may be good, and io.EOF after the last one. A row that is
+// refused has the values that could be read, empty ones for the others: its order may be among them. None at all: it has not.
 type table interface {
 	// known are the columns that the file has; nil: that is not known before it is read.
 	known() []string
@@ -71,21 +72,22 @@ func (t *csvTable) bind(columns []string) {
 
 func (t *csvTable) next() (row, error) {
 	r, err := t.record()
-	if err != nil {
+	if r.values == nil {
 		return r, err
 	}
-	if len(r.values) > len(t.header) && strings.Join(r.values[len(t.header):], "") != "" {
-		return r, refuse("row has too many values", "the row has %d values, the header %d: is `delimiter` right, and is text that holds it in quotes?", len(r.values), len(t.header))
+	if err == nil && len(r.values) > len(t.header) && strings.Join(r.values[len(t.header):], "") != "" {
+		err = refuse("row has too many values", "the row has %d values, the header %d: is `delimiter` right, and is text that holds it in quotes?", len(r.values), len(t.header))
 	}
 	values := make([]string, len(t.bound))
 	for i, at := range t.bound {
-		if at >= len(r.values) {
-			return r, refuse("row is too short", "the row has %d values and column %s is number %d", len(r.values), t.names[i], at+1)
+		if at < len(r.values) {
+			values[i] = r.values[at]
+		} else if err == nil {
+			err = refuse("row is too short", "the row has %d values and column %s is number %d", len(r.values), t.names[i], at+1)
 		}
-		values[i] = r.values[at]
 	}
 	r.values = values
-	return r, nil
+	return r, err
 }
 
 // record reads one record. Empty lines are passed over.
@@ -120,6 +122,8 @@ func (t *csvTable) record() (row, error) {
 			value, more, open, err = t.value(rest)
 		}
 		if err != nil {
+			t.lines.putBack(r.line+1, behind)
+			r.raw = line
 			return r, err
 		}
 		r.values = append(r.values, value)
@@ -168,7 +172,8 @@ type jsonTable struct {
 	each    string
 	columns [][]string
 	inItem  []bool
-	waiting []row // of the object that was read last
+	waiting []row   // of the object that was read last
+	errs    []error // of them
 }
 
 func (t *jsonTable) known() []string { return nil }
@@ -200,9 +205,9 @@ func (t *jsonTable) next() (row, error) {
 			return r, err
 		}
 	}
-	r := t.waiting[0]
-	t.waiting = t.waiting[1:]
-	return r, nil
+	r, err := t.waiting[0], t.errs[0]
+	t.waiting, t.errs = t.waiting[1:], t.errs[1:]
+	return r, err
 }
 
 // object reads an object and puts its rows into waiting.
@@ -217,14 +222,16 @@ func (t *jsonTable) object(r row) error {
 		return refuse("line is no JSON object", "something follows the JSON object")
 	}
 	items := []any{nil}
+	var missing error
 	if t.each != "" {
-		list, ok := lookUp(object, strings.Split(t.each, ".")).([]any)
-		if !ok {
-			return refuse("list is missing", "%s is no list", t.each)
+		if list, ok := lookUp(object, strings.Split(t.each, ".")).([]any); ok && len(list) > 0 {
+			items = list
+		} else {
+			missing = refuse("list is missing", "%s is no list with something in it", t.each)
 		}
-		items = list
 	}
 	for _, item := range items {
+		err := missing
 		values := make([]string, len(t.columns))
 		for i, path := range t.columns {
 			from := any(object)
@@ -233,11 +240,11 @@ func (t *jsonTable) object(r row) error {
 			}
 			text, ok := plainText(lookUp(from, path))
 			if !ok {
-				return refuse("value is no plain value", "%s is an object", strings.Join(path, "."))
+				err = refuse("value is no plain value", "%s is an object", strings.Join(path, "."))
 			}
 			values[i] = text
 		}
-		t.waiting = append(t.waiting, row{r.line, r.raw, values})
+		t.waiting, t.errs = append(t.waiting, row{r.line, r.raw, values}), append(t.errs, err)
 	}
 	return nil
 }

@@ -252,7 +252,10 @@ func (m *Mapping) eventID(parts ...string) string {
 
 // escaped keeps the parts of an event id apart.
 func escaped(part string) string {
-	return strings.NewReplacer("%", "%25", "/", "%2F").Replace(part)
+	if !strings.ContainsAny(part, "%/") {
+		return part
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(part, "%", "%25"), "/", "%2F")
 }
 
 // instant is a time as a part of an event id.
