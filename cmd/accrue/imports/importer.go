@@ -123,13 +123,9 @@ func (im *Importer) table(name string, in io.Reader) (table, error) {
 			at = len(names)
 			names = append(names, use.name)
 		}
-		if *use.index = at; known != nil && !slices.Contains(known, use.name) {
-			near := schemas.Nearest(use.name, known)
-			message := fmt.Sprintf("the file has no column %q", use.name)
-			if near == "" {
-				message += "; it has " + strings.Join(known, ", ")
-			}
-			problems = append(problems, programme.Problem{Pos: use.at, Severity: programme.Error, Message: message, Suggestion: near})
+		*use.index = at
+		if problem, wrong := columnProblem(use, known); wrong {
+			problems = append(problems, problem)
 		}
 	}
 	if len(problems) > 0 {
@@ -137,6 +133,26 @@ func (im *Importer) table(name string, in io.Reader) (table, error) {
 	}
 	t.bind(names)
 	return t, nil
+}
+
+// columnProblem says what is wrong with a column that the mapping names; known is nil where that shows only later.
+func columnProblem(use columnUse, known []string) (programme.Problem, bool) {
+	p := programme.Problem{Pos: use.at, Severity: programme.Error}
+	first := slices.Index(known, use.name)
+	switch {
+	case known == nil:
+		return p, false
+	case first < 0:
+		p.Message = fmt.Sprintf("the file has no column %q", use.name)
+		if p.Suggestion = schemas.Nearest(use.name, known); p.Suggestion == "" {
+			p.Message += "; it has " + strings.Join(known, ", ")
+		}
+	case slices.Contains(known[first+1:], use.name):
+		p.Message = fmt.Sprintf("the file has column %q twice: name its columns in `file: {columns: [...]}`, and leave out its header line", use.name)
+	default:
+		return p, false
+	}
+	return p, true
 }
 
 func isJSON(m *Mapping, name string) bool {

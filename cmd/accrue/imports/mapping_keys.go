@@ -281,7 +281,7 @@ func (r *mappingReader) conditions(n ast.Node, name string) []Condition {
 			empty := s.truth("empty", true)
 			c.Empty = &empty
 		}
-		if c.In == nil && c.Begins == "" && c.Matches == nil && c.Empty == nil {
+		if s.get("in") == nil && s.get("begins") == nil && s.get("matches") == nil && s.get("empty") == nil {
 			r.fail(s.where, "", "a condition of %s asks nothing: give `in`, `begins`, `matches` or `empty`", name)
 		}
 	}
