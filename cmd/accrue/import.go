@@ -254,8 +254,8 @@ func (o *ordersImport) print(out io.Writer, r *imports.Report) {
 	if more := r.Refused - int64(len(o.shown)); more > 0 && o.refusedFile == "" {
 		fmt.Fprintf(out, "and %d more; --refused FILE writes them all\n", more)
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	line := func(what string, n int64) { fmt.Fprintf(table, "%s\t%d\t\n", what, n) }
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	line := func(what string, n int64) { fmt.Fprintf(table, "%s\t%14d\n", what, n) }
 	line("rows", r.Rows)
 	line("  skipped", r.Skipped)
 	line("  refused", r.Refused)
@@ -277,8 +277,8 @@ func (o *ordersImport) print(out io.Writer, r *imports.Report) {
 	line("cancellations", r.Cancellations)
 	line("members", r.Members)
 	for _, currency := range imports.Currencies(r) {
-		fmt.Fprintf(table, "ordered %s\t%s\t\n", currency, moneyOf(r.Ordered[currency], currency))
-		fmt.Fprintf(table, "returned %s\t%s\t\n", currency, moneyOf(r.Returned[currency], currency))
+		fmt.Fprintf(table, "ordered %s\t%14s\n", currency, moneyOf(r.Ordered[currency], currency))
+		fmt.Fprintf(table, "returned %s\t%14s\n", currency, moneyOf(r.Returned[currency], currency))
 	}
 	table.Flush() //nolint:errcheck // a summary that cannot be shown is no reason to fail
 	if !r.First.IsZero() {
