@@ -100,6 +100,8 @@ func (c Config) operatePermissions() []Permission {
 	for _, spec := range TopicSpecs(c) {
 		why := retries
 		switch {
+		case spec.Kind == schemas.KindOrder:
+			why = "for accrue import, and for accrue dlq retry, which sends dead letters back to where they came from"
 		case spec.Role == RoleInput && spec.Name != commands, spec.Name == InternalTopic(c.App, "effects"):
 		case spec.Name == c.Topics.DeadLetters:
 			why = "for accrue dlq retry, which marks there what it sent"

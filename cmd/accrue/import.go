@@ -115,9 +115,9 @@ func (o *ordersImport) run(take func(*schemas.Order) error) error {
 		}
 		o.refused = bufio.NewWriter(file)
 	}
-	o.progress = newProgress(o.cmd.ErrOrStderr(), "rows")
+	o.progress = newProgress(o.cmd.ErrOrStderr(), "")
 	report, err := imports.New(mapping, imports.Options{
-		Folder: o.temp, Rows: func(int64) { o.progress.add(1) }, Refused: o.refuse, Event: take,
+		Folder: o.temp, Progress: o.step, Refused: o.refuse, Event: take,
 	}).Run(o.cmd.Context(), o.orders, in)
 	o.progress.done()
 	if file != nil {
@@ -131,6 +131,15 @@ func (o *ordersImport) run(take func(*schemas.Order) error) error {
 	}
 	o.print(o.cmd.ErrOrStderr(), report)
 	return nil
+}
+
+// step shows how far the pass has come that is under way.
+func (o *ordersImport) step(pass string) {
+	if o.progress.what != pass {
+		o.progress.done()
+		o.progress = newProgress(o.cmd.ErrOrStderr(), pass)
+	}
+	o.progress.add(1)
 }
 
 // mappingFailed tells what is wrong with the mapping: also which columns are not there, so that all is told at once.
@@ -222,7 +231,7 @@ func (o *ordersImport) toTopic(config string) error {
 		return err
 	}
 	defer client.Close()
-	s := &sender{registry: registry, client: client, ids: map[schemas.Kind]int{}, file: o.orders, progress: newProgress(o.cmd.ErrOrStderr(), "events")}
+	s := &sender{registry: registry, client: client, ids: map[schemas.Kind]int{}, file: o.orders, progress: newProgress(io.Discard, "")}
 	err = o.run(func(order *schemas.Order) error {
 		if err := s.faulty(); err != nil {
 			return err.err

@@ -19,7 +19,7 @@ import (
 type Options struct {
 	SortBytes int                        // of a piece that is sorted in memory; 0: 128 MiB
 	Folder    string                     // for temporary files; empty: the system's
-	Rows      func(int64)                // is told how many rows were read; nil: nobody is
+	Progress  func(what string)          // is told of each row or event that a pass, in words, has done; nil: nobody is
 	Refused   func(Refusal)              // takes what is refused
 	Event     func(*schemas.Order) error // takes the events, by time
 }
@@ -96,6 +96,7 @@ func (im *Importer) Run(ctx context.Context, name string, in io.Reader) (*Report
 			return fmt.Errorf("stopped: %w", err)
 		}
 		im.count(&o)
+		im.step("events")
 		return im.options.Event(&o)
 	})
 }
@@ -175,9 +176,7 @@ func (im *Importer) read(ctx context.Context, t table, to *sorter) error {
 			return fmt.Errorf("stopped after %d rows; nothing was written: %w", im.report.Rows, ctx.Err())
 		}
 		im.report.Rows++
-		if im.options.Rows != nil {
-			im.options.Rows(im.report.Rows)
-		}
+		im.step("rows read")
 		var e entry
 		if err == nil {
 			if anyHolds(im.mapping.Skip, r.values) {
@@ -215,6 +214,12 @@ func (im *Importer) read(ctx context.Context, t table, to *sorter) error {
 	return nil
 }
 
+func (im *Importer) step(what string) {
+	if im.options.Progress != nil {
+		im.options.Progress(what)
+	}
+}
+
 func (im *Importer) refuse(r Refusal) {
 	const most = 1000
 	if len(r.Raw) > most {
@@ -232,6 +237,7 @@ func (im *Importer) group(ctx context.Context, from, to *sorter) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("stopped; nothing was written: %w", err)
 		}
+		im.step("rows put together")
 		return g.take(it)
 	})
 	if err != nil {
@@ -251,6 +257,7 @@ func (im *Importer) match(ctx context.Context, from, to *sorter) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("stopped; nothing was written: %w", err)
 		}
+		im.step("orders matched")
 		d, err := unpackDocument(it.value)
 		if err != nil {
 			return err
