@@ -141,6 +141,23 @@ type HTTPConfig struct {
 	OperatorTokenFile string // whoever shows this token may read and decide
 }
 
+// EngineTopics names the topics as the engine wants them.
+func (c *Config) EngineTopics() Topics {
+	t := c.Topics
+	topics := Topics{
+		Inputs:      map[string]schemas.Kind{},
+		PointGrants: t.PointGrants, TierChanges: t.TierChanges, Decisions: t.Decisions, FraudAlerts: t.FraudAlerts,
+		Notices: t.Notices, DeadLetters: t.DeadLetters,
+		State: InternalTopic(c.App, "state"), Effects: InternalTopic(c.App, "effects"), Control: InternalTopic(c.App, "control"),
+	}
+	for name, kind := range t.Kinds() {
+		if kind.IsInput() {
+			topics.Inputs[name] = kind
+		}
+	}
+	return topics
+}
+
 // DefaultConfig is what holds for every key that nobody sets.
 func DefaultConfig() Config {
 	return Config{

@@ -150,7 +150,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.o.Instance = instance
+	e.setInstance(instance)
 	for {
 		again, err := e.runOnce(ctx)
 		if !again || ctx.Err() != nil {
@@ -343,6 +343,19 @@ func (e *Engine) instance() (string, error) {
 		return "", fmt.Errorf("name the instance: %w", err)
 	}
 	return name, nil
+}
+
+func (e *Engine) setInstance(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.o.Instance = name
+}
+
+// Instance is the name of this process among those of the app; empty: it has made none up yet. Safe for any goroutine.
+func (e *Engine) Instance() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.o.Instance
 }
 
 func (e *Engine) setLanes(lanes []*Lane, store *state.Store) {

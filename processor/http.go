@@ -36,8 +36,9 @@ type Server struct {
 	listener net.Listener
 	server   *http.Server
 	mux      *http.ServeMux
-	viewer   string // the file of the viewer token; empty: reading needs no token
-	operator string // of the operator token; empty: without a viewer token all may decide, with one nobody may
+	viewer   string        // the file of the viewer token; empty: reading needs no token
+	operator string        // of the operator token; empty: without a viewer token all may decide, with one nobody may
+	guesses  chan struct{} // wrong tokens that are being answered
 	log      *slog.Logger
 }
 
@@ -45,7 +46,7 @@ type Server struct {
 // reason each; none: it is. It is called on each request, from many goroutines. NewServer must not be called where
 // c.Listen is "off".
 func NewServer(c HTTPConfig, metrics *Metrics, ready func() []string, log *slog.Logger) (*Server, error) {
-	s := &Server{mux: http.NewServeMux(), viewer: c.ViewerTokenFile, operator: c.OperatorTokenFile, log: log}
+	s := &Server{mux: http.NewServeMux(), viewer: c.ViewerTokenFile, operator: c.OperatorTokenFile, guesses: make(chan struct{}, guessesAtOnce), log: log}
 	for _, file := range []string{s.viewer, s.operator} {
 		if file == "" {
 			continue
@@ -124,6 +125,10 @@ func (s *Server) guard(access Access, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if !s.allows(access, r) {
+			if shown := Bearer(r); shown != "" && !s.Knows(shown) && !s.SlowGuess(r.Context()) {
+				writeText(w, http.StatusTooManyRequests, "too many wrong tokens at once: wait a few seconds\n")
+				return
+			}
 			w.Header().Set("WWW-Authenticate", `Bearer realm="accrue"`)
 			writeText(w, http.StatusUnauthorized, "show a token: Authorization: Bearer TOKEN\n")
 			return

@@ -1,16 +1,24 @@
 package processor
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"net/http"
 	"strings"
+	"time"
+)
+
+// A wrong token costs whoever guesses a second, and only so many are answered at once.
+const (
+	guessPause    = time.Second
+	guessesAtOnce = 4
 )
 
 // Bearer returns the token that a request shows in its Authorization header; empty: none.
 func Bearer(r *http.Request) string {
-	shown, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if shown == r.Header.Get("Authorization") {
+	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
 		return ""
 	}
 	return shown
@@ -29,6 +37,26 @@ func (s *Server) Allowed(shown string) Access {
 		return AccessViewer
 	}
 	return AccessOpen
+}
+
+// Knows says whether a token that is shown is one of ours. Without tokens any is. Safe for any goroutine.
+func (s *Server) Knows(shown string) bool {
+	return s.viewer == "" && s.operator == "" || s.holds(s.operator, shown) || s.holds(s.viewer, shown)
+}
+
+// SlowGuess makes whoever showed a wrong token wait. False: too many wait already, the answer is that there are too many. Safe for any goroutine.
+func (s *Server) SlowGuess(ctx context.Context) bool {
+	select {
+	case s.guesses <- struct{}{}:
+	default:
+		return false
+	}
+	defer func() { <-s.guesses }()
+	select {
+	case <-ctx.Done():
+	case <-time.After(guessPause):
+	}
+	return true
 }
 
 // SessionKey is a key that follows from the token for an access: all instances with the token have the same, and with another token

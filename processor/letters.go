@@ -268,6 +268,22 @@ func (l *Letters) mark(r *Record) {
 	l.retried[id], l.tries[retry.To] = retry, tries
 }
 
+// ParseLetter takes a record of the dead-letter topic apart: it is a letter, or the mark that one was sent again, which lies behind the
+// letter in its partition. The letter's Tries and Retried are not known from it alone.
+func ParseLetter(record *kgo.Record) (letter *Letter, id LetterID, retry *Retry) {
+	r := fromKgo(record)
+	if !isMark(&r) {
+		letter = readLetter(&r)
+		return letter, letter.ID, nil
+	}
+	l := Letters{retried: map[LetterID]Retry{}, tries: map[schemas.Source]int{}}
+	l.mark(&r)
+	for id, retry := range l.retried { // one at most
+		return nil, id, &retry
+	}
+	return nil, LetterID{}, nil
+}
+
 // readLetter takes a dead letter apart. One that is not ours has no Source.
 func readLetter(r *Record) *Letter {
 	l := &Letter{

@@ -75,7 +75,7 @@ const (
 func (r *lettersRetry) run(cmd *cobra.Command, c processor.Config) error {
 	r.cmd, r.topics, r.found = cmd, map[string]int{}, map[processor.LetterID]bool{}
 	r.told = map[processor.LetterID]bool{}
-	topics, out := engineTopics(c), cmd.OutOrStdout()
+	topics, out := c.EngineTopics(), cmd.OutOrStdout()
 	if err := eachLetter(cmd.Context(), c, &r.filter, func(l *processor.Letter) error { r.plan(l, topics); return nil }); err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func (s *service) options(ids map[schemas.Kind]int) (processor.Options, error) {
 		return processor.Options{}, err
 	}
 	return processor.Options{
-		App: c.App, Instance: c.Instance, DataDir: c.Data, Advertise: c.HTTP.Advertise, Lanes: c.Lanes, Standbys: c.Standbys, Topics: engineTopics(c),
+		App: c.App, Instance: c.Instance, DataDir: c.Data, Advertise: c.HTTP.Advertise, Lanes: c.Lanes, Standbys: c.Standbys, Topics: c.EngineTopics(),
 		Kafka: kafka, Programme: s.files, Secret: s.secret, Decoder: schemas.NewDecoder(s.registry), Encoder: schemas.NewEncoder(ids),
 		Log: s.log, Observer: s.meter,
 		MemoryBytes: c.State.MemoryBytes, FlushEvery: c.State.FlushEvery, TimersQuiet: c.Timers.Quiet,
@@ -150,24 +150,6 @@ func (s *service) options(ids map[schemas.Kind]int) (processor.Options, error) {
 		SessionTimeout: c.Kafka.SessionTimeout, TransactionTimeout: c.Kafka.TransactionTimeout,
 		StopTimeout: laneStop,
 	}, nil
-}
-
-// engineTopics names the topics as the engine wants them.
-func engineTopics(c processor.Config) processor.Topics {
-	t := c.Topics
-	topics := processor.Topics{
-		Inputs:      map[string]schemas.Kind{},
-		PointGrants: t.PointGrants, TierChanges: t.TierChanges, Decisions: t.Decisions, FraudAlerts: t.FraudAlerts,
-		Notices: t.Notices, DeadLetters: t.DeadLetters,
-		State: processor.InternalTopic(c.App, "state"), Effects: processor.InternalTopic(c.App, "effects"),
-		Control: processor.InternalTopic(c.App, "control"),
-	}
-	for name, kind := range t.Kinds() {
-		if kind.IsInput() {
-			topics.Inputs[name] = kind
-		}
-	}
-	return topics
 }
 
 // waitForSchemas learns the ids of the schemas that the engine writes, however long the registry is away; it logs that once.

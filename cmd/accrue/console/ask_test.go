@@ -140,18 +140,8 @@ func (h *house) start(name, address string) *instance {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	topics := processor.Topics{
-		Inputs: map[string]schemas.Kind{}, PointGrants: c.Topics.PointGrants, TierChanges: c.Topics.TierChanges, Decisions: c.Topics.Decisions,
-		FraudAlerts: c.Topics.FraudAlerts, Notices: c.Topics.Notices, DeadLetters: c.Topics.DeadLetters,
-		State: processor.InternalTopic(c.App, "state"), Effects: processor.InternalTopic(c.App, "effects"), Control: processor.InternalTopic(c.App, "control"),
-	}
-	for topic, kind := range c.Topics.Kinds() {
-		if kind.IsInput() {
-			topics.Inputs[topic] = kind
-		}
-	}
 	o := processor.Options{
-		App: c.App, Instance: name, DataDir: h.t.TempDir(), Lanes: 1, Topics: topics, Kafka: h.kafka,
+		App: c.App, Instance: name, DataDir: h.t.TempDir(), Lanes: 1, Topics: c.EngineTopics(), Kafka: h.kafka,
 		Programme: map[string][]byte{"programme.yaml": []byte(visitsProgramme)}, Log: log,
 		Decoder: schemas.NewDecoder(h.registry), Encoder: schemas.NewEncoder(h.ids),
 	}

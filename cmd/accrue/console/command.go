@@ -68,10 +68,11 @@ func commandOf(form url.Values, v *visit) (*schemas.Command, error) {
 		return nil, &problem{http.StatusUnprocessableEntity, key, nil}
 	}
 	c := &schemas.Command{
-		MemberID: form.Get("member"), Kind: form.Get("kind"), Operator: v.Operator, Reason: strings.TrimSpace(form.Get("reason")), OccurredAt: v.Now.Truncate(time.Millisecond),
+		MemberID: form.Get("member"), Kind: form.Get("kind"), Reason: strings.TrimSpace(form.Get("reason")), OccurredAt: v.Now.Truncate(time.Millisecond),
 	}
-	if !v.Signed {
-		c.Operator = strings.Join(strings.Fields(form.Get("operator")), " ")
+	var err error
+	if c.Operator, err = operatorOf(form, v); err != nil {
+		return nil, err
 	}
 	once := form.Get("once")
 	switch {
@@ -81,8 +82,6 @@ func commandOf(form url.Values, v *visit) (*schemas.Command, error) {
 		return wrong("error.form")
 	case c.MemberID == "" || len(c.MemberID) > maxMember || !utf8.ValidString(c.MemberID):
 		return wrong("error.member")
-	case c.Operator == "" || utf8.RuneCountInString(c.Operator) > maxName || !utf8.ValidString(c.Operator):
-		return wrong("error.operator.name")
 	case c.Reason == "" || utf8.RuneCountInString(c.Reason) > maxReason || !utf8.ValidString(c.Reason):
 		return wrong("error.reason")
 	}
@@ -108,6 +107,18 @@ func commandOf(form url.Values, v *visit) (*schemas.Command, error) {
 		}
 	}
 	return c, nil
+}
+
+// operatorOf is the name of who decides: of the session, or where nobody needs to sign in, of the form.
+func operatorOf(form url.Values, v *visit) (string, error) {
+	name := v.Operator
+	if !v.Signed {
+		name = strings.Join(strings.Fields(form.Get("operator")), " ")
+	}
+	if name == "" || utf8.RuneCountInString(name) > maxName || !utf8.ValidString(name) {
+		return "", &problem{http.StatusUnprocessableEntity, "error.operator.name", nil}
+	}
+	return name, nil
 }
 
 // send writes a command and waits until the brokers have it.

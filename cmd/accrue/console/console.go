@@ -36,8 +36,9 @@ type Console struct {
 	words      map[explain.Language]catalogue
 	secret     []byte // of forms where there is no session
 	protection *http.CrossOriginProtection
-	guesses    chan struct{} // wrong tokens that are being answered
 	folding    chan struct{} // at most one changelog is read at a time
+	listing    chan struct{} // at most so many members' entries are
+	retrying   chan struct{} // dead letters are sent again by one at a time
 	feed       *feed
 	others     *http.Client // asks other instances
 	stopped    chan struct{}
@@ -50,7 +51,7 @@ type Console struct {
 func New(o Options) (*Console, error) {
 	c := &Console{
 		o: o, secret: make([]byte, 32), protection: http.NewCrossOriginProtection(),
-		guesses: make(chan struct{}, guessesAtOnce), folding: make(chan struct{}, 1), others: newAsker(), stopped: make(chan struct{}),
+		folding: make(chan struct{}, 1), listing: make(chan struct{}, 2), retrying: make(chan struct{}, 1), others: newAsker(), stopped: make(chan struct{}),
 	}
 	_, _ = rand.Read(c.secret) // never fails (crypto/rand)
 	var err error
@@ -124,6 +125,8 @@ func (c *Console) handle() {
 	add("GET /issuance", processor.AccessViewer, c.issuance)
 	add("GET /answer", processor.AccessViewer, c.showAnswer)
 	add("GET /api/member/{id}", processor.AccessViewer, c.memberJSON)
+	add("GET /api/instance", processor.AccessViewer, c.instanceJSON)
+	add("POST /dead-letters", processor.AccessOperator, c.retry)
 	add("POST /command", processor.AccessOperator, c.command)
 }
 

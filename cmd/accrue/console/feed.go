@@ -20,7 +20,7 @@ import (
 // Bounds of the feed. Pages state the first two.
 const (
 	lookBack     = 7 * 24 * time.Hour
-	lookBackMost = 200_000         // records of a topic
+	lookBackMost = 1_000_000       // records of all outputs together
 	feedIdle     = 5 * time.Minute // after the last reader it ends
 	feedPause    = 2 * time.Second // before it tries again
 )
@@ -44,7 +44,6 @@ type feed struct {
 	closed  bool
 	tally   *tally // nil: it does not run
 	missing map[partition]gap
-	since   time.Time // from when on it has read
 	trouble error
 	fleet   *fleet // nil: not known yet
 }
@@ -83,15 +82,15 @@ func (f *feed) look(see func(*tally, *fleet)) reading {
 	f.used = time.Now()
 	if f.stop == nil && !f.closed {
 		ctx, cancel := context.WithCancel(context.Background())
-		f.stop, f.done, f.tally, f.missing, f.fleet, f.trouble, f.since = cancel, make(chan struct{}), newTally(), nil, nil, nil, time.Time{}
+		f.stop, f.done, f.tally, f.missing, f.fleet, f.trouble = cancel, make(chan struct{}), newTally(time.Now(), f.o.config.EngineTopics()), nil, nil, nil
 		go f.run(ctx, f.done)
 	}
 	if f.tally == nil {
-		see(newTally(), nil)
+		see(newTally(time.Now(), f.o.config.EngineTopics()), nil)
 		return reading{Trouble: f.trouble}
 	}
 	see(f.tally, f.fleet)
-	r := reading{Since: f.since, Ready: f.missing != nil, Trouble: f.trouble}
+	r := reading{Since: f.tally.since, Ready: f.missing != nil, Trouble: f.trouble}
 	for _, g := range f.missing {
 		r.Left += g.end - g.at
 		r.Ready = false
@@ -158,13 +157,12 @@ func (f *feed) read(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	since := time.Now().Add(-lookBack)
-	from, missing, err := startAt(ctx, client, since, slices.Collect(maps.Keys(f.kinds)))
+	since, from, missing, err := lookBackFrom(ctx, client, time.Now(), slices.Collect(maps.Keys(f.kinds)))
 	if err != nil {
 		return err
 	}
 	f.mu.Lock()
-	f.tally, f.missing, f.since, f.trouble = newTally(), missing, since, nil
+	f.tally, f.missing, f.trouble = newTally(since, f.o.config.EngineTopics()), missing, nil
 	f.mu.Unlock()
 	client.AddConsumePartitions(from)
 	for {
@@ -175,10 +173,45 @@ func (f *feed) read(ctx context.Context) error {
 		for _, failed := range fetches.Errors() {
 			return fmt.Errorf("read %s, partition %d: %w", failed.Topic, failed.Partition, failed.Err)
 		}
-		if err := f.take(ctx, fetches); err != nil {
+		begun := time.Now()
+		caughtUp, err := f.take(ctx, fetches)
+		if err != nil {
 			return err
 		}
+		if !caughtUp { // the engine of this process comes first: looking back takes half a core at most
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Since(begun)):
+			}
+		}
 	}
+}
+
+// spans are how far a feed may look back, the longest first.
+func spans() []time.Duration {
+	const day = 24 * time.Hour
+	return []time.Duration{lookBack, 3 * day, day, 6 * time.Hour, time.Hour, 10 * time.Minute, time.Minute}
+}
+
+// lookBackFrom finds where to begin: as early as the bounds allow, at one moment for all topics, so that what is added up has a beginning
+// that can be told.
+func lookBackFrom(ctx context.Context, client *kgo.Client, now time.Time, topics []string) (
+	since time.Time, from map[string]map[int32]kgo.Offset, missing map[partition]gap, err error,
+) {
+	for _, span := range spans() {
+		since = now.Add(-span)
+		if from, missing, err = startAt(ctx, client, since, topics); err != nil {
+			return since, nil, nil, err
+		}
+		records := int64(0)
+		for _, g := range missing {
+			records += g.end - g.at
+		}
+		if records <= lookBackMost {
+			break
+		}
+	}
+	return since, from, missing, nil
 }
 
 // startAt finds where to begin, and how many offsets there are up to the present ends.
@@ -198,7 +231,6 @@ func startAt(ctx context.Context, client *kgo.Client, since time.Time, topics []
 		if begin, ok := begins.Lookup(end.Topic, end.Partition); ok && begin.Err == nil && begin.Offset >= 0 {
 			at = min(at, begin.Offset)
 		}
-		at = max(at, end.Offset-lookBackMost/int64(max(1, len(ends[end.Topic]))))
 		if start, ok := starts.Lookup(end.Topic, end.Partition); ok {
 			at = max(at, start.Offset)
 		}
@@ -214,7 +246,7 @@ func startAt(ctx context.Context, client *kgo.Client, since time.Time, topics []
 }
 
 // take adds what was fetched. Decoding may ask the registry, so it is done before the lock is taken.
-func (f *feed) take(ctx context.Context, fetches kgo.Fetches) error {
+func (f *feed) take(ctx context.Context, fetches kgo.Fetches) (caughtUp bool, err error) {
 	type read struct {
 		record *kgo.Record
 		value  any
@@ -227,10 +259,9 @@ func (f *feed) take(ctx context.Context, fetches kgo.Fetches) error {
 		}
 		var value any
 		if kind := f.kinds[r.Topic]; kind != 0 && len(r.Value) > 0 {
-			var err error
 			value, err = f.o.decoder.Decode(ctx, kind, r.Value)
 			if bad := new(schemas.BadRecord); err != nil && !errors.As(err, &bad) {
-				return fmt.Errorf("read %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+				return false, fmt.Errorf("read %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
 			}
 		}
 		all = append(all, read{r, value})
@@ -238,7 +269,7 @@ func (f *feed) take(ctx context.Context, fetches kgo.Fetches) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, x := range all {
-		f.tally.take(x.record, x.value)
+		f.tally.take(x.record, x.value, f.kinds[x.record.Topic])
 	}
 	fetches.EachRecord(func(r *kgo.Record) {
 		at := partition{r.Topic, r.Partition}
@@ -250,5 +281,5 @@ func (f *feed) take(ctx context.Context, fetches kgo.Fetches) error {
 			f.missing[at] = g
 		}
 	})
-	return nil
+	return len(f.missing) == 0, nil
 }

@@ -22,16 +22,22 @@ type fleet struct {
 	State   string
 	Lag     int64 // records of the inputs that are not answered
 	ByTopic map[string]int64
-	Owners  map[int32]owner // by shard
+	Lanes   []processor.GroupLane
 	Shards  []fleetShard
 }
 
-// owner is a lane of some instance.
-type owner struct{ Client, Host string }
+// Instances is how many there are.
+func (f *fleet) Instances() int {
+	names := map[string]bool{}
+	for _, lane := range f.Lanes {
+		names[lane.Instance] = true
+	}
+	return len(names)
+}
 
 type fleetShard struct {
 	Shard     int32
-	Owner     owner
+	Owner     *processor.GroupLane // nil: nobody has it now
 	Lag       int64
 	Changelog int64 // the end of its changelog
 }
@@ -77,7 +83,16 @@ func (f *feed) askFleet(ctx context.Context) (*fleet, error) {
 	if err := errors.Join(err, group.Error()); err != nil {
 		return nil, fmt.Errorf("ask how the group %s is: %w", app, err)
 	}
-	now := &fleet{At: time.Now().UTC(), State: group.State, ByTopic: map[string]int64{}, Owners: map[int32]owner{}}
+	now := &fleet{At: time.Now().UTC(), State: group.State, ByTopic: map[string]int64{}}
+	if now.Lanes, err = processor.GroupLanes(ctx, client, app); err != nil {
+		return nil, err
+	}
+	owners := map[int32]*processor.GroupLane{}
+	for i := range now.Lanes {
+		for _, shard := range now.Lanes[i].Serves {
+			owners[shard] = &now.Lanes[i]
+		}
+	}
 	shards := int32(len(ends[state]))
 	lag := map[int32]int64{}
 	kinds := topics.Kinds()
@@ -86,9 +101,6 @@ func (f *feed) askFleet(ctx context.Context) (*fleet, error) {
 			continue
 		}
 		for number, l := range partitions {
-			if l.Member != nil && topic == effects {
-				now.Owners[number] = owner{l.Member.ClientID, l.Member.ClientHost}
-			}
 			if l.Lag > 0 && topic != effects {
 				now.Lag += l.Lag
 				now.ByTopic[topic] += l.Lag
@@ -97,7 +109,7 @@ func (f *feed) askFleet(ctx context.Context) (*fleet, error) {
 		}
 	}
 	for _, number := range slices.Sorted(maps.Keys(ends[state])) {
-		now.Shards = append(now.Shards, fleetShard{number, now.Owners[number], lag[number], ends[state][number].Offset})
+		now.Shards = append(now.Shards, fleetShard{number, owners[number], lag[number], ends[state][number].Offset})
 	}
 	return now, nil
 }

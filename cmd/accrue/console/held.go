@@ -18,6 +18,7 @@ func (c *Console) showHeld(w http.ResponseWriter, r *http.Request, v *visit) err
 		Review        bool
 		State         string
 		Lost          int64
+		Since         time.Time
 		Once          string
 		Sent          string
 	}{visit: v, Review: r.FormValue("all") == "", Once: newOnce(), Sent: ours(r.FormValue("sent"))}
@@ -31,7 +32,7 @@ func (c *Console) showHeld(w http.ResponseWriter, r *http.Request, v *visit) err
 			}
 		}
 	})
-	data.State = v.feedText(state)
+	data.State, data.Since = v.feedText(state), state.Since
 	slices.SortFunc(data.Rows, func(a, b heldGrant) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.GrantID, b.GrantID)) })
 	data.Rows = data.Rows[:min(len(data.Rows), shownHeldMost)]
 	c.write(w, r, http.StatusOK, "held", data)
@@ -40,19 +41,4 @@ func (c *Console) showHeld(w http.ResponseWriter, r *http.Request, v *visit) err
 
 func sortNewest[T any](list []T, at func(T) time.Time) {
 	slices.SortStableFunc(list, func(a, b T) int { return at(b).Compare(at(a)) })
-}
-
-func (c *Console) showDeadLetters(w http.ResponseWriter, r *http.Request, v *visit) error {
-	data := struct {
-		*visit
-		Rows  []letter
-		State string
-		Most  int
-		Topic string
-	}{visit: v, Most: keptDead, Topic: c.o.Config.Topics.DeadLetters}
-	state := c.feed.look(func(t *tally, _ *fleet) { data.Rows = slices.Clone(t.dead) })
-	data.State = v.feedText(state)
-	slices.Reverse(data.Rows)
-	c.write(w, r, http.StatusOK, "dead-letters", data)
-	return nil
 }

@@ -61,10 +61,11 @@ func (c *Console) showRules(w http.ResponseWriter, r *http.Request, v *visit) er
 		By, Per string
 		Rows    []issued
 		Total   points
+		Missed  int64
 		Quiet   []*programme.Rule // that have given nothing
 		State   string
 	}{visit: v, By: by, Per: per}
-	state := c.feed.look(func(t *tally, _ *fleet) { data.Rows = t.issuedBy(by) })
+	state := c.feed.look(func(t *tally, _ *fleet) { data.Rows, data.Missed = t.issuedBy(by), t.missed })
 	for i := range data.Rows {
 		data.Total.add(&data.Rows[i].points)
 	}

@@ -2,36 +2,45 @@ package console
 
 import (
 	"encoding/hex"
+	"fmt"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"accrue/processor"
 )
 
-// letterOf reads a dead letter.
-func letterOf(r *kgo.Record) letter {
-	l := letter{At: r.Timestamp.UTC(), Partition: r.Partition, Offset: r.Offset, Key: shown(r.Key)}
-	from := map[string]string{}
-	for _, h := range r.Headers {
-		switch h.Key {
-		case processor.HeaderError:
-			l.Error = string(h.Value)
-		case processor.HeaderCause:
-			l.Causes = append(l.Causes, string(h.Value))
-		default:
-			if _, known := from[h.Key]; !known { // ours come first; the producer's own follow
-				from[h.Key] = string(h.Value)
-			}
-		}
+// Bounds of what is kept of a dead letter, in bytes.
+const (
+	valuePreview  = 2 << 10
+	keyPreview    = 256
+	wordsPreview  = 4 << 10
+	headerPreview = 512
+	shownHeaders  = 20
+)
+
+// letterOf makes what is shown of a dead letter.
+func letterOf(l *processor.Letter, topics processor.Topics) letter {
+	x := letter{
+		ID: l.ID, At: l.Written, Reason: l.Reason, Error: preview([]byte(l.Why), wordsPreview), Bytes: max(l.WholeSize, int64(len(l.Value))),
+		Key: preview(l.Key, keyPreview), Value: preview(l.Value, valuePreview), Binary: !readable(l.Value), Short: len(l.Value) > valuePreview || l.WholeSize > 0,
 	}
-	l.From = from[processor.HeaderTopic] + "/" + from[processor.HeaderPartition] + "@" + from[processor.HeaderOffset]
-	value := r.Value
-	l.Shorts = len(value) > valuePreview
-	value = value[:min(len(value), valuePreview)]
-	l.Value, l.Binary = shown(value), !readable(value)
-	return l
+	if l.Source.Topic != "" {
+		x.From = fmt.Sprintf("%s/%d@%d", l.Source.Topic, l.Source.Partition, l.Source.Offset)
+	}
+	if why := l.Retryable(topics); why != nil {
+		x.Cannot = why.Error()
+	}
+	for _, cause := range l.Causes[:min(len(l.Causes), shownHeaders)] {
+		x.Causes = append(x.Causes, preview([]byte(cause), wordsPreview))
+	}
+	for i, h := range l.Headers {
+		if i == shownHeaders {
+			x.Headers = append(x.Headers, fmt.Sprintf("… %d", len(l.Headers)-i))
+			break
+		}
+		x.Headers = append(x.Headers, preview([]byte(h.Key), keyPreview)+": "+preview(h.Value, headerPreview))
+	}
+	return x
 }
 
 // readable says whether bytes are text for people.
@@ -47,10 +56,13 @@ func readable(b []byte) bool {
 	return true
 }
 
-// shown is text as it is, and anything else as a dump in hex.
-func shown(b []byte) string {
+// preview is the beginning of bytes: text as it is, without half a character at the cut, and anything else as a dump in hex.
+func preview(b []byte, most int) string {
 	if readable(b) {
-		return string(b)
+		for most < len(b) && most > 0 && !utf8.RuneStart(b[most]) {
+			most--
+		}
+		return string(b[:min(len(b), most)])
 	}
-	return hex.Dump(b)
+	return hex.Dump(b[:min(len(b), most)])
 }

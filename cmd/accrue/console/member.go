@@ -180,7 +180,13 @@ func (c *Console) showEntries(w http.ResponseWriter, r *http.Request, v *visit) 
 		return &problem{http.StatusUnprocessableEntity, "error.member", nil}
 	}
 	var err error
-	if data.Rows, err = c.entriesOf(r.Context(), member, data.Since); err != nil {
+	select {
+	case c.listing <- struct{}{}:
+		defer func() { <-c.listing }()
+	case <-r.Context().Done():
+		return r.Context().Err()
+	}
+	if data.Rows, data.Since, err = c.entriesOf(r.Context(), member, data.Since); err != nil {
 		return err
 	}
 	slices.Reverse(data.Rows)
@@ -188,50 +194,54 @@ func (c *Console) showEntries(w http.ResponseWriter, r *http.Request, v *visit) 
 	return nil
 }
 
-// entriesOf reads the partition that has a member's entries, from a time on. Only the member's own are decoded.
-func (c *Console) entriesOf(ctx context.Context, member string, since time.Time) ([]*schemas.PointGrant, error) {
+// entriesOf reads the partition that has a member's entries, from a time on, or a later one where those are too many; it says which. Only the
+// member's own are decoded.
+func (c *Console) entriesOf(ctx context.Context, member string, since time.Time) (rows []*schemas.PointGrant, from time.Time, err error) {
 	topic := c.o.Config.Topics.PointGrants
 	options, err := c.o.Config.Kafka.ClientOptions()
 	if err != nil {
-		return nil, err
+		return nil, since, err
 	}
 	client, err := kgo.NewClient(append(options, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())...)
 	if err != nil {
-		return nil, err
+		return nil, since, err
 	}
 	defer client.Close()
-	from, missing, err := startAt(ctx, client, since, []string{topic})
+	begins, missing, err := startAt(ctx, client, since, []string{topic})
 	if err != nil {
-		return nil, err
+		return nil, since, err
 	}
-	at := partition{topic, processor.Home(member, int32(max(1, len(from[topic]))))}
+	at := partition{topic, processor.Home(member, int32(max(1, len(begins[topic]))))}
 	left, waits := missing[at]
 	if !waits {
-		return nil, nil
+		return nil, since, nil
 	}
+	cut := left.end-left.at > entriesMost
 	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {at.number: kgo.NewOffset().At(max(left.at, left.end-entriesMost))}})
 	ctx, cancel := context.WithTimeout(ctx, memberWait)
 	defer cancel()
-	var rows []*schemas.PointGrant
 	for left.at < left.end {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err0(); err != nil {
-			return nil, fmt.Errorf("read the entries of a member: %w", err)
+			return nil, since, fmt.Errorf("read the entries of a member: %w", err)
 		}
 		for records := fetches.RecordIter(); !records.Done(); {
 			record := records.Next()
 			left.at = record.Offset + 1
+			if cut {
+				since, cut = record.Timestamp, false
+			}
 			if record.Attrs.IsControl() || string(record.Key) != member {
 				continue
 			}
 			value, err := c.o.Decoder.Decode(ctx, schemas.KindPointGrant, record.Value)
 			if err != nil {
-				return nil, fmt.Errorf("read the entries of a member: %w", err)
+				return nil, since, fmt.Errorf("read the entries of a member: %w", err)
 			}
 			if g, ok := value.(*schemas.PointGrant); ok {
 				rows = keep(rows, g, shownEntries)
 			}
 		}
 	}
-	return rows, nil
+	return rows, since, nil
 }

@@ -72,10 +72,7 @@ func (c *Console) flow(v *visit) flow {
 		}
 		out.PerSecond = fmt.Sprintf("%d.%d", events/minuteSpan, events%minuteSpan*10/minuteSpan)
 		out.Median, out.Slow = t.latency(now)
-		out.HeldOpen, out.Alerts, out.Dead, out.Lag = number(int64(len(t.held))), number(alerts), number(int64(len(t.dead))), "–"
-		if len(t.dead) == keptDead {
-			out.Dead += "+"
-		}
+		out.HeldOpen, out.Alerts, out.Dead, out.Lag = number(int64(len(t.held))), number(alerts), number(t.buried), "–"
 		if f != nil {
 			out.Lag = number(f.Lag)
 		}
@@ -144,7 +141,7 @@ func (v *visit) feedText(r reading) string {
 	case !r.Ready:
 		return v.T("feed.starting")
 	}
-	return v.T("feed.since", r.Since.UTC().Format("2006-01-02 15:04"), number(lookBackMost))
+	return v.T("feed.since", r.Since.UTC().Format("2006-01-02 15:04"))
 }
 
 func (c *Console) showOverview(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -153,6 +150,7 @@ func (c *Console) showOverview(w http.ResponseWriter, r *http.Request, v *visit)
 		*visit
 		Flow     flow
 		NotReady []string
+		Instance string
 		InForce  string
 		Alerts   []*schemas.FraudAlert
 	}{visit: v, Flow: c.flow(v)}
@@ -161,7 +159,7 @@ func (c *Console) showOverview(w http.ResponseWriter, r *http.Request, v *visit)
 	})
 	slices.Reverse(data.Alerts)
 	if e := c.o.Engine(); e != nil {
-		data.NotReady = e.NotReady()
+		data.NotReady, data.Instance = e.NotReady(), e.Instance()
 		if s, ok := e.Programmes(); ok {
 			data.InForce = s.InForce
 		}

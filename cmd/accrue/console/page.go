@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -49,6 +50,8 @@ func functions() template.FuncMap {
 			}
 			return number(n)
 		},
+		// An attribute of htmx is no address to html/template.
+		"query":   url.QueryEscape,
 		"moment":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 		"minute":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
 		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },

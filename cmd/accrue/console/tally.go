@@ -6,21 +6,21 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"accrue/processor"
 	"accrue/schemas"
 )
 
 // Bounds of what is kept in memory.
 const (
-	flowSeconds  = 300
-	keptRecent   = 50
-	keptAlerts   = 200
-	keptDead     = 200
-	keptHeld     = 5_000
-	keptCells    = 50_000
-	keptTiers    = 200_000 // members whose tier is known
-	keptAnswers  = 1_000
-	keptAges     = 2_000 // events that percentiles are taken of
-	valuePreview = 2 << 10
+	flowSeconds = 300
+	keptRecent  = 50
+	keptAlerts  = 200
+	keptDead    = 200
+	keptHeld    = 5_000
+	keptCells   = 50_000
+	keptTiers   = 200_000 // members whose tier is known
+	keptAnswers = 1_000
+	keptAges    = 2_000 // events that percentiles are taken of
 )
 
 // second is what came in one second.
@@ -58,29 +58,37 @@ type heldGrant struct {
 	At, Until                                          time.Time // Until zero: an operator decides
 }
 
-// letter is a dead letter as it is shown.
+// letter is a dead letter as it is shown: the parts that others wrote are cut.
 type letter struct {
-	At             time.Time
-	Partition      int32
-	Offset         int64
-	Key, Error     string
-	From           string // topic/partition@offset
-	Causes         []string
-	Value          string
-	Binary, Shorts bool
+	ID            processor.LetterID
+	At            time.Time
+	Reason        string // one of processor.Reasons
+	Key, Error    string
+	From          string // topic/partition@offset; empty: Accrue did not write it
+	Causes        []string
+	Headers       []string
+	Value         string
+	Bytes         int64 // of the value as it came
+	Binary, Short bool
+	Cannot        string           // why it cannot be sent again; empty: it can
+	Retried       *processor.Retry // nil: it was not sent again
 }
 
 // tally adds up what the fleet has written. It is bounded, and guarded by its feed.
 type tally struct {
+	topics  processor.Topics
+	since   time.Time // what is older was not read
 	seconds [flowSeconds]second
 	cells   map[cell]*points
+	missed  int64             // entries for which there was no cell
 	titles  map[string]string // by rule
 	held    map[string]*heldGrant
 	lost    int64 // held grants for which there was no room
 	tiers   map[string]string
 	recent  []*schemas.Decision // newest last
 	alerts  []*schemas.FraudAlert
-	dead    []letter
+	dead    []letter                   // those that were sent again too
+	buried  int64                      // how many there were
 	low     map[string]*schemas.Notice // by notice_id, budgets only
 	answers map[string]*schemas.Decision
 	order   []string // of answers
@@ -94,15 +102,15 @@ type age struct {
 	age time.Duration
 }
 
-func newTally() *tally {
+func newTally(since time.Time, topics processor.Topics) *tally {
 	return &tally{
-		cells: map[cell]*points{}, titles: map[string]string{}, held: map[string]*heldGrant{}, tiers: map[string]string{},
+		topics: topics, since: since.UTC(), cells: map[cell]*points{}, titles: map[string]string{}, held: map[string]*heldGrant{}, tiers: map[string]string{},
 		low: map[string]*schemas.Notice{}, answers: map[string]*schemas.Decision{},
 	}
 }
 
-// take adds a record. What is no record of its topic, or has none (a dead letter), has no value.
-func (t *tally) take(r *kgo.Record, value any) {
+// take adds a record. What is no record of its topic has no value; a dead letter has no kind.
+func (t *tally) take(r *kgo.Record, value any, kind schemas.Kind) {
 	s := t.second(r.Timestamp.Unix())
 	switch v := value.(type) {
 	case *schemas.Decision:
@@ -120,10 +128,23 @@ func (t *tally) take(r *kgo.Record, value any) {
 			t.low[v.NoticeID] = v
 		}
 	case nil:
-		if len(r.Headers) > 0 {
-			s.letters++
-			t.dead = keep(t.dead, letterOf(r), keptDead)
+		if kind == 0 {
+			t.letter(s, r)
 		}
+	}
+}
+
+// letter adds a dead letter, or takes note that one was sent again.
+func (t *tally) letter(s *second, r *kgo.Record) {
+	l, id, retry := processor.ParseLetter(r)
+	if l != nil {
+		s.letters++
+		t.buried++
+		t.dead = keep(t.dead, letterOf(l, t.topics), keptDead)
+		return
+	}
+	if i := slices.IndexFunc(t.dead, func(x letter) bool { return x.ID == id }); i >= 0 {
+		t.dead[i].Retried = retry
 	}
 }
 
@@ -179,10 +200,12 @@ func (t *tally) decision(s *second, d *schemas.Decision, written time.Time) {
 }
 
 func (t *tally) entry(g *schemas.PointGrant) {
+	t.holds(g)
 	at := cell{g.DecidedAt.Unix() / 3600, g.RuleID, g.Campaign, t.tiers[g.MemberID]}
 	p := t.cells[at]
 	if p == nil {
 		if len(t.cells) >= keptCells {
+			t.missed++
 			return
 		}
 		p = &points{}
@@ -201,7 +224,6 @@ func (t *tally) entry(g *schemas.PointGrant) {
 	if g.Entry == schemas.EntryHeld {
 		p.Held += g.PendingDelta
 	}
-	t.holds(g)
 }
 
 // holds follows what is held.

@@ -57,6 +57,12 @@
     addEventListener("pagehide", () => source.close());
   }
 
+  // One box for all letters that are shown.
+  const all = document.getElementById("all");
+  if (all) all.addEventListener("change", () => {
+    for (const box of document.querySelectorAll('#letters input[name="id"]')) box.checked = all.checked;
+  });
+
   // Stacked bars: each series is drawn with those below it added, the highest first.
   const issued = document.querySelector("[data-issuance]");
   if (issued) {
