@@ -76,6 +76,9 @@ func (c *Console) flow(v *visit) flow {
 		if len(t.dead) == keptDead {
 			out.Dead += "+"
 		}
+		if alerts == keptAlerts {
+			out.Alerts += "+"
+		}
 		if f != nil {
 			out.Lag = number(f.Lag)
 		}

@@ -63,6 +63,9 @@ func (row *shardRow) fill(lane int, s *processor.ShardStatus) {
 	if s.Why != nil {
 		row.Why = s.Why.Error()
 	}
+	if s.State == "serving" { // the brokers were asked some seconds ago
+		row.Changelog = max(row.Changelog, row.Position)
+	}
 	if s.State == "restoring" && row.Changelog > 0 {
 		row.Progress = min(100, max(0, s.Position)*100/row.Changelog)
 	}
