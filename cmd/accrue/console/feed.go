@@ -67,6 +67,13 @@ func newFeed(o feedOptions) *feed {
 	return f
 }
 
+// newTally begins one that knows nothing of what was before since.
+func (f *feed) newTally(since time.Time) *tally {
+	t := newTally()
+	t.since, t.topics = since.UTC(), f.o.config.EngineTopics()
+	return t
+}
+
 // reading is how far the feed is, for pages.
 type reading struct {
 	Since   time.Time // what is older was not read
@@ -82,11 +89,11 @@ func (f *feed) look(see func(*tally, *fleet)) reading {
 	f.used = time.Now()
 	if f.stop == nil && !f.closed {
 		ctx, cancel := context.WithCancel(context.Background())
-		f.stop, f.done, f.tally, f.missing, f.fleet, f.trouble = cancel, make(chan struct{}), newTally(time.Now(), f.o.config.EngineTopics()), nil, nil, nil
+		f.stop, f.done, f.tally, f.missing, f.fleet, f.trouble = cancel, make(chan struct{}), f.newTally(time.Now()), nil, nil, nil
 		go f.run(ctx, f.done)
 	}
 	if f.tally == nil {
-		see(newTally(time.Now(), f.o.config.EngineTopics()), nil)
+		see(f.newTally(time.Now()), nil)
 		return reading{Trouble: f.trouble}
 	}
 	see(f.tally, f.fleet)
@@ -162,7 +169,7 @@ func (f *feed) read(ctx context.Context) error {
 		return err
 	}
 	f.mu.Lock()
-	f.tally, f.missing, f.trouble = newTally(since, f.o.config.EngineTopics()), missing, nil
+	f.tally, f.missing, f.trouble = f.newTally(since), missing, nil
 	f.mu.Unlock()
 	client.AddConsumePartitions(from)
 	for {
@@ -269,7 +276,7 @@ func (f *feed) take(ctx context.Context, fetches kgo.Fetches) (caughtUp bool, er
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, x := range all {
-		f.tally.take(x.record, x.value, f.kinds[x.record.Topic])
+		f.tally.take(x.record, x.value)
 	}
 	fetches.EachRecord(func(r *kgo.Record) {
 		at := partition{r.Topic, r.Partition}

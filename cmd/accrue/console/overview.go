@@ -73,6 +73,9 @@ func (c *Console) flow(v *visit) flow {
 		out.PerSecond = fmt.Sprintf("%d.%d", events/minuteSpan, events%minuteSpan*10/minuteSpan)
 		out.Median, out.Slow = t.latency(now)
 		out.HeldOpen, out.Alerts, out.Dead, out.Lag = number(int64(len(t.held))), number(alerts), number(t.buried), "–"
+		if alerts == keptAlerts {
+			out.Alerts += "+"
+		}
 		if f != nil {
 			out.Lag = number(f.Lag)
 		}

@@ -98,6 +98,9 @@ func (row *shardRow) fill(instance string, s *shardReport) {
 		return
 	}
 	row.State, row.Position, row.Why = s.State, s.Position, s.Why
+	if s.State == "serving" { // the brokers were asked some seconds ago
+		row.Changelog = max(row.Changelog, row.Position)
+	}
 	if s.State == "restoring" && row.Changelog > 0 {
 		row.Progress = min(100, max(0, s.Position)*100/row.Changelog)
 	}

@@ -102,15 +102,15 @@ type age struct {
 	age time.Duration
 }
 
-func newTally(since time.Time, topics processor.Topics) *tally {
+func newTally() *tally {
 	return &tally{
-		topics: topics, since: since.UTC(), cells: map[cell]*points{}, titles: map[string]string{}, held: map[string]*heldGrant{}, tiers: map[string]string{},
+		cells: map[cell]*points{}, titles: map[string]string{}, held: map[string]*heldGrant{}, tiers: map[string]string{},
 		low: map[string]*schemas.Notice{}, answers: map[string]*schemas.Decision{},
 	}
 }
 
-// take adds a record. What is no record of its topic has no value; a dead letter has no kind.
-func (t *tally) take(r *kgo.Record, value any, kind schemas.Kind) {
+// take adds a record. What is no record of its topic has no value, nor has a dead letter.
+func (t *tally) take(r *kgo.Record, value any) {
 	s := t.second(r.Timestamp.Unix())
 	switch v := value.(type) {
 	case *schemas.Decision:
@@ -128,7 +128,7 @@ func (t *tally) take(r *kgo.Record, value any, kind schemas.Kind) {
 			t.low[v.NoticeID] = v
 		}
 	case nil:
-		if kind == 0 {
+		if r.Topic == t.topics.DeadLetters {
 			t.letter(s, r)
 		}
 	}

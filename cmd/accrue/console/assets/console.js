@@ -3,13 +3,14 @@
 (() => {
   const colour = (n) => getComputedStyle(document.documentElement).getPropertyValue("--" + n).trim();
   const colours = ["c1", "c2", "c3", "c4", "c5", "c6", "c7"];
-  const axes = () => {
+  const axes = (text) => {
     const axis = { stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
-    return [{ ...axis, grid: { show: false } }, { ...axis, size: 56 }];
+    const times = (_, at) => at.map((t) => text(new Date(t * 1000).toISOString()));
+    return [{ ...axis, grid: { show: false }, space: 80, values: times }, { ...axis, size: 64 }];
   };
   const utc = (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC");
-  const draw = (at, options, data) => {
-    const plot = new uPlot({ width: at.clientWidth, height: 220, tzDate: utc, cursor: { y: false }, axes: axes(), ...options }, data, at);
+  const draw = (at, text, options, data) => {
+    const plot = new uPlot({ width: at.clientWidth, height: 220, tzDate: utc, cursor: { y: false }, axes: axes(text), ...options }, data, at);
     new ResizeObserver(() => plot.setSize({ width: at.clientWidth, height: 220 })).observe(at);
     return plot;
   };
@@ -33,7 +34,7 @@
       }
       const data = [flow.times, flow.events, flow.grants, flow.denials];
       if (plot) plot.setData(data);
-      else plot = draw(box, { scales: from0, series: [{}, { ...line(box.dataset.events, "c1"), fill: colour("c1") + "22" }, line(box.dataset.grants, "c2"), line(box.dataset.denials, "c4")] }, data);
+      else plot = draw(box, (iso) => iso.slice(11, 19), { scales: from0, series: [{}, { ...line(box.dataset.events, "c1"), fill: colour("c1") + "22" }, line(box.dataset.grants, "c2"), line(box.dataset.denials, "c4")] }, data);
       const body = live.querySelector("#recent tbody");
       if (!flow.recent || !flow.recent.length || body.contains(document.activeElement)) return;
       body.replaceChildren();
@@ -82,7 +83,8 @@
       });
       const bars = uPlot.paths.bars({ size: [0.8, 40] });
       const series = data.series.map((s, i) => ({ label: s.label, fill: colour(colours[i % colours.length]), width: 0, paths: bars, points: { show: false } }));
-      draw(issued, { scales: { y: { range: (_, __, max) => [0, Math.max(10, max * 1.1)] } }, series: [{}, ...series.reverse()] }, [data.times, ...stacked.reverse()]);
+      const text = issued.dataset.issuance.endsWith("day") ? (iso) => iso.slice(5, 10) : (iso) => iso.slice(5, 16).replace("T", " ");
+      draw(issued, text, { scales: { y: { range: (_, __, max) => [0, Math.max(10, max * 1.1)] } }, series: [{}, ...series.reverse()] }, [data.times, ...stacked.reverse()]);
     });
   }
 })();
