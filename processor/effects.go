@@ -35,7 +35,8 @@ func effectWord(kind string) string {
 // knownEffect says whether this version takes in such requests.
 func knownEffect(word string) bool {
 	switch word {
-	case effectAward, schemas.EffectCount, schemas.EffectDevices, schemas.EffectAnswer:
+	case effectAward, schemas.EffectCount, schemas.EffectDevices, schemas.EffectAnswer,
+		schemas.EffectInvited, schemas.EffectErased, schemas.EffectUncount:
 		return true
 	}
 	return false

@@ -88,8 +88,28 @@ func (s *Shard) Handle(e rules.Event) (*rules.Outcome, error) {
 	if !is {
 		return nil, fmt.Errorf("decide an event of %q: that is a key, no member", e.Member())
 	}
-	return &s.out, s.done(c, account.Handle(e, &s.out))
+	_, before := account.Erased()
+	if err := s.done(c, account.Handle(e, &s.out)); err != nil {
+		return &s.out, err
+	}
+	if at, now := account.Erased(); now && !before {
+		return &s.out, s.erased(&e, at)
+	}
+	return &s.out, nil
 }
+
+// erased keeps that an event has erased its member.
+func (s *Shard) erased(by *rules.Event, at time.Time) error {
+	c, err := s.open(erasuresName)
+	if err != nil {
+		return err
+	}
+	c.account.(*rules.Erasures).Add(by, at) //nolint:forcetypeassert // by its name
+	return s.done(c, nil)
+}
+
+// erasuresName is the name under which a shard keeps which of its members were erased. Unlike other keys it is at home in every shard.
+var erasuresName = state.KeyName(rules.ErasuresKey) //nolint:gochecknoglobals // never changed
 
 // Advance decides what falls due for a member or key up to a time. The outcome is as rules.Account.Advance says, and valid until
 // the next call. Errors are as Handle's.
@@ -105,7 +125,7 @@ func (s *Shard) Advance(member string, to, now time.Time) (*rules.Outcome, error
 // says, and valid until the next call. Errors are as Handle's.
 func (s *Shard) Take(e *schemas.Effect, now time.Time) (*rules.Outcome, error) {
 	name := e.MemberID
-	if e.Kind == schemas.EffectCount {
+	if e.ToKey() {
 		name = state.KeyName(name)
 	}
 	c, err := s.open(name)
@@ -145,19 +165,36 @@ func (s *Shard) open(member string) (*cached, error) {
 	if s.store != nil {
 		rows = s.store.View(member, func() []*state.Overlay { return s.overlays })
 	}
-	var a owner
-	var err error
-	if key, is := state.KeyOf(member); is {
-		a, err = s.ledger.OpenTally(key, rows)
-	} else {
-		a, err = s.ledger.Open(member, rows)
-	}
+	a, err := s.opened(member, rows)
 	if err != nil {
 		return nil, err
 	}
 	c := s.accounts.add(member, a)
 	c.due()
 	return c, nil
+}
+
+// opened opens what is kept under a name. A member of whom nothing is held may be one who was erased.
+func (s *Shard) opened(name string, rows rules.Rows) (owner, error) {
+	switch key, is := state.KeyOf(name); {
+	case name == erasuresName:
+		return s.ledger.OpenErasures(rows)
+	case is:
+		return s.ledger.OpenTally(key, rows)
+	}
+	a, err := s.ledger.Open(name, rows)
+	if err != nil || !a.New() {
+		return a, err
+	}
+	c, err := s.open(erasuresName)
+	if err != nil {
+		return nil, err
+	}
+	at, erased, err := c.account.(*rules.Erasures).Find(name) //nolint:forcetypeassert // by its name
+	if erased {
+		a.BeErased(at)
+	}
+	return a, err
 }
 
 // done saves what became of an account, or throws it away where it failed: half a change must not be built upon. Nothing

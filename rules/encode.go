@@ -18,9 +18,15 @@ const (
 	keptRows = "k"
 	pastRows = "w"
 
+	inviteeRows = "r" // behind it the member whose account names this one
+
 	// The rows of a tally stand under a name of their own, and have other keys all the same.
 	tallyRow    = "t"
 	countedRows = "c"
+
+	// So do those of Erasures.
+	saltRows   = "s"
+	erasedRows = "e"
 
 	baseOwner = "b" // of the pages of the base
 )

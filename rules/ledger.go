@@ -71,7 +71,7 @@ type version struct {
 	asksProfile bool
 	asks        []asks             // by rule: what its conditions depend on
 	words       []ruleWords        // by rule
-	longest     programme.Duration // the longest hold or `within` that spans orders, or return_window
+	longest     programme.Duration // the longest hold or `within` that spans orders or is counted elsewhere, or return_window
 }
 
 // NewLedger makes the function for these versions, ascending. All must count money alike (Programme.Scale). A *NeedsSecret is the
@@ -133,6 +133,11 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 			made.longest = longer(longer(made.longest, rule.Hold.For), rule.Hold.Within)
 			if rule.Each != nil {
 				made.longest = longer(made.longest, rule.Each.Within)
+			}
+		}
+		for _, t := range p.Fraud { // as long as an event is counted elsewhere, it is known where
+			if t.By != programme.ByMember {
+				made.longest = longer(made.longest, t.Within)
 			}
 		}
 		made.invite()
@@ -251,6 +256,7 @@ func (e *Event) Member() string {
 // that fills an Outcome makes void what it held before and uses its memory again; strings stay.
 type Outcome struct {
 	Decision    *schemas.Decision
+	Closed      []schemas.Decision // of events that waited for answers and, as their member was erased, wait no more
 	Entries     []schemas.PointGrant
 	TierChanges []schemas.TierChange
 	Alerts      []schemas.FraudAlert
@@ -268,7 +274,7 @@ type Outcome struct {
 func (o *Outcome) reset() {
 	*o = Outcome{
 		Entries: o.Entries[:0], TierChanges: o.TierChanges[:0], Alerts: o.Alerts[:0], Notices: o.Notices[:0],
-		Requests: o.Requests[:0],
+		Requests: o.Requests[:0], Closed: o.Closed[:0],
 		verdicts: o.verdicts[:0], numbers: o.numbers[:0], texts: o.texts,
 	}
 }

@@ -19,6 +19,9 @@ type RowDescription struct {
 	// Of what is counted under a key.
 	Tally   *TallyRow   `json:"tally,omitempty"`
 	Counted *CountedRow `json:"counted,omitempty"`
+
+	Invited *InvitedRow `json:"invited,omitempty"`
+	Erased  *ErasedRow  `json:"erased,omitempty"`
 }
 
 // HeadRow is the row that is read first.
@@ -164,6 +167,11 @@ type GrantRow struct {
 	HeldUntil time.Time `json:"held_until,omitzero"`
 }
 
+// InvitedRow is a member whose account names this one as having invited them.
+type InvitedRow struct {
+	Member string `json:"member"`
+}
+
 // PageRow is a full page of a list that outgrew its row.
 type PageRow struct {
 	Series string `json:"series"`
@@ -200,6 +208,15 @@ func DescribeRow(key, value []byte) (RowDescription, error) {
 	case strings.HasPrefix(string(key), countedRows):
 		c, err := describeCounted(key, value)
 		return RowDescription{Counted: c}, err
+	case strings.HasPrefix(string(key), inviteeRows):
+		r.version()
+		return RowDescription{Invited: &InvitedRow{string(key[len(inviteeRows):])}}, r.end()
+	case strings.HasPrefix(string(key), saltRows):
+		r.version()
+		return RowDescription{Erased: &ErasedRow{}}, r.end()
+	case strings.HasPrefix(string(key), erasedRows):
+		r.version()
+		return RowDescription{Erased: &ErasedRow{instantUTC(r.varint())}}, r.end()
 	case strings.HasPrefix(string(key), pageRows) && len(key) > len(pageRows)+5:
 		r.version()
 		number := len(key) - 4
@@ -234,7 +251,7 @@ func standingRow(s *standing) StandingRow {
 		Tier: s.tier.id, TierUntil: momentOf(s.tier.validUntil), Limits: describeCounts(s.limits), TimeZone: s.profile.named,
 	}
 	if s.invited != nil {
-		d.InvitedBy = s.invited.referrer
+		d.InvitedBy = shown(s.invited.referrer)
 	}
 	for _, h := range s.held.items {
 		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: momentOf(h.due)})
@@ -271,7 +288,7 @@ func factRow(f *fact) *FactRow {
 	case f.redemption != nil:
 		d.Redemption = &RedemptionRow{f.redemption.word(), f.redemption.points, f.redemption.id}
 	case f.referral != nil:
-		d.Referral = &ReferralRow{f.referral.referrer, f.referral.code}
+		d.Referral = &ReferralRow{shown(f.referral.referrer), f.referral.code}
 	case f.award != nil:
 		d.describeAward(f.award)
 	case f.profile != nil:
@@ -279,7 +296,7 @@ func factRow(f *fact) *FactRow {
 		d.Attributes = attributeMap(f.profile.attributes)
 	}
 	for _, a := range f.asked.all() {
-		d.Asked = append(d.Asked, AskedRow{a.to, a.rule, a.points, a.revision})
+		d.Asked = append(d.Asked, AskedRow{shown(a.to), a.rule, a.points, a.revision})
 	}
 	d.describeQuestions(f)
 	for _, g := range f.grants {

@@ -299,7 +299,13 @@ const (
 	EffectCount   = "count"   // asks the key MemberID to count an event of FromMember, and what it has counted
 	EffectDevices = "devices" // asks MemberID whether it has used one of Devices
 	EffectAnswer  = "answer"  // answers MemberID what its event has asked of FromMember
+	EffectInvited = "invited" // tells MemberID that the account of FromMember names them as who invited
+	EffectErased  = "erased"  // tells MemberID that FromMember was erased, and is to be forgotten
+	EffectUncount = "uncount" // tells the key MemberID the same
 )
+
+// ToKey says that MemberID is a key that members share, no member.
+func (e *Effect) ToKey() bool { return e.Kind == EffectCount || e.Kind == EffectUncount }
 
 // Effect is what one account asks of another on an internal topic, or of a key that many share, and what that answers. Only
 // the newest revision counts.

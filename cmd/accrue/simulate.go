@@ -233,6 +233,11 @@ func (s *simulation) write(o *rules.Outcome) error {
 			return err
 		}
 	}
+	for i := range o.Closed {
+		if err := s.record(schemas.TopicDecisions, o.Closed[i].MemberID, &o.Closed[i]); err != nil {
+			return err
+		}
+	}
 	if o.Decision != nil {
 		if err := s.record(schemas.TopicDecisions, o.Decision.MemberID, o.Decision); err != nil {
 			return err
