@@ -62,7 +62,14 @@ type SASLConfig struct {
 	Mechanism    string // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER
 	User         string
 	PasswordFile string
-	TokenFile    string // OAUTHBEARER; read anew for each connection, so something else may renew it
+	// OAUTHBEARER: a token from a file that something else renews, or by client credentials from a token endpoint.
+	TokenFile        string
+	TokenURL         string
+	TokenCAFile      string // PEM; of the token endpoint; empty: the system's authorities
+	ClientID         string
+	ClientSecretFile string
+	Scope            string
+	Extensions       []string // name=value, which some brokers ask for
 }
 
 // RegistryConfig says how to reach the schema registry.

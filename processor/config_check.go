@@ -109,21 +109,7 @@ func (l *configLoader) checkKafka(k KafkaConfig) {
 		}
 	}
 	l.checkTLS("kafka.tls", k.TLS)
-	switch s := k.SASL; s.Mechanism {
-	case "":
-		if s.User != "" || s.PasswordFile != "" || s.TokenFile != "" {
-			l.at("kafka.sasl.mechanism", "must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER when other kafka.sasl keys are set")
-		}
-	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
-		if s.User == "" {
-			l.at("kafka.sasl.user", "must be set for %s", s.Mechanism)
-		}
-		l.checkSecret("kafka.sasl.password_file", s.PasswordFile, s.Mechanism)
-	case "OAUTHBEARER":
-		l.checkSecret("kafka.sasl.token_file", s.TokenFile, s.Mechanism)
-	default:
-		l.at("kafka.sasl.mechanism", "must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER, not %q", s.Mechanism)
-	}
+	l.checkSASL(k.SASL)
 	switch k.Compression {
 	case "none", "snappy", "lz4", "zstd", "gzip":
 	default:
@@ -134,6 +120,66 @@ func (l *configLoader) checkKafka(k KafkaConfig) {
 	}
 	if k.TransactionTimeout < time.Second || k.TransactionTimeout > 10*time.Minute {
 		l.at("kafka.transaction_timeout", "must be from 1s to 10m, not %s", k.TransactionTimeout)
+	}
+}
+
+// checkSASL demands what a mechanism needs, and refuses what it does not know: a password beside a token would be of no use.
+func (l *configLoader) checkSASL(s SASLConfig) {
+	password := s.User != "" || s.PasswordFile != ""
+	endpoint := s.TokenURL != "" || s.TokenCAFile != "" || s.ClientID != "" || s.ClientSecretFile != "" || s.Scope != ""
+	token := endpoint || s.TokenFile != "" || len(s.Extensions) > 0
+	switch s.Mechanism {
+	case "":
+		if password || token {
+			l.at("kafka.sasl.mechanism", "must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER when other kafka.sasl keys are set")
+		}
+	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
+		if s.User == "" {
+			l.at("kafka.sasl.user", "must be set for %s", s.Mechanism)
+		}
+		l.checkSecret("kafka.sasl.password_file", s.PasswordFile, s.Mechanism)
+		if token {
+			l.at("kafka.sasl.mechanism", "is %s, which knows a user and a password: the keys for tokens and clients are OAUTHBEARER's", s.Mechanism)
+		}
+	case mechanismOAuth:
+		if password {
+			l.at("kafka.sasl.mechanism", "is OAUTHBEARER, which knows no user and password: set token_file, or token_url with client_id and client_secret_file")
+		}
+		l.checkOAuth(s, endpoint)
+	default:
+		l.at("kafka.sasl.mechanism", "must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER, not %q", s.Mechanism)
+	}
+}
+
+// mechanismOAuth is the one mechanism with tokens.
+const mechanismOAuth = "OAUTHBEARER"
+
+func (l *configLoader) checkOAuth(s SASLConfig, endpoint bool) {
+	for _, pair := range s.Extensions {
+		if name, value, ok := strings.Cut(pair, "="); !ok || name == "" || name == "auth" || value == "" {
+			l.at("kafka.sasl.extensions", "must be name=value each, and not auth, not %q", pair)
+		}
+	}
+	switch {
+	case s.TokenFile != "" && endpoint:
+		l.at("kafka.sasl.token_file", "and the keys of a token endpoint exclude each other: a token comes from one of them")
+		return
+	case !endpoint:
+		l.checkSecret("kafka.sasl.token_file", s.TokenFile, "OAUTHBEARER (or set token_url, client_id and client_secret_file)")
+		return
+	}
+	switch u, err := url.Parse(s.TokenURL); {
+	case s.TokenURL == "":
+		l.at("kafka.sasl.token_url", "must be set for a token by client credentials")
+	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+		l.at("kafka.sasl.token_url", "must be an https address without a password in it (the client's secret goes there), not %q", s.TokenURL)
+	}
+	if s.ClientID == "" {
+		l.at("kafka.sasl.client_id", "must be set for a token by client credentials")
+	}
+	l.checkSecret("kafka.sasl.client_secret_file", s.ClientSecretFile, "a token by client credentials")
+	if _, err := (TLSConfig{CAFile: s.TokenCAFile}).load(); err != nil {
+		l.at("kafka.sasl.token_ca_file", "cannot be used: %v", err)
 	}
 }
 
@@ -158,13 +204,14 @@ func (l *configLoader) checkRegistry(r RegistryConfig) {
 func (l *configLoader) checkTLS(section string, t TLSConfig) {
 	if (t.CertFile == "") != (t.KeyFile == "") {
 		l.at(section+".cert_file", "and %s.key_file belong together: set both or none", section)
+		return
 	}
-	for _, f := range [][2]string{{".ca_file", t.CAFile}, {".cert_file", t.CertFile}, {".key_file", t.KeyFile}} {
-		if f[1] == "" {
-			continue
-		}
-		if _, err := os.ReadFile(f[1]); err != nil {
-			l.at(section+f[0], "cannot be read: %v", err)
+	for _, f := range []struct {
+		key  string
+		part TLSConfig
+	}{{section + ".ca_file", TLSConfig{CAFile: t.CAFile}}, {section + ".cert_file", TLSConfig{CertFile: t.CertFile, KeyFile: t.KeyFile}}} {
+		if _, err := f.part.load(); err != nil {
+			l.at(f.key, "cannot be used: %v", err)
 		}
 	}
 }

@@ -2,11 +2,8 @@ package processor
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -35,11 +32,10 @@ func (k KafkaConfig) ClientOptions() ([]kgo.Opt, error) {
 		kgo.UnknownTopicRetries(10),
 	}
 	if k.TLS.On() {
-		t, err := k.TLS.load()
-		if err != nil {
+		if _, err := k.TLS.load(); err != nil { // said at once, not only at the first connection
 			return nil, fmt.Errorf("setting up TLS to Kafka: %w", err)
 		}
-		options = append(options, kgo.DialTLSConfig(t))
+		options = append(options, kgo.Dialer(k.TLS.dial))
 	}
 	mechanism, err := k.SASL.mechanism()
 	if err != nil {
@@ -87,55 +83,18 @@ func (s SASLConfig) mechanism() (sasl.Mechanism, error) {
 	case "SCRAM-SHA-512":
 		return scram.Sha512(scramAuth), nil
 	case "OAUTHBEARER":
-		return oauth.Oauth(func(context.Context) (oauth.Auth, error) {
-			token, err := readSecret(s.TokenFile)
-			return oauth.Auth{Token: token}, err
-		}), nil
+		return oauth.Oauth(s.oauthAuth()), nil
 	}
 	return nil, fmt.Errorf("unknown mechanism %q", s.Mechanism)
 }
 
-// load reads the certificates.
-func (t TLSConfig) load() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the authorities: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("reading the authorities: %s holds no PEM certificate", t.CAFile)
-		}
-	}
-	if t.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading our certificate: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
-}
-
 // Client returns a client of the schema registry for what only administration needs. It makes no request yet.
 func (r RegistryConfig) Client() (*sr.Client, error) {
-	settings, err := r.load()
+	connection, err := r.http()
 	if err != nil {
 		return nil, err
 	}
-	options := []sr.ClientOpt{
-		sr.URLs(settings.URLs...),
-		sr.UserAgent("accrue"),
-		sr.HTTPClient(&http.Client{Timeout: registryTimeout}),
-	}
-	if settings.User != "" {
-		options = append(options, sr.BasicAuth(settings.User, settings.Password))
-	}
-	if settings.TLS != nil {
-		options = append(options, sr.DialTLSConfig(settings.TLS))
-	}
-	client, err := sr.NewClient(options...)
+	client, err := sr.NewClient(sr.URLs(r.URL), sr.UserAgent("accrue"), sr.HTTPClient(connection))
 	if err != nil {
 		return nil, fmt.Errorf("making a client of the schema registry %s: %w", r.URL, err)
 	}
@@ -144,26 +103,32 @@ func (r RegistryConfig) Client() (*sr.Client, error) {
 
 // Open returns the registry as the codec uses it. It makes no request yet.
 func (r RegistryConfig) Open() (*schemas.Registry, error) {
-	settings, err := r.load()
+	connection, err := r.http()
 	if err != nil {
 		return nil, err
 	}
-	return schemas.NewRegistry(settings)
+	return schemas.NewRegistry(schemas.RegistryConfig{URLs: []string{r.URL}, HTTP: connection})
 }
 
-// load reads the files that the configuration names.
-func (r RegistryConfig) load() (schemas.RegistryConfig, error) {
-	settings := schemas.RegistryConfig{URLs: []string{r.URL}, User: r.User, Timeout: registryTimeout}
-	var err error
+// http returns the way to the registry, with the password and the certificates that the files hold at each request. It reads
+// them once now, so that a file that is wrong is said at once.
+func (r RegistryConfig) http() (*http.Client, error) {
+	transport := &secureTransport{tls: r.TLS}
+	if _, err := transport.current(); err != nil {
+		return nil, fmt.Errorf("setting up TLS to the schema registry: %w", err)
+	}
 	if r.User != "" {
-		if settings.Password, err = readSecret(r.PasswordFile); err != nil {
-			return settings, fmt.Errorf("reading the registry's password: %w", err)
+		transport.authorize = func(request *http.Request) error {
+			password, err := readSecret(r.PasswordFile)
+			if err != nil {
+				return fmt.Errorf("reading the registry's password: %w", err)
+			}
+			request.SetBasicAuth(r.User, password)
+			return nil
+		}
+		if _, err := readSecret(r.PasswordFile); err != nil {
+			return nil, fmt.Errorf("reading the registry's password: %w", err)
 		}
 	}
-	if r.TLS.On() {
-		if settings.TLS, err = r.TLS.load(); err != nil {
-			return settings, fmt.Errorf("setting up TLS to the schema registry: %w", err)
-		}
-	}
-	return settings, nil
+	return &http.Client{Timeout: registryTimeout, Transport: transport}, nil
 }

@@ -71,12 +71,21 @@ func newCertificate(t *testing.T) certificate {
 	return c
 }
 
+func pemOf(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+}
+
 func ping(t *testing.T, k KafkaConfig) error {
 	t.Helper()
 	options, err := k.ClientOptions()
 	if err != nil {
 		return err
 	}
+	return pingWith(t, options)
+}
+
+func pingWith(t *testing.T, options []kgo.Opt) error {
+	t.Helper()
 	client, err := kgo.NewClient(append(options, kgo.RetryTimeout(2*time.Second))...)
 	if err != nil {
 		return err

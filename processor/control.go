@@ -41,6 +41,9 @@ func ourFormats() Formats {
 	return Formats{Control: 1, Grammar: 1, Rows: rules.RowFormat, Semantics: rules.Semantics}
 }
 
+// KnownFormats are the highest numbers that this version of the engine reads and writes.
+func KnownFormats() Formats { return ourFormats() }
+
 // knows says that whatever is written with those formats can be read here.
 func (f Formats) knows(other Formats) bool {
 	return f.Control >= other.Control && f.Grammar >= other.Grammar && f.Rows >= other.Rows && f.Semantics >= other.Semantics

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"accrue/rules"
 	"accrue/schemas"
 )
 
@@ -35,7 +36,7 @@ func effectWord(kind string) string {
 // knownEffect says whether this version takes in such requests.
 func knownEffect(word string) bool {
 	switch word {
-	case effectAward, schemas.EffectCount, schemas.EffectDevices, schemas.EffectAnswer,
+	case effectAward, schemas.EffectCount, schemas.EffectDevices, schemas.EffectAnswer, schemas.EffectDraw, schemas.EffectLease, schemas.EffectDrawn,
 		schemas.EffectInvited, schemas.EffectErased, schemas.EffectUncount:
 		return true
 	}
@@ -47,6 +48,16 @@ func (t *Topics) isEffect(r *Record) bool {
 	return r.Topic == t.Effects && len(r.Headers) > 0 && r.Headers[0].Key == headerEffect
 }
 
+// homeOf is the shard in which a request is taken in. The lease of a budget has the number of its shard in its name.
+func homeOf(e *schemas.Effect, shards int32) int32 {
+	if e.Kind == schemas.EffectLease {
+		if shard, is := rules.LeaseHome(e.MemberID); is {
+			return shard
+		}
+	}
+	return Home(e.MemberID, shards)
+}
+
 // stageEffect adds a request to the transaction's outputs.
 func (l *Lane) stageEffect(t *transaction, e *schemas.Effect) error {
 	value, err := l.encode(t, e)
@@ -54,7 +65,7 @@ func (l *Lane) stageEffect(t *transaction, e *schemas.Effect) error {
 		return fmt.Errorf("encode %T: %w", e, err)
 	}
 	t.add(Output{
-		Topic: l.o.Topics.Effects, Partition: Home(e.MemberID, l.o.Shards), Key: []byte(e.MemberID), Value: value,
+		Topic: l.o.Topics.Effects, Partition: homeOf(e, l.o.Shards), Key: []byte(e.MemberID), Value: value,
 		Headers: []Header{{headerEffect, []byte(effectWord(e.Kind))}},
 	})
 	return nil
@@ -86,7 +97,7 @@ func (l *Lane) takeEffect(ctx context.Context, h *held, r *Record, now time.Time
 	if word := effectWord(e.Kind); word != string(r.Headers[0].Value) {
 		return l.bury(h, r, &o, BuriedUnreadable, fmt.Errorf("it asks for %q, its header says otherwise", word), now)
 	}
-	if home := Home(e.MemberID, l.o.Shards); home != h.id {
+	if home := homeOf(e, l.o.Shards); home != h.id {
 		return l.bury(h, r, &o, BuriedRoute, fmt.Errorf("it is in shard %d, its member is at home in %d", h.id, home), now)
 	}
 	t := l.begin(now)
@@ -100,6 +111,9 @@ func (l *Lane) takeEffect(ctx context.Context, h *held, r *Record, now time.Time
 		return fmt.Errorf("take in record of %s/%d at offset %d in shard %d: %w", r.Topic, r.Partition.Partition, r.Offset, h.id, err)
 	}
 	delete(h.stopped, e.MemberID)
+	if out.Budget != nil {
+		t.report.Budgets = append(t.report.Budgets, BudgetReport{h.id, *out.Budget})
+	}
 	if out.Full {
 		t.report.Full++
 		l.said.warn(l.log, now, "a member has as many events as are kept, what others ask for is not granted", "shard", h.id, "event", e.Source.EventID)

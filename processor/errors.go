@@ -95,9 +95,14 @@ func classify(err error) Remedy {
 	case kerr.MessageTooLarge, kerr.RecordListTooLarge:
 		return RemedyAbort
 
+	// A password or token that is being renewed: the cluster has the new one, and the file gets it in a moment. An instance that
+	// works must not end for that; one that has not worked yet does (prepare).
+	case kerr.SaslAuthenticationFailed:
+		return RemedyDiscard
+
 	// Retrying needs what is not ours to change: rights, versions, limits of the cluster.
 	case kerr.TransactionalIDAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.TopicAuthorizationFailed,
-		kerr.ClusterAuthorizationFailed, kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism,
+		kerr.ClusterAuthorizationFailed, kerr.UnsupportedSaslMechanism,
 		kerr.UnsupportedVersion, kerr.InvalidTransactionTimeout, kerr.InvalidGroupID, kerr.InvalidSessionTimeout,
 		kerr.InconsistentGroupProtocol:
 		return RemedyStop

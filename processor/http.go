@@ -36,8 +36,8 @@ type Server struct {
 	listener net.Listener
 	server   *http.Server
 	mux      *http.ServeMux
-	viewer   string // empty: reading needs no token
-	operator string // empty: without a viewer token all may decide, with one nobody may
+	viewer   string // the file of the viewer token; empty: reading needs no token
+	operator string // of the operator token; empty: without a viewer token all may decide, with one nobody may
 	log      *slog.Logger
 }
 
@@ -45,13 +45,14 @@ type Server struct {
 // reason each; none: it is. It is called on each request, from many goroutines. NewServer must not be called where
 // c.Listen is "off".
 func NewServer(c HTTPConfig, metrics *Metrics, ready func() []string, log *slog.Logger) (*Server, error) {
-	s := &Server{mux: http.NewServeMux(), log: log}
-	var err error
-	if s.viewer, err = readToken(c.ViewerTokenFile); err != nil {
-		return nil, fmt.Errorf("reading the viewer token: %w", err)
-	}
-	if s.operator, err = readToken(c.OperatorTokenFile); err != nil {
-		return nil, fmt.Errorf("reading the operator token: %w", err)
+	s := &Server{mux: http.NewServeMux(), viewer: c.ViewerTokenFile, operator: c.OperatorTokenFile, log: log}
+	for _, file := range []string{s.viewer, s.operator} {
+		if file == "" {
+			continue
+		}
+		if _, err := readSecret(file); err != nil {
+			return nil, fmt.Errorf("reading a token: %w", err)
+		}
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
@@ -136,22 +137,29 @@ func (s *Server) allows(access Access, r *http.Request) bool {
 		return true
 	}
 	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	isOperator := ok && s.operator != "" && sameToken(shown, s.operator)
+	isOperator := ok && s.holds(s.operator, shown)
 	if access == AccessOperator {
 		return isOperator
 	}
-	return isOperator || s.viewer == "" || ok && sameToken(shown, s.viewer)
+	return isOperator || s.viewer == "" || ok && s.holds(s.viewer, shown)
+}
+
+// holds says whether a token's file holds what was shown. It is read for each request, so that a token can be changed without a
+// restart. A file that cannot be read lets nobody in.
+func (s *Server) holds(file, shown string) bool {
+	if file == "" {
+		return false
+	}
+	token, err := readSecret(file)
+	if err != nil {
+		s.log.Error("nobody is let in by a token that cannot be read", "err", err)
+		return false
+	}
+	return sameToken(shown, token)
 }
 
 // sameToken takes the same time wherever the two differ, so that a token cannot be guessed letter by letter.
 func sameToken(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
-
-func readToken(file string) (string, error) {
-	if file == "" {
-		return "", nil
-	}
-	return readSecret(file)
-}
 
 func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -3,13 +3,18 @@ package processor
 import (
 	"errors"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // Meter is the Observer that counts into Metrics what happens. What is at present is Metrics.Watch's.
-type Meter struct{ m *Metrics }
+type Meter struct {
+	m       *Metrics
+	mu      sync.Mutex              // guards budgets
+	budgets map[string]BudgetReport // the newest period of each rule, as long as its owner is in a shard that is served here
+}
 
 var _ Observer = (*Meter)(nil)
 
@@ -17,7 +22,7 @@ var _ Observer = (*Meter)(nil)
 const caughtUp = time.Second
 
 // NewMeter returns a Meter for m.
-func NewMeter(m *Metrics) *Meter { return &Meter{m: m} }
+func NewMeter(m *Metrics) *Meter { return &Meter{m: m, budgets: make(map[string]BudgetReport)} }
 
 // Committed implements Observer.
 func (t *Meter) Committed(r Report) {
@@ -47,11 +52,41 @@ func (t *Meter) Committed(r Report) {
 	for rule, points := range r.Ledger.TakenBack {
 		t.m.PointsTakenBack.WithLabelValues(rule).Add(float64(points))
 	}
+	t.fill(r.Budgets)
 	lag := r.Lag
 	if lag < caughtUp {
 		lag = 0
 	}
 	t.m.LagSeconds.WithLabelValues(strconv.Itoa(r.Lane)).Set(lag.Seconds())
+}
+
+// fill tells how full budgets are: of those for a day or month the newest.
+func (t *Meter) fill(budgets []BudgetReport) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, b := range budgets {
+		if last, known := t.budgets[b.Rule]; known && last.Period > b.Period {
+			continue
+		}
+		t.budgets[b.Rule] = b
+		t.m.BudgetPoints.WithLabelValues(b.Rule).Set(float64(b.Size))
+		t.m.BudgetLeft.WithLabelValues(b.Rule).Set(float64(b.Left))
+		t.m.BudgetOwed.WithLabelValues(b.Rule).Set(float64(b.Owed))
+	}
+}
+
+// unfill tells nothing any more of budgets whose owner is served elsewhere from now on.
+func (t *Meter) unfill(shard int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for rule, b := range t.budgets {
+		if b.Shard == shard {
+			delete(t.budgets, rule)
+			t.m.BudgetPoints.DeleteLabelValues(rule)
+			t.m.BudgetLeft.DeleteLabelValues(rule)
+			t.m.BudgetOwed.DeleteLabelValues(rule)
+		}
+	}
 }
 
 // Aborted implements Observer.
@@ -75,7 +110,7 @@ func (t *Meter) Restored(r Restoration) {
 func (t *Meter) Refused(int, int32, error) {}
 
 // Released implements Observer.
-func (t *Meter) Released(int, int32) {}
+func (t *Meter) Released(_ int, shard int32) { t.unfill(shard) }
 
 // Followed implements Observer.
 func (t *Meter) Followed(_ int, shard int32, lag int64) {

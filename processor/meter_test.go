@@ -9,6 +9,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"accrue/rules"
 	"accrue/schemas"
 	"accrue/state"
 )
@@ -96,3 +97,36 @@ func TestTimersLateAreTold(t *testing.T) {
 type deaf struct{ Kafka }
 
 func (deaf) FetchEnds(int64, []Partition) {}
+
+// How full a budget is shows where its owner is served, and of budgets for each day the newest; not where it was before.
+func TestBudgetsAreMeasured(t *testing.T) {
+	m := NewMetrics()
+	meter := NewMeter(m)
+	level := func(shard, period int32, left int64) BudgetReport {
+		return BudgetReport{shard, rules.BudgetLevel{Rule: "daily", Period: period, Size: 100, Left: left, Owed: 2}}
+	}
+	meter.Committed(Report{Budgets: []BudgetReport{level(1, 20600, 7), level(2, 20601, 90), level(1, 20600, 3)}})
+	left, size, owed := value(m.BudgetLeft.WithLabelValues("daily")), value(m.BudgetPoints.WithLabelValues("daily")), value(m.BudgetOwed.WithLabelValues("daily"))
+	if left != 90 || size != 100 || owed != 2 {
+		t.Errorf("%v of %v are left and %v owed, want 90 of 100 and 2", left, size, owed)
+	}
+	meter.Released(0, 1)
+	if n := len(collected(m.BudgetLeft)); n != 1 {
+		t.Errorf("%d series once another shard is gone, want 1", n)
+	}
+	meter.Released(0, 2)
+	if n := len(collected(m.BudgetLeft)) + len(collected(m.BudgetPoints)) + len(collected(m.BudgetOwed)); n != 0 {
+		t.Errorf("%d series once the owner is served elsewhere, want none", n)
+	}
+}
+
+// collected is what a collector has to tell.
+func collected(c prometheus.Collector) (all []prometheus.Metric) {
+	metrics := make(chan prometheus.Metric, 100)
+	c.Collect(metrics)
+	close(metrics)
+	for m := range metrics {
+		all = append(all, m)
+	}
+	return all
+}

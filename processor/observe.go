@@ -37,6 +37,7 @@ type Report struct {
 	Ledger      LedgerReport
 	ByTopic     map[string]Counts // of the input topics
 	DeadLetters map[string]int    // by why, a short word
+	Budgets     []BudgetReport    // of which owners have heard something, in order
 	Full        int               // events refused since their member has as many as are kept
 	Advanced    int               // members for whom time decided something
 	Effects     int               // requests of other accounts that were taken in
@@ -47,6 +48,12 @@ type Report struct {
 	CacheMisses int               // accounts read from the store
 	Lag         time.Duration     // age of its oldest record when it was committed, if others wait behind it; else 0
 	Took        time.Duration     // from its first record to its commit
+}
+
+// BudgetReport is how full a budget is, whose owner is in a shard.
+type BudgetReport struct {
+	Shard int32
+	rules.BudgetLevel
 }
 
 // Fired is an entry or a change of tier that time decided.

@@ -25,8 +25,8 @@ func (e *Engine) prepare(ctx context.Context) error {
 		if errors.As(err, &wrong) && wrong.mayPass && tries < setupTries {
 			wrong = nil
 		}
-		if err == nil || wrong != nil || classify(err) == RemedyStop {
-			return err
+		if err == nil || wrong != nil || classify(err) == RemedyStop || errors.Is(err, kerr.SaslAuthenticationFailed) {
+			return err // a password that never worked is said at once
 		}
 		said.warn(e.o.Log, e.o.Now(), "waiting for the brokers", "err", err)
 		e.setPhase(waitingForBrokers + ": " + err.Error())
@@ -55,7 +55,7 @@ func (e *setupError) Error() string { return e.text }
 func (e *Engine) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, offsetsTimeout)
 	defer cancel()
-	if err := e.checkVersion(ctx); err != nil {
+	if err := checkVersion(ctx, e.admin); err != nil {
 		return err
 	}
 	if err := e.checkTopics(ctx); err != nil {
@@ -69,11 +69,11 @@ func (e *Engine) look(ctx context.Context) error {
 
 // checkVersion demands transactions of the second version (KIP-890): before it, a late request of a transaction that was
 // aborted could become part of the next one.
-func (e *Engine) checkVersion(ctx context.Context) error {
+func checkVersion(ctx context.Context, client *kgo.Client) error {
 	const feature, needed = "transaction.version", 2
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.ClientSoftwareName, req.ClientSoftwareVersion = "accrue", "1"
-	resp, err := req.RequestWith(ctx, e.admin)
+	resp, err := req.RequestWith(ctx, client)
 	if err != nil {
 		return fmt.Errorf("ask for the cluster's version: %w", err)
 	}

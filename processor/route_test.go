@@ -149,7 +149,7 @@ func TestClassify(t *testing.T) {
 	for remedy, errs := range map[Remedy][]error{
 		RemedyRetry:      {kerr.CoordinatorLoadInProgress, kerr.NotCoordinator, kerr.ConcurrentTransactions, kerr.UnstableOffsetCommit},
 		RemedyAbort:      {kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.TransactionAbortable, kerr.MessageTooLarge},
-		RemedyDiscard:    {kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidTxnState, kerr.UnknownServerError, errors.New("connection reset")},
+		RemedyDiscard:    {kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidTxnState, kerr.UnknownServerError, kerr.SaslAuthenticationFailed, errors.New("connection reset")},
 		RemedyDeadLetter: {&schemas.BadRecord{Reason: "x"}},
 		RemedyReopen:     {state.ErrCorrupt, state.ErrFailed},
 		RemedyStop:       {kerr.TransactionalIDAuthorizationFailed, kerr.GroupAuthorizationFailed, errUsedTwice},

@@ -90,6 +90,40 @@ func (c *playClock) now() time.Time {
 	return c.at.Add(time.Since(c.wall))
 }
 
+// memory is as many shards as the engine has, as budgets lie in shares with them.
+type memory []*Shard
+
+func newMemory(ledger *rules.Ledger) memory {
+	m := make(memory, testShards)
+	for n := range m {
+		m[n] = NewMemoryShard(ledger)
+		m[n].home = int32(n) //nolint:gosec // few
+	}
+	return m
+}
+
+func (m memory) of(member string) *Shard { return m[Home(member, testShards)] }
+
+func (m memory) Handle(e rules.Event) (*rules.Outcome, error) { return m.of(e.Member()).Handle(e) }
+
+func (m memory) Take(e *schemas.Effect, now time.Time) (*rules.Outcome, error) {
+	return m[homeOf(e, testShards)].Take(e, now)
+}
+
+func (m memory) Advance(member string, to, now time.Time) (*rules.Outcome, error) {
+	return m.of(member).Advance(member, to, now)
+}
+
+func (m memory) Due(member string) (time.Time, bool, error) { return m.of(member).Due(member) }
+
+func (m memory) Members() (all []string) {
+	for _, shard := range m {
+		all = append(all, shard.Members()...)
+	}
+	slices.Sort(all)
+	return all
+}
+
 // play is a scenario that is played twice, by an engine and in memory.
 type play struct {
 	*shop
@@ -97,7 +131,7 @@ type play struct {
 	engine *running
 	clock  *playClock
 	time   time.Time // how far it is
-	memory *Shard
+	memory memory
 	want   map[string][]string // by member and topic
 	done   *answered
 	sums   map[string][3]int64 // of what memory wrote, by grant: available, pending, tier
@@ -130,7 +164,7 @@ func newPlay(t *testing.T, report *scenario.Report) *play {
 	}
 	p.ledger, err = rules.NewLedger(versions, rules.Secret([]byte(report.Seed)))
 	fatal(t, err)
-	p.memory = NewMemoryShard(p.ledger)
+	p.memory = newMemory(p.ledger)
 	p.engine = p.run(newMachine("a"), func(o *Options) {
 		o.Programme, o.Secret, o.Now, o.Observer = report.Versions[0].Files, []byte(report.Seed), p.clock.now, p.done
 		o.TimersQuiet = time.Nanosecond // what is late is no import here: time need not wait for more of it
@@ -321,6 +355,9 @@ func (p *play) note(all map[string][]string, value any) {
 	case *schemas.Notice:
 		c := *v
 		topic, member, c.DecidedAt = schemas.TopicNotices, c.MemberID, time.Time{}
+		if c.Kind == schemas.NoticeBudgetLow { // it is told when it is decided
+			c.DueAt, c.OccurredAt = time.Time{}, time.Time{}
+		}
 		value = &c
 	}
 	line, err := schemas.AppendLine(nil, topic, member, value)

@@ -24,6 +24,9 @@ type Shard struct {
 	overlays []*state.Overlay // of transactions that are not applied yet, newest first
 	number   uint64           // of the transaction that is open
 	maxRow   int              // bytes of a row, with its member and key; 0: no bound
+	home     int32            // its number
+	lent     []*cached        // leases that the account in use has borrowed
+	starving map[string]bool  // leases for whose owner's answer somebody waits
 	rows     []state.Record   // of the account that is being saved, in the buffer
 	buffer   rules.Buffer
 	out      rules.Outcome // of the last call
@@ -41,7 +44,7 @@ func (e *rowTooLarge) Error() string {
 
 // NewShard returns a shard over its part of the store. Accounts in memory take about cacheBytes; 0: no bound.
 func NewShard(ledger *rules.Ledger, store *state.Shard, cacheBytes int64) *Shard {
-	return &Shard{ledger: ledger, store: store, accounts: newAccounts(cacheBytes)}
+	return &Shard{ledger: ledger, store: store, home: store.Number(), accounts: newAccounts(cacheBytes)}
 }
 
 // NewMemoryShard returns a shard that keeps everything in memory and nothing else.
@@ -73,6 +76,7 @@ func (s *Shard) Applied(o *state.Overlay) {
 func (s *Shard) Drop(number uint64) {
 	s.overlays = nil
 	s.accounts.forgetSince(number)
+	clear(s.starving) // it shows again with the next who waits
 }
 
 // Handle decides an event. The outcome holds exactly one decision, or asks elsewhere for what the event waits for, and is valid
@@ -125,7 +129,7 @@ func (s *Shard) Advance(member string, to, now time.Time) (*rules.Outcome, error
 // says, and valid until the next call. Errors are as Handle's.
 func (s *Shard) Take(e *schemas.Effect, now time.Time) (*rules.Outcome, error) {
 	name := e.MemberID
-	if e.ToKey() {
+	if e.ForKey() {
 		name = state.KeyName(name)
 	}
 	c, err := s.open(name)
@@ -133,6 +137,18 @@ func (s *Shard) Take(e *schemas.Effect, now time.Time) (*rules.Outcome, error) {
 		return nil, err
 	}
 	return &s.out, s.done(c, c.account.Take(e, now, &s.out))
+}
+
+// Lease returns the shard's lease of a budget, for the account in use: rules.Leases.
+func (s *Shard) Lease(of rules.BudgetKey) (*rules.Lease, error) {
+	c, err := s.open(state.KeyName(of.Lease(s.home)))
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(s.lent, c) {
+		s.lent = append(s.lent, c)
+	}
+	return c.account.(*rules.Lease), nil //nolint:forcetypeassert // by its name
 }
 
 // Due returns the next instant at which Advance would do something for the member.
@@ -170,6 +186,9 @@ func (s *Shard) open(member string) (*cached, error) {
 		return nil, err
 	}
 	c := s.accounts.add(member, a)
+	if len(s.overlays) > 0 { // it is as it was left by what is not committed, perhaps
+		c.changedIn = s.number
+	}
 	c.due()
 	return c, nil
 }
@@ -180,11 +199,14 @@ func (s *Shard) opened(name string, rows rules.Rows) (owner, error) {
 	case name == erasuresName:
 		return s.ledger.OpenErasures(rows)
 	case is:
-		return s.ledger.OpenTally(key, rows)
+		return s.ledger.OpenKey(key, rows)
 	}
 	a, err := s.ledger.Open(name, rows)
-	if err != nil || !a.New() {
-		return a, err
+	if err != nil {
+		return nil, err
+	}
+	if a.Borrow(s); !a.New() {
+		return a, nil
 	}
 	c, err := s.open(erasuresName)
 	if err != nil {
@@ -200,15 +222,31 @@ func (s *Shard) opened(name string, rows rules.Rows) (owner, error) {
 // done saves what became of an account, or throws it away where it failed: half a change must not be built upon. Nothing
 // of it was saved, so that it will be opened as it was before.
 func (s *Shard) done(c *cached, err error) error {
+	lent := s.lent
+	s.lent = s.lent[:0]
+	if err == nil {
+		err = s.keep(c)
+	}
+	for _, lease := range lent { // what it gave stands in the account, so both are kept or neither
+		if err == nil {
+			err = s.keep(lease)
+		}
+	}
 	if err != nil {
 		s.accounts.remove(c)
-		return err
+		for _, lease := range lent {
+			s.accounts.remove(lease)
+		}
 	}
+	return err
+}
+
+// keep saves what became of an account or key.
+func (s *Shard) keep(c *cached) error {
 	c.changedIn = s.number
 	if s.store != nil {
 		o := s.overlays[0]
 		if err := s.save(c, o); err != nil {
-			s.accounts.remove(c)
 			return err
 		}
 		before, had := c.dueAt, c.hasDue
@@ -222,8 +260,26 @@ func (s *Shard) done(c *cached, err error) error {
 		}
 	}
 	s.accounts.weigh(c)
+	s.noteHunger(c)
 	return nil
 }
+
+// noteHunger keeps account of the leases for which somebody waits.
+func (s *Shard) noteHunger(c *cached) {
+	lease, is := c.account.(*rules.Lease)
+	switch {
+	case !is:
+	case !lease.Starving():
+		delete(s.starving, c.member)
+	case s.starving == nil:
+		s.starving = map[string]bool{c.member: true}
+	default:
+		s.starving[c.member] = true
+	}
+}
+
+// Starving says that grants wait for a budget whose owner is about to answer.
+func (s *Shard) Starving() bool { return len(s.starving) > 0 }
 
 // save puts the account's changed rows into the overlay: all, or none if one of them is too large.
 func (s *Shard) save(c *cached, o *state.Overlay) error {

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 //	state      a store is the fold of the committed changelog up to its position (L2, L4)
 //	sums       all that was written comes to what the rules alone make of the same events
 //	requests   of what accounts ask of each other each revision follows the one before, and is asked once
+//	budget     never a point more than a budget has, and in the end as many as the rules alone give
 //	counts     a key answers what comes of all that it was asked before
 //	trim       nothing is deleted that somebody still has to read
 //
@@ -37,6 +39,8 @@ type checker struct {
 	sums      map[string][3]int64 // by grant: available, pending, tier
 	tiers     map[string]string   // by member: the last one
 	requests  map[string]int64    // by rule, event and members: the newest revision
+	pool      int64               // points of the rule simPool, over all members
+	pools     map[string]bool     // its grants
 
 	waiting map[schemas.Source]bool // that have asked and are not decided
 	counts  simCounts
@@ -46,7 +50,7 @@ func newChecker(w *world) *checker {
 	return &checker{
 		w: w, next: make(map[Partition]int64), positions: make(map[int32]int64), answers: make(map[schemas.Source]int),
 		entries: make(map[string]bool), sums: make(map[string][3]int64), tiers: make(map[string]string),
-		requests: make(map[string]int64), waiting: make(map[schemas.Source]bool), counts: newSimCounts(),
+		requests: make(map[string]int64), pools: make(map[string]bool), waiting: make(map[schemas.Source]bool), counts: newSimCounts(),
 	}
 }
 
@@ -67,7 +71,7 @@ func (c *checker) committed(t *simTxn) {
 			c.w.fail("offsets", "transaction %d takes %s/%d back from %d to %d", t.number, p.Topic, p.Partition, c.next[p], at.Offset)
 		}
 		for _, source := range c.read(p, before, at.Offset) {
-			if answered[source] == 0 && asked[source] {
+			if answered[source] == 0 && (asked[source] || c.w.pooled()) {
 				c.w.seen("an event waits")
 				c.waiting[source] = true
 				continue
@@ -177,7 +181,7 @@ func (c *checker) outputs(t *simTxn) (answered map[schemas.Source]int, asked map
 			if p.entries[offset].txn == t && !p.entries[offset].marker {
 				r := p.record(offset)
 				if c.w.topics.isEffect(&r) {
-					if e := c.request(t, p, &r); e != nil && e.Kind != schemas.EffectAward && e.Kind != schemas.EffectAnswer {
+					if e := c.request(t, p, &r); e != nil && (e.Kind == schemas.EffectCount || e.Kind == schemas.EffectDevices) {
 						asked[schemas.Source{Topic: e.Source.Topic, Partition: e.Source.Partition, Offset: e.Source.Offset}] = true
 					}
 					continue
@@ -201,10 +205,18 @@ func (c *checker) request(t *simTxn, p *simPartition, r *Record) *schemas.Effect
 		c.w.fail("requests", "transaction %d asks for what cannot be read: %v", t.number, err)
 		return nil
 	}
-	if home := Home(e.MemberID, c.w.plan.shards); home != p.Partition.Partition {
+	if home := homeOf(e, c.w.plan.shards); home != p.Partition.Partition {
 		c.w.fail("requests", "transaction %d asks %s of shard %d, who is at home in %d", t.number, e.MemberID, p.Partition.Partition, home)
 	}
 	what := fmt.Sprint(e.Kind, e.MemberID, e.FromMember, e.RuleID, e.Source.Topic, e.Source.EventID)
+	switch e.Kind {
+	case schemas.EffectDrawn: // the account numbers its wishes itself
+		c.w.seen("a budget has answered")
+		return e
+	case schemas.EffectLease, schemas.EffectDraw: // all that one says to another is numbered
+		what = fmt.Sprint(e.Kind, e.MemberID, e.FromMember)
+		c.w.seen("a budget was " + cmp.Or(e.State, "asked"))
+	}
 	if c.requests[what]++; c.requests[what] != e.Revision {
 		c.w.fail("requests", "transaction %d asks %s for revision %d, revision %d is next", t.number, e.MemberID, e.Revision, c.requests[what])
 	}
@@ -266,6 +278,12 @@ func (c *checker) entry(t *simTxn, e *schemas.PointGrant) {
 		c.w.fail("entries", "transaction %d writes entry %s (%s of %s) again", t.number, e.EntryID, e.Entry, e.MemberID)
 	}
 	c.entries[e.EntryID] = true
+	if e.RuleID == simPool {
+		c.pools[e.GrantID] = true
+		if c.pool += e.AvailableDelta + e.PendingDelta; c.pool > simPoolPoints {
+			c.w.fail("budget", "transaction %d takes what all have got out of a budget of %d to %d", t.number, simPoolPoints, c.pool)
+		}
+	}
 	sum := c.sums[e.GrantID]
 	sum = [3]int64{sum[0] + e.AvailableDelta, sum[1] + e.PendingDelta, sum[2] + e.TierDelta}
 	c.sums[e.GrantID] = sum
@@ -414,13 +432,17 @@ func (c *checker) compare() error {
 	shard := NewMemoryShard(c.w.ledger)
 	sums, tiers := make(map[string][3]int64), make(map[string]string)
 	var waiting []schemas.Effect
-	decided := false
+	decided, pool := false, int64(0)
 	take := func(out *rules.Outcome, err error) error {
 		if err != nil {
 			return err
 		}
 		decided = decided || out.Decision != nil
 		for _, e := range out.Entries {
+			if e.RuleID == simPool { // who gets how much of it depends on who came first
+				pool += e.AvailableDelta + e.PendingDelta
+				continue
+			}
 			sum := sums[e.GrantID]
 			sums[e.GrantID] = [3]int64{sum[0] + e.AvailableDelta, sum[1] + e.PendingDelta, sum[2] + e.TierDelta}
 		}
@@ -453,13 +475,16 @@ func (c *checker) compare() error {
 			return err
 		}
 	}
+	if pool != c.pool {
+		return fmt.Errorf("%d points of a budget were given, the rules give %d", c.pool, pool)
+	}
 	for _, grant := range slices.Sorted(maps.Keys(sums)) {
 		if c.sums[grant] != sums[grant] {
 			return fmt.Errorf("grant %s: %v was written, the rules make it %v", grant, c.sums[grant], sums[grant])
 		}
 	}
 	for grant, sum := range c.sums {
-		if _, there := sums[grant]; !there && sum != [3]int64{} {
+		if _, there := sums[grant]; !there && !c.pools[grant] && sum != [3]int64{} {
 			return fmt.Errorf("grant %s: %v was written, the rules give none", grant, sum)
 		}
 	}

@@ -43,7 +43,7 @@ func simDefects() []simDefect {
 		},
 		{
 			// Its rows are found by whoever decides the same records again.
-			name: "what was decided in an aborted transaction stays", checkers: []string{"state", "sums", "entries"},
+			name: "what was decided in an aborted transaction stays", checkers: []string{"state", "sums", "entries", "requests"},
 			kafka: over(func(_ *simLane, o *order) {
 				o.event = func(e Event) Event {
 					if ended, ok := e.(Ended); ok && ended.Outcome == OutcomeAborted {

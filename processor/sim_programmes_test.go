@@ -12,7 +12,8 @@ import (
 
 // simProgrammes are what simulations run with: points, limits, holds and tiers that end, so that time has something to do;
 // invitations, so that accounts ask each other; and thresholds of what many share, so that events wait for answers.
-// Nothing of a simulated history is ever LATE, so that its sums do not depend on the order of arrival.
+// Nothing of a simulated history is ever LATE, so that its sums do not depend on the order of arrival; and whoever a budget
+// has not answered in time gets it later (`queue: true`).
 func simProgrammes() []string {
 	header := "programme: simulated\ncurrency: EUR\ntime_zone: Europe/Berlin\nearn_on: PAID\nreturn_window: 90 days\n"
 	return []string{
@@ -67,8 +68,27 @@ fraud:
   - {id: self, on: referral, when: referral.same_device, action: deny}
   - {id: family, on: referral, when: referral.same_device, measure: distinct(device), by: referrer, within: 9 days, over: 0, action: flag}
 `,
+		header + `rules:
+  - {id: spend, on: order, earn: {points: 1, per: 1.00}}
+  - {id: pool, on: order, earn: {points: 1, per: 2.00}, budget: {points: 110, queue: true}, hold: 7h}
+  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}
+`,
+		header + `limits: [{points: 120, per: week}]
+tiers: {by: points, over: 6 days, then: one_down, levels: [{id: member, at: 0}, {id: gold, at: 60}]}
+rules:
+  - {id: spend, on: order, earn: {points: 1, per: 1.00}, budget: {points: 100000, per: day, queue: true}}
+  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}, budget: {points: 100000, queue: true}}
+  - {id: invite, on: referral, after: first_order, earn: {referrer: 9, referee: 4}, budget: {points: 100000, queue: true}}
+  - {id: rise, on: tier_up, earn: {points: 8}, counts: balance, budget: {points: 100000, per: month, queue: true}}
+`,
 	}
 }
+
+// simPool is the rule whose budget is used up, and simPoolPoints the most that it ever has.
+const (
+	simPool       = "pool"
+	simPoolPoints = 150
+)
 
 // simPointsMax is more than any grant of theirs can come to.
 const simPointsMax = 240
@@ -82,6 +102,8 @@ func simEdits() [][]string {
 		{"by: 50%", "by: 100%", "{points: 20}", "{points: 10}", "referee: 5", "referee: 8"},
 		{"over: 2, action: hold", "over: 1, action: deny", "{points: 7}", "{points: 9}", "over: 150.00", "over: 90.00"},
 		{"over: 60", "over: 45", "at_least: 2", "at_least: 3", "hold: 8h", "hold: 5h"},
+		{"points: 110", "points: 150", "{points: 5}", "{points: 3}"},
+		{"at: 60", "at: 45", "points: 100000", "points: 90000", "{points: 5}", "{points: 3}"},
 	}
 }
 
@@ -172,3 +194,6 @@ func (s *simControl) Known() (*rules.Ledger, time.Time) {
 	w.seen("the second version")
 	return w.ledger, seen
 }
+
+// pooled says whether events may have to wait for a budget.
+func (w *world) pooled() bool { return strings.Contains(simProgrammes()[w.plan.programme], "budget:") }

@@ -13,6 +13,7 @@ type Account struct {
 	ledger *Ledger
 	member string
 	rows   Rows
+	leases Leases // nil: no rule has a budget
 
 	head   *standing // after all facts, and after what fell due up to asOf
 	base   *standing // after all facts that are folded away; nil: not read yet
@@ -44,6 +45,7 @@ type Account struct {
 	snapshots []snapshot // ascending
 	keeps     *keeps     // of the facts; only while whole. nil: there are none
 
+	drawing     drawing   // what the call in progress has taken out of budgets
 	changed     []*fact   // to be written by the next Save, those whose mark still stands
 	dropped     []factKey // to be deleted by the next Save
 	keptDropped []factKey // those beside the window that are
@@ -91,6 +93,9 @@ func (l *Ledger) Open(member string, rows Rows) (*Account, error) {
 	return a, a.measureAnew()
 }
 
+// Borrow gives the account access to the leases of its shard, before its first call. It needs them where rules have budgets.
+func (a *Account) Borrow(leases Leases) { a.leases = leases }
+
 // Points are what the member can spend, below 0 a debt, and what is held.
 func (a *Account) Points() (available, pending int64) { return a.head.points, a.head.pending }
 
@@ -112,11 +117,16 @@ func (a *Account) next() (int64, bool) {
 // HeadDue reads the next due time out of the head row of an account or a tally; false for a head without one, and for every
 // other row.
 func HeadDue(key, value []byte) (time.Time, bool) {
-	if string(key) != headRow && string(key) != tallyRow || len(value) < 9 || value[0] != formatVersion {
+	if !hasDue(string(key)) || len(value) < 9 || value[0] != formatVersion {
 		return time.Time{}, false
 	}
 	at := int64(binary.BigEndian.Uint64(value[1:]))
 	return time.UnixMilli(at).UTC(), at != 0
+}
+
+// hasDue says which rows begin with when something is due.
+func hasDue(key string) bool {
+	return key == headRow || key == tallyRow || key == leaseRow || key == budgetRow
 }
 
 // Size is about how many bytes the account takes in memory.

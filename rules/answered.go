@@ -62,6 +62,9 @@ func (a *Account) giveUp(d *deciding, to int64) error {
 			return a.settle(d, f, q, nil)
 		}
 	}
+	if given, err := a.giveUpDraws(d, f, to); given || err != nil {
+		return err
+	}
 	return &Broken{a.member, fmt.Errorf("event %s waits for nothing", f.key.event)}
 }
 
@@ -79,28 +82,36 @@ func (a *Account) settle(d *deciding, f *fact, q *question, e *schemas.Effect) e
 		d.stamp()
 		return nil
 	}
-	before := a.head.tier
-	d.fact, d.answered = f, true
+	return a.decideAnswered(d, f, true)
+}
+
+// decideAnswered decides again from a fact on that has got its answer, and, if it waited as a whole, writes its decision. It needs
+// the facts.
+func (a *Account) decideAnswered(d *deciding, f *fact, waited bool) error {
+	before, place := a.head.tier, 0
+	if f.key.kind < joinedFact {
+		place = a.from + a.place(f.key)
+	}
+	d.fact, d.answered = f, waited
 	r := a.newRun()
 	defer r.free()
 	r.explain, r.out = f, d.out
-	err := a.decideAgain(r, a.place(f.key), a.asOf)
+	err := a.decideAgain(r, place, a.asOf)
 	if isOverflow(err) { // later events have grown too large to let it have what it wants
 		a.undecided()
-		f.unruled, f.rulings = false, append(f.rulings, ruling{threshold: q.threshold, action: programme.ActionDeny, measured: err.Error()})
+		f.unruled, f.rulings = false, append(f.rulings, ruling{threshold: "overflow", action: programme.ActionDeny, measured: err.Error()})
 		for i := range f.asks() {
 			f.questions.list[i].due = 0
 		}
 		a.forgetSnapshots(0)
-		err = a.decideAgain(r, a.place(f.key), a.asOf)
+		err = a.decideAgain(r, place, a.asOf)
 	}
 	f.unruled = false
 	if err != nil {
 		return err
 	}
 	a.await(f)
-	d.finish(r, before, false)
-	return nil
+	return d.finish(r, before, false)
 }
 
 // ruleBy says what follows from an answer.

@@ -67,13 +67,13 @@ func newAward(key factKey, e *schemas.Effect) *fact {
 // Errors are as Handle's.
 func (a *Account) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	out.reset()
+	a.drawing.reset()
 	d := &deciding{account: a, out: out, now: now}
 	if now.IsZero() {
 		d.now = e.DecidedAt
 	}
 	if a.erased != 0 {
-		a.takeErased(d, e)
-		return nil
+		return a.takeErased(d, e)
 	}
 	switch e.Kind {
 	case schemas.EffectErased:
@@ -84,6 +84,8 @@ func (a *Account) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 		return a.takeAnswer(d, e)
 	case schemas.EffectDevices:
 		return a.tellDevices(d, e)
+	case schemas.EffectDrawn:
+		return a.takeDrawn(d, e)
 	}
 	key := awardKey(e)
 	f, err := a.factAt(key)
@@ -123,8 +125,7 @@ func (a *Account) revise(d *deciding, f *fact, e *schemas.Effect) error {
 		return err
 	}
 	a.change(f)
-	d.finish(r, before, false)
-	return nil
+	return d.finish(r, before, false)
 }
 
 // undecided takes all facts out of a run that came to nothing.
@@ -134,6 +135,7 @@ func (a *Account) undecided() {
 			f.decided, f.want = false, nil
 		}
 	}
+	a.undraw()
 }
 
 // passAward grants what was asked for, within the limits of this account. The member before the event is of no interest: the
@@ -161,7 +163,11 @@ func (r *run) passAward(f *fact) error {
 		c.met, c.why = false, because{kind: deniedEvent, failed: errors.New(why)}
 	}
 	r.cands = append(r.cands, c)
-	if err := r.grant(&r.cands[len(r.cands)-1], f, v.programme, now); err != nil {
+	given := &r.cands[len(r.cands)-1]
+	if err := r.size(given, f, v.programme, now); err != nil {
+		return err
+	}
+	if err := r.grant(given, f, v.programme, now); err != nil {
 		return err
 	}
 	return r.look(v, f.key.at, f.key)

@@ -40,6 +40,12 @@
 // decided until each question has its answer, which is a ruling, or is given up after a day (answered.go). Then everything from
 // the fact on is decided again, and its decision is written.
 //
+// The points of a budget lie with its owner (Budget, one key), with the leases of shards (Lease), or with grants (allotment), each in one
+// place at every instant. While rules are asked a grant takes what it wants out of the lease of the account's shard, and what it
+// needs no more goes back when the run is over. A lease that has too little asks the owner, and the grant waits; the owner
+// calls all leases back before it says that the budget is used up. So a busy budget costs no message for most events, nobody is
+// refused while points lie elsewhere, and never a point more is given than there are. See draw.go, lease.go, budget.go.
+//
 // # What falls due
 //
 // Holds, expiry (with `redemptions: true`), tiers, joining and birthdays have their own instants, which come before the events

@@ -23,6 +23,9 @@ const (
 	// The rows of a tally stand under a name of their own, and have other keys all the same.
 	tallyRow    = "t"
 	countedRows = "c"
+	leaseRow    = "l"
+	budgetRow   = "g"
+	wishRows    = "q"
 
 	// So do those of Erasures.
 	saltRows   = "s"

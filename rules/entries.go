@@ -18,6 +18,7 @@ type deciding struct {
 	fact    *fact  // nil: the event is none
 	// answered says that fact was waiting, and is decided by an answer.
 	answered bool
+	drawn    string // the rule whose budget is the cause; empty: none is
 	again    string // why the event is a duplicate if it changes nothing; it is a fact all the same
 	now      time.Time
 	cause    string // causeText, once it was asked for
@@ -26,7 +27,7 @@ type deciding struct {
 }
 
 // finish turns what a run wants into records: the entries are the difference to what was written.
-func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
+func (d *deciding) finish(r *run, before tierStanding, atHead bool) error {
 	out := d.out
 	first := len(out.Entries)
 	if !atHead { // in which order they came up depends on the snapshot from which all was decided again
@@ -38,6 +39,9 @@ func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 	}
 	d.requests(r)
 	d.questions(r)
+	if err := d.draws(r); err != nil {
+		return err
+	}
 	if atHead {
 		d.tierSteps(r)
 	} else {
@@ -51,6 +55,7 @@ func (d *deciding) finish(r *run, before tierStanding, atHead bool) {
 	if d.fact != nil && (d.event != nil || d.answered) && !d.fact.waits() {
 		d.decide(r, out.Entries[first:])
 	}
+	return nil
 }
 
 // stamp says of alerts when they were decided.
@@ -255,6 +260,8 @@ func (d *deciding) describeCause() string {
 	switch {
 	case f == nil:
 		return "time"
+	case d.drawn != "":
+		return fmt.Sprintf("the budget of rule %s has answered", d.drawn)
 	case f.award != nil:
 		return f.award.reason
 	case f.profile != nil && f.profile.ends:

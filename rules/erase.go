@@ -61,6 +61,9 @@ func (a *Account) erase(d *deciding) error {
 	if err != nil {
 		return err
 	}
+	if err := a.leaveBudgets(d); err != nil {
+		return err
+	}
 	for _, w := range a.waits {
 		x, err := a.awaited(w)
 		if err != nil {
@@ -83,7 +86,7 @@ func (a *Account) erase(d *deciding) error {
 		d.out.Decision.AvailablePoints += d.out.Entries[i].AvailableDelta
 		d.out.Decision.PendingPoints += d.out.Entries[i].PendingDelta
 	}
-	*a = Account{ledger: a.ledger, member: a.member, rows: a.rows, head: a.ledger.beginning(), erased: max(d.event.OccurredAt().UnixMilli(), 1), gone: rows}
+	*a = Account{ledger: a.ledger, member: a.member, rows: a.rows, leases: a.leases, head: a.ledger.beginning(), erased: max(d.event.OccurredAt().UnixMilli(), 1), gone: rows}
 	return nil
 }
 
@@ -189,11 +192,39 @@ func (f *fact) links(name, key func(string)) {
 	for _, q := range f.asked.all() {
 		name(q.to)
 	}
+	if key == nil {
+		return
+	}
 	for i := range f.asks() {
 		if q := &f.questions.list[i]; q.threshold != sameDevice {
 			key(q.to)
 		}
 	}
+	for i := range f.draws {
+		if x := &f.draws[i]; len(x.wishes) > 0 { // the owner of the budget may remember them
+			key(BudgetKey{x.rule, x.period}.owner())
+		}
+	}
+}
+
+// leaveBudgets gives back what was taken out of budgets and is not granted, and has the leases forget what was wished for. What was
+// granted stays given out.
+func (a *Account) leaveBudgets(d *deciding) error {
+	for _, list := range [...][]*fact{a.facts, a.kept} {
+		for _, f := range list {
+			for i := range f.draws {
+				x := &f.draws[i]
+				lease, err := a.borrow(BudgetKey{x.rule, x.period})
+				if err != nil {
+					return err
+				}
+				lease.forget(a.member)
+				lease.give(x.points-f.used(x), terms{})
+			}
+		}
+	}
+	d.settleLeases()
+	return nil
 }
 
 // countsReferrers says whether a threshold of any version counts under the referrer.
@@ -217,18 +248,27 @@ func (a *Account) rowKeys() ([][]byte, error) {
 }
 
 // takeErased answers what is asked of a member who was erased: whoever asks is to forget them. Who waits for an answer gets one.
-func (a *Account) takeErased(d *deciding, e *schemas.Effect) {
+func (a *Account) takeErased(d *deciding, e *schemas.Effect) error {
 	switch e.Kind {
+	case schemas.EffectDrawn:
+		lease, err := a.borrowFrom(e.FromMember)
+		if err != nil {
+			return err
+		}
+		lease.give(e.Points, terms{})
+		d.settleLeases()
+		return nil
 	case schemas.EffectDevices:
 		d.out.Requests = append(d.out.Requests, answerTo(e, d.now))
 	case schemas.EffectAward, schemas.EffectInvited:
 	default:
-		return
+		return nil
 	}
 	d.out.Requests = append(d.out.Requests, d.erasure(schemas.EffectErased, e.FromMember))
 	if e.Kind == schemas.EffectInvited && a.ledger.countsReferrers() { // the key was asked about the invitation
 		d.out.Requests = append(d.out.Requests, d.erasure(schemas.EffectUncount, programme.ByReferrer.String()+":"+a.member))
 	}
+	return nil
 }
 
 func sortedKeys(set map[string]bool) []string {

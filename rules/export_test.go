@@ -85,3 +85,51 @@ func (a *Account) CheckLots() error {
 
 // Spaced takes a snapshot every so many facts, so that short histories have some.
 func Spaced(facts int) Option { return func(l *Ledger) { l.spaced = facts } }
+
+// Free is what a lease can give at once, and Wanted what it has to ask for.
+func (x *Lease) Free() (free, wanted int64) {
+	for i := range x.queue {
+		wanted += x.queue[i].missing
+		free += x.queue[i].points - x.queue[i].missing // reserved, as nobody has heard of it
+	}
+	return free + x.free, wanted
+}
+
+// Left is what the owner of a budget has, and whether it has said that there is none anywhere.
+func (b *Budget) Left() (left int64, usedUp bool) { return b.left(), b.usedUp }
+
+// Returned is how many points went back to the owner, ever.
+func (x *Lease) Returned() int64 { return x.returned }
+
+// Returned is how many points have come back, ever.
+func (b *Budget) Returned() (points int64) {
+	for i := range b.leases {
+		points += b.leases[i].returned
+	}
+	return points
+}
+
+// Drawn is what the grants of an account have taken out of budgets, how much of it was granted, and how many wishes are open.
+func (a *Account) Drawn() (points, granted int64, open int, err error) {
+	if err := a.load(); err != nil {
+		return 0, 0, 0, err
+	}
+	if err := a.loadKept(); err != nil {
+		return 0, 0, 0, err
+	}
+	for _, list := range [...][]*fact{a.facts, a.kept} {
+		for _, f := range list {
+			for i := range f.draws {
+				x := &f.draws[i]
+				points += x.points
+				if x.waits() {
+					open++
+				}
+				if g := f.grantOf(x.rule, x.part); g != nil {
+					granted += grantPoints(g.available+g.expired, g.pending, g.tier)
+				}
+			}
+		}
+	}
+	return points, granted, open, nil
+}

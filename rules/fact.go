@@ -67,6 +67,7 @@ type fact struct {
 	asked      *askedList       // of other accounts, as it was asked last; nil: nothing was
 	rulings    []ruling         // what thresholds said to it when it first arrived
 	questions  *questions       // that it asks elsewhere; nil: none
+	draws      []allotment      // what its grants have taken out of budgets
 	keeps      []keep           // of a refund: what it was not allowed to take
 	met        []string         // thresholds that count the events that meet a condition, this one among them
 
@@ -198,7 +199,7 @@ func (f *fact) grantOf(rule string, part int32) *grant {
 
 // pending says whether anything of the fact is still open: a grant that waits for its release, or an answer.
 func (f *fact) pending() bool {
-	return f.waits() || slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 })
+	return f.waits() || f.draws != nil && slices.ContainsFunc(f.draws, func(d allotment) bool { return d.waits() }) || slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 })
 }
 
 func (f *fact) encode(w *writer) {

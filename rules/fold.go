@@ -50,6 +50,9 @@ func (a *Account) fold() error {
 		return err
 	}
 	n := 0
+	if at, waits := a.keptWaits(); waits {
+		start = min(start, at-1)
+	}
 	for n < len(a.facts) && a.facts[n].key.at <= start && !a.facts[n].pending() {
 		n++
 	}

@@ -165,6 +165,7 @@ const (
 	hasKeeps   // a list
 	hasAsked   // a list
 	hasQuestions
+	hasDraws // a list
 )
 
 // encodeGuarded writes what thresholds need of a fact, and what they said to it: one byte for most facts.
@@ -187,6 +188,9 @@ func (f *fact) encodeGuarded(w *writer) {
 	}
 	if f.questions != nil {
 		flags |= hasQuestions
+	}
+	if len(f.draws) > 0 {
+		flags |= hasDraws
 	}
 	w.byte(flags)
 	if flags&hasDevice != 0 {
@@ -213,6 +217,9 @@ func (f *fact) encodeGuarded(w *writer) {
 	}
 	if flags&hasQuestions != 0 {
 		f.encodeQuestions(w)
+	}
+	if flags&hasDraws != 0 {
+		f.encodeDraws(w)
 	}
 }
 
@@ -241,7 +248,10 @@ func (f *fact) decodeGuarded(r *reader) {
 	if flags&hasQuestions != 0 {
 		f.decodeQuestions(r)
 	}
-	if flags >= hasQuestions<<1 {
+	if flags&hasDraws != 0 {
+		f.decodeDraws(r)
+	}
+	if flags >= hasDraws<<1 {
 		r.fail("kinds of guards")
 	}
 }

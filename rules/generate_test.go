@@ -283,6 +283,9 @@ func ruleOptions(t *rapid.T, kind string) []string {
 	if oneIn(t, 5, "expiry of a rule") {
 		keys = append(keys, "expiry: "+drawExpiry(t))
 	}
+	if oneIn(t, 6, "budget") { // that is never used up: what it gives would depend on who comes first
+		keys = append(keys, "budget: "+pick(t, "what budget", "1000000000", "{points: 1000000000, per: day}", "{points: 1000000000, per: month, queue: true}"))
+	}
 	if oneIn(t, 8, "chance") {
 		keys = append(keys, "chance: "+pick(t, "how likely", "50%", "12.5%", "90%"))
 	}

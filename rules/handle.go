@@ -41,6 +41,7 @@ func (a *Account) Handle(e Event, out *Outcome) error {
 // begin starts to decide an event.
 func (a *Account) begin(e *Event, out *Outcome) *deciding {
 	out.reset()
+	a.drawing.reset()
 	_, _, occurredAt := e.head()
 	d := &deciding{account: a, out: out, event: e, now: e.Now}
 	if d.now.IsZero() {
@@ -211,7 +212,9 @@ func (a *Account) accept(d *deciding, f *fact) error {
 		return a.refuse(d, f, from == atHead, err)
 	}
 	a.settled(f)
-	d.finish(r, before, from == atHead)
+	if err := d.finish(r, before, from == atHead); err != nil {
+		return err
+	}
 	d.tellReferrer(f)
 	if from == atHead {
 		a.takeSnapshot(f)
@@ -263,6 +266,7 @@ func (a *Account) refuse(d *deciding, f *fact, headSpoiled bool, cause error) er
 // has waited too long for an answer: of such events one is decided at a time, so that Due may still be due.
 func (a *Account) Advance(to, now time.Time, out *Outcome) error {
 	out.reset()
+	a.drawing.reset()
 	if err := a.fallDue(out, to.UnixMilli(), now); err != nil {
 		return err
 	}
@@ -284,8 +288,7 @@ func (a *Account) fallDue(out *Outcome, to int64, now time.Time) error {
 	a.asOf = max(a.asOf, a.head.due)
 	a.touched = true
 	d := &deciding{account: a, out: out, now: now}
-	d.finish(r, before, true)
-	return nil
+	return d.finish(r, before, true)
 }
 
 func isOverflow(err error) bool { return errors.Is(err, errOverflow) }

@@ -74,6 +74,20 @@ func (a *Account) loadKept() error {
 	return nil
 }
 
+// keptWaits is when the first of them happened that waits for points of a budget. When they come it is decided again, so all behind it
+// has to be there.
+func (a *Account) keptWaits() (at int64, waits bool) {
+	if len(a.waits) == 0 {
+		return 0, false
+	}
+	for _, f := range a.kept {
+		if slices.ContainsFunc(f.draws, func(d allotment) bool { return d.waits() }) && (!waits || f.at() < at) {
+			at, waits = f.at(), true
+		}
+	}
+	return at, waits
+}
+
 // forgetKept drops those that the base has behind it and of which nothing can change any more.
 func (a *Account) forgetKept() {
 	var left []*fact

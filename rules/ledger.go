@@ -263,6 +263,7 @@ type Outcome struct {
 	Notices     []schemas.Notice
 	Requests    []schemas.Effect // what other accounts are asked for, see Account.Take
 	Full        bool             // the event was refused since the member has as many facts as are kept
+	Budget      *BudgetLevel     // how full a budget is by now, if it was asked; nil: none was
 
 	decision schemas.Decision
 	verdicts []schemas.Verdict

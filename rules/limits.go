@@ -6,9 +6,9 @@ import (
 	"accrue/rules/programme"
 )
 
-// grant takes a candidate through its own limits, the programme's limits and the hold, and enters what is granted in the
-// standing and in what the fact wants.
-func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time) error {
+// size takes a candidate through its own limits, the programme's limits and its budget: how many points each of its grants has.
+func (r *run) size(c *candidate, f *fact, p *programme.Programme, now time.Time) error {
+	c.first = len(r.parts)
 	if !c.met || c.amount.isZero() || c.parts == 0 {
 		return nil
 	}
@@ -38,7 +38,11 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		}
 		if !shadow {
 			points = r.limitAll(c, points, p, &r.periods)
+			if points, err = r.draw(c, f, p, now, r.part+int32(part), points); err != nil {
+				return err
+			}
 		}
+		r.parts = append(r.parts, points)
 		if points == 0 {
 			continue
 		}
@@ -55,6 +59,20 @@ func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time
 		}
 		if r.s.limits, err = countGrant(r.s.limits, counting.all, points, &r.periods); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// grant enters what a candidate gives in the standing and in what the fact wants.
+func (r *run) grant(c *candidate, f *fact, p *programme.Programme, now time.Time) error {
+	if c.points == 0 || c.rule.Mode == programme.Shadow {
+		return nil
+	}
+	for part := range c.parts {
+		points := r.parts[c.first+int(part)]
+		if points == 0 {
+			continue
 		}
 		if err := r.book(c, f, p, now, r.part+int32(part), points); err != nil {
 			return err

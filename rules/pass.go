@@ -18,6 +18,8 @@ type candidate struct {
 	counted programme.Money
 	points  int64 // granted in the end, over all parts
 	cut     binding
+	short   shortfall
+	first   int     // in run.parts, of its grants
 	atOnce  bool    // its hold was over before it began
 	review  *ruling // which holds what is granted; nil: none does
 	invited string  // of an award: the member who was invited
@@ -26,7 +28,7 @@ type candidate struct {
 // pass decides one fact: what the rules say to it, what that makes of the standing, and the grants that it wants.
 func (r *run) pass(f *fact) error {
 	from := r.begin(f)
-	r.cands = r.cands[:0]
+	r.cands, r.parts = r.cands[:0], r.parts[:0]
 	err := r.passKind(f)
 	if err == nil {
 		err = r.keepRest(f, from)
@@ -200,6 +202,11 @@ func (r *run) askRules(v *version, listening []int, f *fact, now time.Time, rest
 	bestOfGroups(cands, false)
 	boost(cands, p)
 	for i := range cands {
+		if err := r.size(&cands[i], f, p, now); err != nil {
+			return err
+		}
+	}
+	for i := range cands { // only now, as the event may have to wait for the budget of any of them
 		if err := r.grant(&cands[i], f, p, now); err != nil {
 			return err
 		}

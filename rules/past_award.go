@@ -112,11 +112,18 @@ func (a *Account) takePast(d *deciding, f *fact, key factKey, e *schemas.Effect)
 	}
 	was, head := f.award, factKey{max(a.asOf, a.newest, a.folded+1), awardFact, key.event + "\x00" + strconv.FormatInt(e.Revision, 10)}
 	by := newAward(head, e)
-	by.award.corrects = a.correctionOf(f, by)
+	if err := a.fallDue(d.out, by.dueBefore(), d.now); err != nil { // before anything is drawn for it
+		return err
+	}
+	corrects, err := a.correctionOf(f, by)
+	if err != nil {
+		return err
+	}
+	by.award.corrects = corrects
 	f.award = awardOf(e)
 	a.change(f)
 	d.fact = by
-	err := a.accept(d, by)
+	err = a.accept(d, by)
 	if err == nil && !d.out.Full {
 		return nil
 	}
@@ -129,7 +136,7 @@ func (a *Account) takePast(d *deciding, f *fact, key factKey, e *schemas.Effect)
 }
 
 // correctionOf works out the difference that a new revision makes to a past award. What limits had cut of it stays cut.
-func (a *Account) correctionOf(f, by *fact) *correction {
+func (a *Account) correctionOf(f, by *fact) (*correction, error) {
 	c := &correction{of: f.key}
 	g := f.grantOf(f.award.rule, 0)
 	if g == nil {
@@ -139,11 +146,14 @@ func (a *Account) correctionOf(f, by *fact) *correction {
 	i := v.ruleNamed(by.award.rule)
 	if i < 0 || v.programme.Rules[i].Mode == programme.Shadow {
 		c.points, c.tierOf, c.expires = g.available, g.tier, g.expires
-		return c
+		return c, nil
 	}
 	rule := v.programme.Rules[i]
 	points := grantPoints(g.available, g.pending, g.tier) + by.award.points - f.award.points
-	points = min(max(points, 0), by.award.points)
+	points, err := a.drawPast(f, rule, v.programme, min(max(points, 0), by.award.points))
+	if err != nil {
+		return nil, err
+	}
 	c.points, c.tierOf, c.expires = points, points, g.expires
 	switch rule.Counts {
 	case programme.CountsBoth:
@@ -161,7 +171,7 @@ func (a *Account) correctionOf(f, by *fact) *correction {
 		c.expires = endOf(expiryOf(rule, v.programme, level), now)
 	}
 	c.available, c.tier = c.points-g.available, c.tierOf-g.tier
-	return c
+	return c, nil
 }
 
 // passCorrection enters the difference in the standing, and in what the past award wants.

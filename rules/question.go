@@ -72,6 +72,11 @@ func (f *fact) ask(q question) {
 
 // waits says that the fact is not decided yet.
 func (f *fact) waits() bool {
+	for i := range f.draws {
+		if f.draws[i].hard && f.draws[i].waits() {
+			return true
+		}
+	}
 	for i := range f.asks() {
 		if f.questions.list[i].due != 0 {
 			return true
@@ -329,6 +334,11 @@ func (a *Account) await(f *fact) {
 	w := waiting{key: f.key}
 	for i := range f.asks() {
 		if due := f.questions.list[i].due; due != 0 && (w.due == 0 || due < w.due) {
+			w.due = due
+		}
+	}
+	for i := range f.draws {
+		if due := f.draws[i].due; due != 0 && (w.due == 0 || due < w.due) {
 			w.due = due
 		}
 	}

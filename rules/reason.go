@@ -182,6 +182,7 @@ func (t *pieces) reason(c *candidate, v *version) {
 	}
 	t.why(c, w, v.programme)
 	t.cut(&c.cut)
+	t.short(&c.short)
 	t.end()
 }
 

@@ -88,7 +88,8 @@ type replay struct {
 	late     int                  // events decided LATE
 	alerts   []schemas.FraudAlert // of the last event
 	decision *schemas.Decision    // about the last event
-	tallies  map[string]*rules.Tally
+	keys     map[string]rules.Key // what many members share
+	lent     []string             // leases that the call in progress has used
 	mail     *[]schemas.Effect    // what is on its way, where answers come late; nil: each is there at once
 	decided  map[string]int       // decisions, by event
 	asked    int                  // questions that keys have answered
@@ -105,7 +106,7 @@ func (w *world) replay(t rapid.TB) *replay {
 	}
 	return &replay{
 		measures: measures, t: t, w: w, ledger: w.ledger, accounts: map[string]*rules.Account{}, grants: map[string]*grantSum{}, members: map[string]*standing{},
-		notices: map[string]schemas.Notice{}, expired: map[string]int64{}, tallies: map[string]*rules.Tally{}, decided: map[string]int{},
+		notices: map[string]schemas.Notice{}, expired: map[string]int64{}, keys: map[string]rules.Key{}, decided: map[string]int{},
 	}
 }
 
@@ -130,6 +131,7 @@ func (r *replay) open(member string) *rules.Account {
 	if err != nil {
 		r.fatalf("open account: %v", err)
 	}
+	a.Borrow(r)
 	r.accounts[member] = a
 	if r.members[member] == nil {
 		r.members[member] = &standing{tier: "member"}
@@ -181,21 +183,7 @@ func (r *replay) handle(e rules.Event) {
 
 // count has a key count an event, twice: the second time the answer is the same.
 func (r *replay) count(e *schemas.Effect) []schemas.Effect {
-	rows := r.stores[e.MemberID+" counted"]
-	if rows == nil {
-		rows = rowStore{}
-		if r.stores != nil {
-			r.stores[e.MemberID+" counted"] = rows
-		}
-	}
-	tally := r.tallies[e.MemberID]
-	if tally == nil {
-		var err error
-		if tally, err = r.ledger.OpenTally(e.MemberID, rows); err != nil {
-			r.fatalf("open tally: %v", err)
-		}
-		r.tallies[e.MemberID] = tally
-	}
+	tally := r.key(e.MemberID)
 	var out, twice rules.Outcome
 	if err := tally.Take(e, time.Time{}, &out); err != nil {
 		r.fatalf("count %+v: %v", e, err)
@@ -203,19 +191,46 @@ func (r *replay) count(e *schemas.Effect) []schemas.Effect {
 	if err := tally.Take(e, time.Time{}, &twice); err != nil {
 		r.fatalf("count once more %+v: %v", e, err)
 	}
-	if !cmp.Equal(out.Requests, twice.Requests) {
+	if e.Kind != schemas.EffectCount && len(twice.Requests) > 0 {
+		r.fatalf("told twice it says %+v", twice.Requests)
+	}
+	if e.Kind == schemas.EffectCount && !cmp.Equal(out.Requests, twice.Requests) {
 		r.fatalf("asked twice it answers %+v and %+v", out.Requests, twice.Requests)
 	}
 	if len(out.Requests) > 0 {
 		r.asked++
 	}
-	if r.stores != nil {
-		tally.Save(&r.buffer, rows.put)
-		if len(r.sent)%2 == 0 {
-			delete(r.tallies, e.MemberID)
+	r.saveKey(e.MemberID)
+	return out.Requests
+}
+
+// key opens what stands under a key.
+func (r *replay) key(name string) rules.Key {
+	rows := r.stores[name+" counted"]
+	if rows == nil {
+		rows = rowStore{}
+		if r.stores != nil {
+			r.stores[name+" counted"] = rows
 		}
 	}
-	return out.Requests
+	key := r.keys[name]
+	if key == nil {
+		var err error
+		if key, err = r.ledger.OpenKey(name, rows); err != nil {
+			r.fatalf("open key: %v", err)
+		}
+		r.keys[name] = key
+	}
+	return key
+}
+
+func (r *replay) saveKey(name string) {
+	if r.stores != nil {
+		r.key(name).Save(&r.buffer, r.stores[name+" counted"].put)
+		if len(r.sent)%2 == 0 {
+			delete(r.keys, name)
+		}
+	}
 }
 
 // effects has accounts take in what others ask of them, the oldest request first, and what that asks in turn. Each is asked
@@ -231,7 +246,7 @@ func (r *replay) effects(waiting []schemas.Effect) {
 
 // deliver has an account, or a key, take in one request or answer, and returns what that asks, or answers.
 func (r *replay) deliver(e schemas.Effect) []schemas.Effect {
-	if e.Kind == schemas.EffectCount {
+	if e.ForKey() {
 		return r.count(&e)
 	}
 	if head, err := rules.DescribeRow([]byte("h"), r.stores[e.MemberID]["h"]); err == nil && !e.OccurredAt.After(head.Head.FoldedBefore) {
@@ -295,6 +310,11 @@ func (r *replay) advance(member string, to time.Time) {
 		r.fatalf("time has made a decision: %+v", out.Decision)
 	}
 	r.take(member, &out)
+	if r.mail == nil {
+		r.effects(out.Requests)
+	} else {
+		*r.mail = append(*r.mail, out.Requests...)
+	}
 	if due, ok := r.open(member).Due(); ok && !due.After(to) {
 		r.fatalf("after advancing to %s something of %s is still due", to, due)
 	}
@@ -354,6 +374,7 @@ func (r *replay) text(which func(*grantSum) bool) string {
 }
 
 func (r *replay) take(member string, out *rules.Outcome) {
+	r.saveLent()
 	m := r.members[member]
 	if out.Decision != nil {
 		name := out.Decision.MemberID + out.Decision.Source.Topic + out.Decision.EventID
@@ -484,4 +505,18 @@ func same(what string, a, b *replay, x, y string) {
 		return strings.Join(slices.DeleteFunc(strings.Split(x, "\n"), func(l string) bool { return slices.Contains(lines, l) }), "\n")
 	}
 	a.fatalf("%s:\n%s\ninstead of\n%s\n\nthe other history:\n%s", what, only(y, x), only(x, y), b.w.story(b.sent))
+}
+
+// Lease returns the lease of a budget: there is one shard.
+func (r *replay) Lease(of rules.BudgetKey) (*rules.Lease, error) {
+	r.lent = append(r.lent, of.Lease(0))
+	return r.key(of.Lease(0)).(*rules.Lease), nil
+}
+
+// saveLent saves the leases that the last call has used.
+func (r *replay) saveLent() {
+	for _, name := range r.lent {
+		r.saveKey(name)
+	}
+	r.lent = nil
 }

@@ -22,6 +22,11 @@ type RowDescription struct {
 
 	Invited *InvitedRow `json:"invited,omitempty"`
 	Erased  *ErasedRow  `json:"erased,omitempty"`
+
+	// Of budgets.
+	Lease  *LeaseRow  `json:"lease,omitempty"`
+	Budget *BudgetRow `json:"budget,omitempty"`
+	Wish   *WishRow   `json:"wish,omitempty"`
 }
 
 // HeadRow is the row that is read first.
@@ -97,6 +102,7 @@ type FactRow struct {
 	Award      *AwardRow         `json:"award,omitempty"`
 	Asked      []AskedRow        `json:"asked,omitempty"` // of other accounts
 	Questions  []QuestionRow     `json:"questions,omitempty"`
+	Draws      []DrawRow         `json:"draws,omitempty"`
 	Rulings    []RulingRow       `json:"rulings,omitempty"`
 	Channel    string            `json:"channel,omitempty"`
 	Store      string            `json:"store,omitempty"`
@@ -217,6 +223,19 @@ func DescribeRow(key, value []byte) (RowDescription, error) {
 	case strings.HasPrefix(string(key), erasedRows):
 		r.version()
 		return RowDescription{Erased: &ErasedRow{instantUTC(r.varint())}}, r.end()
+	case string(key) == leaseRow:
+		x := &Lease{}
+		x.read(r)
+		return RowDescription{Lease: x.row()}, r.end()
+	case string(key) == budgetRow:
+		b := &Budget{}
+		b.read(r)
+		return RowDescription{Budget: b.row()}, r.end()
+	case strings.HasPrefix(string(key), wishRows):
+		r.version()
+		x := wish{}
+		x.read(r)
+		return RowDescription{Wish: &WishRow{x.member, x.fact.event, x.rule, x.points, x.missing}}, r.end()
 	case strings.HasPrefix(string(key), pageRows) && len(key) > len(pageRows)+5:
 		r.version()
 		number := len(key) - 4
@@ -299,6 +318,7 @@ func factRow(f *fact) *FactRow {
 		d.Asked = append(d.Asked, AskedRow{shown(a.to), a.rule, a.points, a.revision})
 	}
 	d.describeQuestions(f)
+	d.describeDraws(f)
 	for _, g := range f.grants {
 		d.Grants = append(d.Grants, GrantRow{g.rule, g.part, g.available, g.pending, g.tier, g.revision, momentOf(g.due)})
 	}

@@ -22,6 +22,7 @@ type run struct {
 	passed  passResult           // of the explained fact
 	lines   []programme.LineView // reused by each pass
 	cands   []candidate          // reused by each pass
+	parts   []int64              // the points of their grants, one after the other; reused by each pass
 	scope   programme.Scope      // reused by each condition
 	order   programme.OrderView  // what it sees of the event: one of the two
 	checkIn programme.CheckInView
@@ -65,7 +66,7 @@ func (r *run) free() {
 	clear(r.asked)
 	pool := &r.account.ledger.runs
 	*r = run{
-		lines: r.lines[:0], cands: r.cands[:0], touched: r.touched[:0], wants: r.wants[:0], others: r.others[:0], tiers: r.tiers[:0],
+		lines: r.lines[:0], cands: r.cands[:0], parts: r.parts[:0], touched: r.touched[:0], wants: r.wants[:0], others: r.others[:0], tiers: r.tiers[:0],
 		notices: r.notices[:0], requests: r.requests[:0], asked: r.asked[:0],
 	}
 	pool.Put(r)

@@ -184,8 +184,7 @@ func (a *Account) forgetMember(d *deciding, e *schemas.Effect) error {
 		return &Broken{a.member, fmt.Errorf("decide again without the name of a member who was erased: %w", err)}
 	}
 	a.touched, a.rebased = true, a.rebased || u.based
-	d.finish(r, before, false) // nothing but what was due to be written otherwise: the points are the same
-	return nil
+	return d.finish(r, before, false) // nothing but what was due to be written otherwise: the points are the same
 }
 
 // unlinking takes one member's name out of an account, all of whose facts are in memory.

@@ -279,6 +279,17 @@ func effectLayout(source *layout[Source], numbers *layout[Number]) *layout[Effec
 		numberOr("refunds", 0, func(v *Effect) *int64 { return &v.Refunds }),
 		numberOr("distinct", 0, func(v *Effect) *int64 { return &v.Distinct }),
 		list("evidence", numbers, func(v *Effect) *[]Number { return &v.Evidence }),
+		numberOr("fact_at", 0, func(v *Effect) *int64 { return &v.FactAt }),
+		numberOr("fact_kind", 0, func(v *Effect) *int32 { return &v.FactKind }),
+		numberOr("part", 0, func(v *Effect) *int32 { return &v.Part }),
+		numberOr("wish", 0, func(v *Effect) *int64 { return &v.Wish }),
+		numberOr("wanted", 0, func(v *Effect) *int64 { return &v.Wanted }),
+		numberOr("given", 0, func(v *Effect) *int64 { return &v.Given }),
+		numberOr("returned", 0, func(v *Effect) *int64 { return &v.Returned }),
+		numberOr("epoch", 0, func(v *Effect) *int64 { return &v.Epoch }),
+		numberOr("ahead", 0, func(v *Effect) *int32 { return &v.Ahead }),
+		numberOr("size", 0, func(v *Effect) *int64 { return &v.Size }),
+		optional("state", func(v *Effect) *string { return &v.State }),
 	)
 }
 

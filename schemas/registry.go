@@ -2,7 +2,6 @@ package schemas
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,11 +15,8 @@ import (
 type RegistryConfig struct {
 	// URLs of the registry, each with the path under which it lies, if any (https://host/apis/ccompat/v7). The next one
 	// is tried when one cannot be reached.
-	URLs     []string
-	User     string        // basic auth; empty: none
-	Password string        // basic auth
-	TLS      *tls.Config   // nil: the system's defaults
-	Timeout  time.Duration // of one request; 0: 10 s
+	URLs []string
+	HTTP *http.Client // bounds the requests, and shows who we are; nil: 10 s each, and nobody asks
 }
 
 // defaultRegistryTimeout bounds one request.
@@ -38,22 +34,11 @@ func NewRegistry(config RegistryConfig) (*Registry, error) {
 	if len(config.URLs) == 0 {
 		return nil, errors.New("connecting to the schema registry: no URL is given")
 	}
-	timeout := config.Timeout
-	if timeout <= 0 {
-		timeout = defaultRegistryTimeout
+	connection := config.HTTP
+	if connection == nil {
+		connection = &http.Client{Timeout: defaultRegistryTimeout}
 	}
-	options := []sr.ClientOpt{
-		sr.URLs(config.URLs...),
-		sr.HTTPClient(&http.Client{Timeout: timeout}),
-		sr.UserAgent("accrue"),
-	}
-	if config.User != "" {
-		options = append(options, sr.BasicAuth(config.User, config.Password))
-	}
-	if config.TLS != nil {
-		options = append(options, sr.DialTLSConfig(config.TLS))
-	}
-	client, err := sr.NewClient(options...)
+	client, err := sr.NewClient(sr.URLs(config.URLs...), sr.HTTPClient(connection), sr.UserAgent("accrue"))
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the schema registry: %w", err)
 	}

@@ -25,12 +25,21 @@ func newTestRegistry(t *testing.T, config RegistryConfig) *Registry {
 	return r
 }
 
+// known shows the password to the registry.
+type known struct{}
+
+func (known) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.SetBasicAuth("user", "pass")
+	return http.DefaultTransport.RoundTrip(r)
+}
+
 // The way of a schema from `topics apply` to a decoded record, with basic auth.
 func TestRegistry(t *testing.T) {
 	fake := srfake.New(srfake.WithAuth("Basic dXNlcjpwYXNz")) // user:pass
 	defer fake.Close()
 	ctx := t.Context()
-	r := newTestRegistry(t, RegistryConfig{URLs: []string{fake.URL()}, User: "user", Password: "pass"})
+	r := newTestRegistry(t, RegistryConfig{URLs: []string{fake.URL()}, HTTP: &http.Client{Transport: known{}}})
 
 	ids := make(map[Kind]int)
 	for _, kind := range Kinds() {
@@ -109,10 +118,9 @@ func TestRegistryUnderPath(t *testing.T) {
 	server := httptest.NewTLSServer(mux)
 	defer server.Close()
 	ctx := t.Context()
-	tls := server.Client().Transport.(*http.Transport).TLSClientConfig //nolint:forcetypeassert // the test server's own
 	down := httptest.NewServer(mux)
 	down.Close()
-	r := newTestRegistry(t, RegistryConfig{URLs: []string{down.URL + base, server.URL + base + "/"}, TLS: tls})
+	r := newTestRegistry(t, RegistryConfig{URLs: []string{down.URL + base, server.URL + base + "/"}, HTTP: server.Client()})
 
 	for id, want := range map[int]string{
 		1: "",
@@ -127,7 +135,7 @@ func TestRegistryUnderPath(t *testing.T) {
 			t.Errorf("id %d: %s, %v, expected %s", id, text, err, want)
 		}
 	}
-	wrongPath := newTestRegistry(t, RegistryConfig{URLs: []string{server.URL}, TLS: tls, Timeout: time.Minute})
+	wrongPath := newTestRegistry(t, RegistryConfig{URLs: []string{server.URL}, HTTP: server.Client()})
 	if _, err := wrongPath.SchemaByID(ctx, 4); err == nil || errors.Is(err, ErrSchemaUnknown) {
 		t.Errorf("wrong path: %v", err)
 	}

@@ -302,10 +302,22 @@ const (
 	EffectInvited = "invited" // tells MemberID that the account of FromMember names them as who invited
 	EffectErased  = "erased"  // tells MemberID that FromMember was erased, and is to be forgotten
 	EffectUncount = "uncount" // tells the key MemberID the same
+	EffectDraw    = "draw"    // a lease FromMember tells the budget MemberID what it wants and gives back
+	EffectLease   = "lease"   // a budget FromMember gives to the lease MemberID, or says how it stands
+	EffectDrawn   = "drawn"   // a lease FromMember tells MemberID what one of its grants gets
 )
 
-// ToKey says that MemberID is a key that members share, no member.
-func (e *Effect) ToKey() bool { return e.Kind == EffectCount || e.Kind == EffectUncount }
+// How a budget stands, in an Effect.
+const (
+	BudgetOpen   = "open"    // there is more
+	BudgetCalled = "called"  // leases are to give back what they have, and keep nothing
+	BudgetUsedUp = "used up" // there is none, anywhere
+)
+
+// ForKey says whether it goes to a key that many members share, and not to a member's account.
+func (e *Effect) ForKey() bool {
+	return e.Kind == EffectCount || e.Kind == EffectDraw || e.Kind == EffectLease || e.Kind == EffectUncount
+}
 
 // Effect is what one account asks of another on an internal topic, or of a key that many share, and what that answers. Only
 // the newest revision counts.
@@ -336,4 +348,17 @@ type Effect struct {
 	Refunds   int64 // the same of orders of which something was taken back
 	Distinct  int64 // of an answer: how many different values
 	Evidence  []Number
+
+	// Of what is about a budget: the grant, by its fact (with Source.EventID), its rule and part, and what is said.
+	FactAt   int64
+	FactKind int32
+	Part     int32
+	Wish     int64  // which wish of the grant
+	Wanted   int64  // points
+	Given    int64  // points that the lease ever got
+	Returned int64  // points that the lease ever gave back
+	Epoch    int64  // the newest word of the budget that the lease has heard
+	Ahead    int32  // 1: little is left of the lease, nobody waits yet
+	Size     int64  // of the budget, points, by the version that is in force since Since
+	State    string // one of the words above
 }

@@ -111,6 +111,9 @@ func programmeFiles(path string) (map[string][]byte, error) {
 	if info.IsDir() {
 		names = names[:0]
 		err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() && name != path && strings.HasPrefix(entry.Name(), ".") {
+				return fs.SkipDir // what begins with a dot is hidden: Kubernetes keeps a ConfigMap's files there and links to them
+			}
 			isYAML := strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
 			if err == nil && !entry.IsDir() && isYAML && !scenario.IsFile(name) {
 				names = append(names, name)

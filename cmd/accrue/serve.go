@@ -47,6 +47,7 @@ func newService(c processor.Config, log *slog.Logger) (*service, error) {
 		return nil, invalidf("the configuration names no programme: set the key programme to a file or folder of rules (accrue rules check tells whether it is valid)")
 	}
 	s := &service{config: c, log: log, metrics: processor.NewMetrics(), phase: "starting"}
+	s.metrics.Build.WithLabelValues(readBuild().Version).Set(1)
 	var err error
 	if s.programme, s.files, err = loadValid(c.Programme); err != nil {
 		return nil, err

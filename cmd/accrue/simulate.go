@@ -31,7 +31,8 @@ func newSimulateCmd() *cobra.Command {
 		Short: "Apply a programme to a file of events, without Kafka",
 		Long: "Applies a programme to events as JSON lines and writes every record that the engine would write, in order. The clock\n" +
 			"is the events' own time; --as-of advances every member to T at the end. What an event earns another member (who invited) is\n" +
-			"granted right behind it, and what thresholds ask about a device, a store and so on is answered there. The same input gives the same bytes. A summary goes to stderr.",
+			"granted right behind it, what thresholds ask about a device, a store and so on is answered there,\n" +
+			"and budgets are given out in the order of the input. The same input gives the same bytes. A summary goes to stderr.",
 		Example: "  accrue simulate --programme programme.yaml --in events.jsonl --out out.jsonl --as-of 2026-12-31T00:00:00Z",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -93,10 +93,24 @@ func (s *summary) packageOutput(e event) {
 	}
 }
 
+// logsFirst puts what processes have logged before what the test itself says: that is read first, and logs are long.
+func logsFirst(lines []string) []string {
+	isLog := func(line string) bool { return strings.Contains(line, "time=") && strings.Contains(line, " level=") }
+	var logs, own []string
+	for _, line := range lines {
+		if isLog(line) {
+			logs = append(logs, line)
+		} else {
+			own = append(own, line)
+		}
+	}
+	return append(logs, own...)
+}
+
 func (s *summary) fail(e event, key string) {
 	if e.Test != "" {
 		s.failed++
-		fmt.Fprint(s.out, strings.Join(s.output[key], ""))
+		fmt.Fprint(s.out, strings.Join(logsFirst(s.output[key]), ""))
 		delete(s.output, key)
 		return
 	}

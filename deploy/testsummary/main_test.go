@@ -13,6 +13,7 @@ func TestSummary(t *testing.T) {
 		`{"Action":"output","Package":"accrue/a","Test":"TestGood","Output":"noise of a good test\n"}`,
 		`{"Action":"pass","Package":"accrue/a","Test":"TestGood"}`,
 		`{"Action":"output","Package":"accrue/a","Test":"TestBad","Output":"    a_test.go:7: got 1, want 2\n"}`,
+		`{"Action":"output","Package":"accrue/a","Test":"TestBad","Output":"    time=2026-01-01T00:00:00Z level=INFO msg=\"a log\"\n"}`,
 		`{"Action":"output","Package":"accrue/a","Test":"TestBad","Output":"--- FAIL: TestBad (0.00s)\n"}`,
 		`{"Action":"fail","Package":"accrue/a","Test":"TestBad"}`,
 		`{"Action":"output","Package":"accrue/a","Output":"FAIL\n"}`,
@@ -26,7 +27,8 @@ func TestSummary(t *testing.T) {
 		`{"Action":"output","Package":"accrue/c","Output":"ok  \taccrue/c\t0.100s\n"}`,
 		`{"Action":"pass","Package":"accrue/c"}`,
 	}, "\n")
-	want := `    a_test.go:7: got 1, want 2
+	want := `    time=2026-01-01T00:00:00Z level=INFO msg="a log"
+    a_test.go:7: got 1, want 2
 --- FAIL: TestBad (0.00s)
 FAIL	accrue/a	0.012s
 b/b.go:3:1: syntax error

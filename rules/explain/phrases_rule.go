@@ -75,6 +75,7 @@ var (
 	budgetDay     = phrase{"All members together get at most {most} from it in a calendar day of {zone}; {then}.", "所有会员合计每天（{zone}时区）最多发放{most}；{then}。"}
 	budgetMonth   = phrase{"All members together get at most {most} from it in a calendar month of {zone}; {then}.", "所有会员合计每月（{zone}时区）最多发放{most}；{then}。"}
 	budgetRefused = phrase{"who comes when they are used up gets nothing, then or later", "用完后不再发放，事后也不补发"}
+	budgetNotice  = phrase{"The operators are told when {list} of it has been given out.", "发放达到{list}时提前通知运营人员。"}
 	budgetQueue   = phrase{"who comes when they are used up gets nothing at first, but what refunds give back goes to those who got nothing, the oldest first", "用完后暂不发放，因退款退回的额度按先后顺序补发给未得到的会员"}
 
 	holdTime      = phrase{"The points are held for {time}; in that time they cannot be spent and do not count for a level.", "积分冻结{time}，期间不可使用，也不计入等级。"}

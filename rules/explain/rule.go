@@ -198,6 +198,11 @@ func (t *teller) bounds(r *programme.Rule) {
 		then = budgetQueue
 	}
 	t.tell("budget", budget, "most", t.points(r.Budget.Points), "zone", t.p.Zone.String(), "then", t.say(then))
+	var told []string
+	for _, at := range r.Budget.Notices {
+		told = append(told, percent(at))
+	}
+	t.tell("budget.notice", budgetNotice, "list", t.list(told))
 }
 
 // hold tells how long points are held.

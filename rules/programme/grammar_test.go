@@ -79,7 +79,7 @@ func TestWhole(t *testing.T) {
 	wantRules := []*Rule{
 		{
 			ID: "invite", On: OnReferral, After: AfterFirstOrder, Earn: &Earn{Referrer: 100, Referee: 50},
-			Budget: &Budget{Points: 5000, Per: PerMonth, Queue: true},
+			Budget: &Budget{Points: 5000, Per: PerMonth, Queue: true, Notices: []Ratio{{1, 2}, {9, 10}}},
 		},
 		{ID: "introduce", On: OnReferral, After: AfterJoined, Earn: &Earn{Referrer: 10}, Hold: Hold{Review: true}, Campaign: "Spring 2026"},
 		{ID: "welcome", On: OnJoined, Earn: &Earn{Points: 100}},
@@ -91,9 +91,9 @@ func TestWhole(t *testing.T) {
 		},
 		{
 			ID: "extra", On: OnOrder, Boost: &Boost{Of: []int{5}, By: Ratio{1, 20}}, Hold: completed(Duration{Elapsed: 24 * time.Hour}, true),
-			Budget: &Budget{Points: 100, Per: PerDay},
+			Budget: &Budget{Points: 100, Per: PerDay, Notices: []Ratio{{8, 10}}},
 		},
-		{ID: "spree", On: OnOrder, Earn: &Earn{Points: 3}, Budget: &Budget{Points: 100, Per: PerEver}, Mode: Shadow},
+		{ID: "spree", On: OnOrder, Earn: &Earn{Points: 3}, Budget: &Budget{Points: 100, Per: PerEver, Notices: []Ratio{{8, 10}}}, Mode: Shadow},
 	}
 	for _, rule := range wantRules {
 		rule.Title = rule.ID

@@ -181,6 +181,7 @@ var budgetShape = shape{
 	keys: []key{
 		{"points", simple(aWhole), "The points.", true},
 		{"per", words([]string{"day", "month"}), "A budget for each day or month of the programme's time zone. Default: one for ever.", false},
+		{"notice", oneOrMoreOf(simple(aPercent)), "When how much of it is given out a notice is written. Default 80%.", false},
 		{"queue", simple(yesNo), "Whether what a refund gives back goes to the oldest refused first. Default false.", false},
 	},
 }

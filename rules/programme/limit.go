@@ -66,7 +66,7 @@ func (p *programmeParser) budget(in fields) *Budget {
 	if n == nil {
 		return nil
 	}
-	b := &Budget{Per: PerEver}
+	b := &Budget{Per: PerEver, Notices: []Ratio{{8, 10}}}
 	if n.kind == scalarNode {
 		b.Points = p.whole(n, "`budget`")
 		return b
@@ -83,7 +83,36 @@ func (p *programmeParser) budget(in fields) *Budget {
 		b.Per = []Period{PerDay, PerMonth}[i]
 	}
 	b.Queue = p.yesNo(f, "queue")
+	if told := p.budgetNotices(f); told != nil {
+		b.Notices = told
+	}
 	return b
+}
+
+// budgetNotices reads at which fractions of a budget it is told how much is left.
+func (p *programmeParser) budgetNotices(f fields) []Ratio {
+	n := f.get("notice")
+	if n == nil {
+		return nil
+	}
+	const most = 10
+	items := p.list(n, "`notice`", scalarNode)
+	if len(items) > most {
+		p.fail(n.pos, "`notice` has %d fractions; at most %d are read", len(items), most)
+		return nil
+	}
+	var all []Ratio
+	for _, item := range items {
+		value, ok := p.percent(item, "`notice`")
+		switch {
+		case !ok:
+		case value.Num > value.Den || value.Num == 0:
+			p.fail(item.pos, "`notice` is above 0%% and at most 100%%: %s", item.text)
+		default:
+			all = append(all, value)
+		}
+	}
+	return all
 }
 
 // chance reads how likely it is that a rule gives anything.

@@ -220,6 +220,8 @@ type Budget struct {
 	Points int64
 	Per    Period // PerDay or PerMonth of the programme's zone; PerEver where it is left out
 	Queue  bool   // what a refund gives back goes to the oldest refused first
+	// Notices are the fractions of Points at which it is told that they have been given out; at least one.
+	Notices []Ratio
 }
 
 // Hold says how long grants stay pending. At most one of For, Until and Review is set; the zero Hold is none.

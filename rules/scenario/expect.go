@@ -33,7 +33,7 @@ func (r *runner) expect(st step) error {
 	}
 	if !at.IsZero() {
 		m.notices = nil
-		if err := m.advance(at); err != nil {
+		if err := r.advance(m, at); err != nil {
 			return err
 		}
 		m.after = "at " + r.instantText(at)

@@ -24,7 +24,7 @@ func Run(files map[string][]byte, name string, content []byte) *Report {
 	}
 	report.Versions, report.Seed = s.files, s.seed
 	r := &runner{
-		script: s, ledger: ledger, report: report, members: map[string]*member{}, tallies: map[string]*rules.Tally{},
+		script: s, ledger: ledger, report: report, members: map[string]*member{}, shared: map[string]rules.Key{},
 		events: &events{script: s, byID: map[string]sent{}, orders: map[string]string{}, totals: map[string]bool{}},
 	}
 	r.events.grants = r.grantID
@@ -49,8 +49,8 @@ type runner struct {
 	report   *Report
 	events   *events
 	members  map[string]*member
-	tallies  map[string]*rules.Tally // by key
-	last     string                  // the member of the last event
+	shared   map[string]rules.Key // what many members share
+	last     string               // the member of the last event
 	rewrites []rewriting
 }
 
@@ -123,8 +123,8 @@ func (r *runner) step(st step) error {
 // in turn, or answers.
 func (r *runner) effects(waiting []schemas.Effect, after string) error {
 	for ; len(waiting) > 0; waiting = waiting[1:] {
-		if waiting[0].Kind == schemas.EffectCount {
-			answers, err := r.count(&waiting[0])
+		if waiting[0].ForKey() {
+			answers, err := r.ask(&waiting[0])
 			if err != nil {
 				return err
 			}
@@ -146,21 +146,43 @@ func (r *runner) effects(waiting []schemas.Effect, after string) error {
 	return nil
 }
 
-// count has a key count an event.
-func (r *runner) count(e *schemas.Effect) ([]schemas.Effect, error) {
-	tally := r.tallies[e.MemberID]
-	if tally == nil {
-		var err error
-		if tally, err = r.ledger.OpenTally(e.MemberID, noRows{}); err != nil {
-			return nil, err
-		}
-		r.tallies[e.MemberID] = tally
+// ask has a key take in what an event asks of it.
+func (r *runner) ask(e *schemas.Effect) ([]schemas.Effect, error) {
+	key, err := r.key(e.MemberID)
+	if err != nil {
+		return nil, err
 	}
 	var out rules.Outcome
-	if err := tally.Take(e, time.Time{}, &out); err != nil {
-		return nil, fmt.Errorf("count an event of %s for %s: %w", e.FromMember, e.MemberID, err)
+	if err := key.Take(e, time.Time{}, &out); err != nil {
+		return nil, fmt.Errorf("ask %s for %s: %w", e.MemberID, e.FromMember, err)
+	}
+	if m := r.members[r.last]; m != nil { // what is told of a budget concerns no member: it follows from the last event
+		for i := range out.Notices {
+			m.notices = append(m.notices, noticeText(&out.Notices[i]))
+		}
 	}
 	return out.Requests, nil
+}
+
+func (r *runner) key(name string) (rules.Key, error) {
+	key := r.shared[name]
+	if key == nil {
+		var err error
+		if key, err = r.ledger.OpenKey(name, noRows{}); err != nil {
+			return nil, err
+		}
+		r.shared[name] = key
+	}
+	return key, nil
+}
+
+// Lease returns the lease of a budget: in a scenario there is one shard.
+func (r *runner) Lease(of rules.BudgetKey) (*rules.Lease, error) {
+	key, err := r.key(of.Lease(0))
+	if err != nil {
+		return nil, err
+	}
+	return key.(*rules.Lease), nil //nolint:forcetypeassert // by its name
 }
 
 func (r *runner) open(id string) (*member, error) {
@@ -171,6 +193,7 @@ func (r *runner) open(id string) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
+	account.Borrow(r)
 	m := &member{account: account, grants: map[string]*sums{}, entries: map[string]*schemas.PointGrant{}, after: "in the beginning"}
 	if tiers := r.versions[0].Programme.Tiers; tiers != nil {
 		m.tier = tiers.Levels[0].ID
@@ -180,13 +203,13 @@ func (r *runner) open(id string) (*member, error) {
 }
 
 // advance lets happen what falls due for a member.
-func (m *member) advance(to time.Time) error {
+func (r *runner) advance(m *member, to time.Time) error {
 	var out rules.Outcome
 	if err := m.account.Advance(to, to, &out); err != nil {
 		return fmt.Errorf("advance to %s: %w", to.Format(time.RFC3339), err)
 	}
 	m.take(&out)
-	return nil
+	return r.effects(out.Requests, m.after)
 }
 
 // take adds up what was written.
@@ -225,6 +248,9 @@ func (m *member) take(out *rules.Outcome) {
 func noticeText(n *schemas.Notice) string {
 	if n.Kind == schemas.NoticeTierFalls {
 		return fmt.Sprintf("%s lacks %s", n.Tier, n.Missing)
+	}
+	if n.Kind == schemas.NoticeBudgetLow {
+		return fmt.Sprintf("%d left", n.Points)
 	}
 	return fmt.Sprintf("%d expire", n.Points)
 }

@@ -1,0 +1,91 @@
+package e2e_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// All members want points of one budget that is not enough for them, a tenth of the orders is taken back, and engines are killed with
+// -9 all the while. In the end the budget is given to the last point, and not one more: what came back went to those who
+// had been refused.
+func TestBudgetToTheLastPoint(t *testing.T) {
+	const budget, orders, members, rounds = 100_003, 12_000, 3_000, 5
+	t.Logf("seed %d", shared.seed)
+	random := rand.New(rand.NewPCG(shared.seed, 3))
+	s := newStage(t, "budget", fmt.Sprintf(`programme: shop
+currency: EUR
+time_zone: Europe/Berlin
+rules:
+  - {id: launch, on: order, earn: {points: 1, per: 1.00}, budget: {points: %d, queue: true}}
+`, budget))
+	engines := []*engine{s.engine("a", 2, "state: {flush_every: 1s}\n"), s.engine("b", 1, ""), s.engine("c", 1, "")}
+	s.accrue("", "topics", "apply", "--config", engines[0].config)
+	w := s.wallet()
+	for _, e := range engines {
+		e.start()
+	}
+	lines, wanted := budgetOrders(random, orders, members)
+	if wanted < 2*budget {
+		t.Fatalf("%d points are wanted in all, too few for a budget of %d", wanted, budget)
+	}
+	for round := range rounds {
+		part := lines[len(lines)*round/rounds : len(lines)*(round+1)/rounds]
+		sending := make(chan error, 1)
+		go func() { sending <- s.send(engines[0].config, part) }()
+		victim := engines[random.IntN(len(engines))]
+		w.awaitMoment(random)
+		victim.kill()
+		if random.IntN(3) == 0 {
+			victim.wipe()
+		}
+		w.awaitMoment(random)
+		victim.start()
+		if err := <-sending; err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.awaitAnswers(2 * time.Minute)
+	s.await("the budget is given to the last point", time.Minute, func() string {
+		w.read()
+		given := int64(0)
+		for grant, sum := range w.grants {
+			if strings.HasSuffix(grant, " by launch") {
+				given += sum[0] + sum[1]
+			}
+		}
+		return problem(nil, given != budget, "%d of %d are", given, budget)
+	})
+	s.awaitReady(engines...)
+	for _, e := range engines {
+		e.stop()
+	}
+	for id, n := range w.entries {
+		if n != 1 {
+			t.Errorf("entry %s stands there %d times", id, n)
+		}
+	}
+	for _, e := range engines {
+		s.accrue("", "state", "verify", "--config", e.config)
+	}
+}
+
+// budgetOrders are orders of many members, of which a tenth is refunded soon after, and the whole points that are wanted in the end.
+func budgetOrders(random *rand.Rand, orders, members int) (lines []string, wanted int64) {
+	begin := time.Now().UTC().Add(-time.Hour).Truncate(time.Second)
+	const order = `{"topic":"commerce.orders","value":{"event_id":%q,"order_id":%q,"member_id":%q,"status":%q,"occurred_at":%q,"currency":"EUR"%s}}`
+	for i := range orders {
+		id, member, at := fmt.Sprint("o", i), fmt.Sprint("m", random.IntN(members)), begin.Add(time.Duration(i)*100*time.Millisecond)
+		euros := int64(5 + random.IntN(50))
+		lines = append(lines, fmt.Sprintf(order, id, id, member, "PAID", at.Format(time.RFC3339Nano),
+			fmt.Sprintf(`,"lines":[{"line_id":"1","sku":"s","quantity":1,"amount":%d}]`, 100*euros)))
+		if random.IntN(10) == 0 {
+			lines = append(lines, fmt.Sprintf(order, "r"+id, id, member, "REFUNDED", at.Add(50*time.Millisecond).Format(time.RFC3339Nano), ""))
+		} else {
+			wanted += euros
+		}
+	}
+	return lines, wanted
+}

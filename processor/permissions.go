@@ -1,0 +1,177 @@
+package processor
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"accrue/schemas"
+)
+
+// Permission is something that whoever does a job must be allowed at the brokers.
+type Permission struct {
+	Resource  kmsg.ACLResourceType
+	Name      string
+	Prefixed  bool // all names that begin so
+	Operation kmsg.ACLOperation
+	Why       string // what it is needed for
+	Optional  bool   // without it something smaller than the job fails: Why says what
+}
+
+// Job is what somebody does with Accrue, and needs permissions for.
+type Job string
+
+// The jobs. One user may have several; each needs no more than its own.
+const (
+	JobRun     Job = "run"     // accrue run
+	JobTopics  Job = "topics"  // accrue topics plan and apply
+	JobOperate Job = "operate" // the commands for operators: rules, state, txn, tail, send of commands
+)
+
+// Jobs lists them.
+func Jobs() []Job { return []Job{JobRun, JobTopics, JobOperate} }
+
+// Permissions returns all that a job needs at the brokers under this configuration, and nothing more. What a permission
+// implies (Read and Write imply Describe) is not in it.
+func (c Config) Permissions(job Job) []Permission {
+	switch job {
+	case JobTopics:
+		return c.topicsPermissions()
+	case JobOperate:
+		return c.operatePermissions()
+	case JobRun:
+	}
+	return c.runPermissions()
+}
+
+func onTopic(name string, operation kmsg.ACLOperation, why string) Permission {
+	return Permission{Resource: kmsg.ACLResourceTypeTopic, Name: name, Operation: operation, Why: why}
+}
+
+func (c Config) runPermissions() []Permission {
+	var all []Permission
+	for _, spec := range TopicSpecs(c) {
+		switch spec.Role {
+		case RoleInput:
+			all = append(all, onTopic(spec.Name, kmsg.ACLOperationRead, "to read events"))
+		case RoleOutput:
+			all = append(all, onTopic(spec.Name, kmsg.ACLOperationWrite, "to write what is decided"))
+		case RoleInternal:
+			all = append(all, onTopic(spec.Name, kmsg.ACLOperationRead, "to read the app's own state, effects and versions"),
+				onTopic(spec.Name, kmsg.ACLOperationWrite, "to write them"))
+		}
+	}
+	effects := onTopic(InternalTopic(c.App, "effects"), kmsg.ACLOperationDelete,
+		"to let effects go that were taken in; without it all works and the topic grows for ever")
+	effects.Optional = true
+	return append(all, effects,
+		Permission{Resource: kmsg.ACLResourceTypeGroup, Name: c.App, Operation: kmsg.ACLOperationRead, Why: "to share the shards and to commit offsets"},
+		Permission{Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationWrite,
+			Why: "for transactions: each lane's own, and those of instances that are gone, which their successors end"})
+}
+
+func (c Config) topicsPermissions() []Permission {
+	var all []Permission
+	for _, spec := range TopicSpecs(c) {
+		all = append(all, onTopic(spec.Name, kmsg.ACLOperationCreate, "to make the topic where it is missing"))
+		switch spec.Role {
+		case RoleInput: // others' topics are never changed
+			all = append(all, onTopic(spec.Name, kmsg.ACLOperationDescribe, "to see whether it is there"),
+				onTopic(spec.Name, kmsg.ACLOperationDescribeConfigs, "to see how it is set"))
+		case RoleOutput:
+			all = append(all, onTopic(spec.Name, kmsg.ACLOperationAlter, "to add partitions"),
+				onTopic(spec.Name, kmsg.ACLOperationAlterConfigs, "to set it right"))
+		case RoleInternal: // their partitions stay as they are
+			all = append(all, onTopic(spec.Name, kmsg.ACLOperationDescribe, "to see whether it is there"),
+				onTopic(spec.Name, kmsg.ACLOperationAlterConfigs, "to set it right"))
+		}
+	}
+	return all
+}
+
+func (c Config) operatePermissions() []Permission {
+	var all []Permission
+	control, state, commands := InternalTopic(c.App, "control"), InternalTopic(c.App, "state"), c.Topics.Commands
+	for _, spec := range TopicSpecs(c) {
+		all = append(all, onTopic(spec.Name, kmsg.ACLOperationRead, "to look into it (tail, state, rules list, txn list)"))
+	}
+	load := onTopic(state, kmsg.ACLOperationWrite, "for accrue state load, into an app that has nothing; nothing else writes there for a person")
+	load.Optional = true
+	ids := Permission{Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationDescribe,
+		Why: "to see open transactions (txn list)"}
+	abort := ids
+	abort.Operation, abort.Why, abort.Optional = kmsg.ACLOperationWrite, "for accrue txn abort and accrue state load; nothing else needs it", true
+	return append(all,
+		onTopic(control, kmsg.ACLOperationWrite, "to publish versions of the programme"),
+		onTopic(commands, kmsg.ACLOperationWrite, "to release, reject, grant, deduct and block by hand"),
+		load,
+		Permission{Resource: kmsg.ACLResourceTypeGroup, Name: c.App, Operation: kmsg.ACLOperationDescribe, Why: "to see which instances live"},
+		ids, abort)
+}
+
+// SubjectsOf returns the subjects of the schema registry that a job reads, with the kind of each.
+func (c Config) SubjectsOf(job Job) map[string]schemas.Kind {
+	subjects := map[string]schemas.Kind{}
+	for _, spec := range TopicSpecs(c) {
+		if spec.Kind != 0 && (job != JobRun || !spec.Kind.IsInput()) {
+			subjects[schemas.Subject(spec.Name)] = spec.Kind
+		}
+	}
+	return subjects
+}
+
+// resourceFlag is how kafka-acls.sh names a resource.
+func (p Permission) resourceFlag() string {
+	switch p.Resource {
+	case kmsg.ACLResourceTypeGroup:
+		return "--group"
+	case kmsg.ACLResourceTypeTransactionalId:
+		return "--transactional-id"
+	default:
+		return "--topic"
+	}
+}
+
+// operationName is how kafka-acls.sh names an operation.
+func operationName(operation kmsg.ACLOperation) string {
+	words := strings.Split(strings.ToLower(operation.String()), "_")
+	for i, w := range words {
+		words[i] = strings.ToUpper(w[:1]) + w[1:]
+	}
+	return strings.Join(words, "")
+}
+
+// String is the permission in words: "Write on all transactional ids that begin with shop-".
+func (p Permission) String() string {
+	what := strings.TrimPrefix(p.resourceFlag(), "--")
+	if what == "transactional-id" {
+		what = "transactional id"
+	}
+	if p.Prefixed {
+		return fmt.Sprintf("%s on every %s that begins with %s", operationName(p.Operation), what, p.Name)
+	}
+	return fmt.Sprintf("%s on %s %s", operationName(p.Operation), what, p.Name)
+}
+
+// GrantCommand is the command with which a cluster's administrator gives permissions on one resource.
+func GrantCommand(bootstrap, principal string, permissions ...Permission) string {
+	first := permissions[0]
+	words := []string{"kafka-acls.sh --bootstrap-server", bootstrap, "--add --allow-principal", shellQuoted(principal)}
+	for _, p := range permissions {
+		words = append(words, "--operation", operationName(p.Operation))
+	}
+	words = append(words, first.resourceFlag(), first.Name)
+	if first.Prefixed {
+		words = append(words, "--resource-pattern-type prefixed")
+	}
+	return strings.Join(words, " ")
+}
+
+// shellQuoted quotes what a shell would take apart: the name of a certificate has blanks and commas.
+func shellQuoted(text string) string {
+	if strings.ContainsAny(text, " \t'\"$&|;<>()*?\\") {
+		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	}
+	return text
+}
