@@ -56,8 +56,8 @@ type Account struct {
 	erased int64    // when the member was; 0: not
 	gone   [][]byte // rows of a member who was erased, to be deleted by the next Save
 
-	invited   map[string]bool // members whose accounts name this one and that Save has not written yet
-	uninvited []string        // those that do no more
+	linked   map[string]bool // members with whose accounts this one is linked, and that Save has not written yet
+	unlinked []string        // those with which it is no more
 }
 
 // Open reads the account of a member; one that has no rows yet is a new member's. The account keeps rows for later reads.
@@ -139,7 +139,7 @@ func (a *Account) Size() int {
 	if l := a.head.lots; l != nil {
 		own += 150*(len(l.open)+len(l.closed)) + 32*l.taken.len()
 	}
-	size := 200 + 100*len(a.invited) + 60*len(a.waits) + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.instants()
+	size := 200 + 100*len(a.linked) + 60*len(a.waits) + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.instants()
 	return size + own*(1+len(a.snapshots)) + a.FactBytes()
 }
 
@@ -175,7 +175,7 @@ type Buffer struct {
 func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
 	b.rows.begin(put)
 	rows, w := &b.rows, &b.head
-	if a.invited != nil || a.uninvited != nil || a.gone != nil {
+	if a.linked != nil || a.unlinked != nil || a.gone != nil {
 		for _, key := range a.gone {
 			rows.delete(key)
 		}

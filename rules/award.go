@@ -79,7 +79,7 @@ func (a *Account) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	case schemas.EffectErased:
 		return a.forgetMember(d, e)
 	case schemas.EffectInvited:
-		return a.takeInvited(e)
+		return a.link(e.FromMember)
 	case schemas.EffectAnswer:
 		return a.takeAnswer(d, e)
 	case schemas.EffectDevices:

@@ -18,7 +18,7 @@ const (
 	keptRows = "k"
 	pastRows = "w"
 
-	inviteeRows = "r" // behind it the member whose account names this one
+	linkedRows = "r" // behind it the member with whose account this one is linked
 
 	// The rows of a tally stand under a name of their own, and have other keys all the same.
 	tallyRow    = "t"

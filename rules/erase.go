@@ -113,7 +113,7 @@ func (a *Account) settleUp(d *deciding, f *fact) (text string, err error) {
 		d.difference(r, x)
 		x.decided, x.want = false, nil
 	}
-	if p := a.ledger.at(at).programme; p.Tiers != nil && s.tier.level(p.Tiers) > 0 {
+	if p := a.ledger.at(at).programme; p.Tiers != nil && s.tier.name(p.Tiers) != p.Tiers.Levels[0].ID {
 		step := tierStep{at: at, from: s.tier.name(p.Tiers), to: p.Tiers.Levels[0].ID, direction: schemas.DirectionDown, reason: why, value: s.value(p, at)}
 		change := d.tierChange(step)
 		change.Cause = f.key.event
@@ -143,9 +143,8 @@ func (d *deciding) erasure(kind, to string) schemas.Effect {
 	}
 }
 
-// links are the members whose accounts name this one, as far as this one knows of them, and the keys that may count its events or
-// that have its name. Both ascending. Which members were named as invited by this one is known by what they have told
-// (takeInvited), and by what they have asked for.
+// links are the members whose accounts name this one, as far as this one knows of them, and the keys that may count its events, that
+// have its name or that remember it. Both ascending.
 func (a *Account) links() (members, keys []string, err error) {
 	some := map[string]bool{}
 	counts := map[string]bool{}
@@ -165,11 +164,11 @@ func (a *Account) links() (members, keys []string, err error) {
 	for _, f := range past {
 		f.links(name, nil)
 	}
-	invited, err := a.invitees()
+	linked, err := a.linkedMembers()
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, who := range invited {
+	for _, who := range linked {
 		name(who)
 	}
 	delete(some, a.member)

@@ -215,7 +215,9 @@ func (a *Account) accept(d *deciding, f *fact) error {
 	if err := d.finish(r, before, from == atHead); err != nil {
 		return err
 	}
-	d.tellReferrer(f)
+	if err := d.tellReferrer(f); err != nil {
+		return err
+	}
 	if from == atHead {
 		a.takeSnapshot(f)
 	}

@@ -20,8 +20,8 @@ type RowDescription struct {
 	Tally   *TallyRow   `json:"tally,omitempty"`
 	Counted *CountedRow `json:"counted,omitempty"`
 
-	Invited *InvitedRow `json:"invited,omitempty"`
-	Erased  *ErasedRow  `json:"erased,omitempty"`
+	Linked *LinkedRow `json:"linked,omitempty"`
+	Erased *ErasedRow `json:"erased,omitempty"`
 
 	// Of budgets.
 	Lease  *LeaseRow  `json:"lease,omitempty"`
@@ -173,8 +173,8 @@ type GrantRow struct {
 	HeldUntil time.Time `json:"held_until,omitzero"`
 }
 
-// InvitedRow is a member whose account names this one as having invited them.
-type InvitedRow struct {
+// LinkedRow is a member whose account names this one, or is named here: one has invited the other.
+type LinkedRow struct {
 	Member string `json:"member"`
 }
 
@@ -214,9 +214,9 @@ func DescribeRow(key, value []byte) (RowDescription, error) {
 	case strings.HasPrefix(string(key), countedRows):
 		c, err := describeCounted(key, value)
 		return RowDescription{Counted: c}, err
-	case strings.HasPrefix(string(key), inviteeRows):
+	case strings.HasPrefix(string(key), linkedRows):
 		r.version()
-		return RowDescription{Invited: &InvitedRow{string(key[len(inviteeRows):])}}, r.end()
+		return RowDescription{Linked: &LinkedRow{string(key[len(linkedRows):])}}, r.end()
 	case strings.HasPrefix(string(key), saltRows):
 		r.version()
 		return RowDescription{Erased: &ErasedRow{}}, r.end()

@@ -10,8 +10,8 @@ import (
 )
 
 // This file is about what accounts hold of other members, and how they forget one who was erased (erase.go). Who was invited
-// holds who invited: in the invitation, in what was asked for, in what was counted. Who invited holds who was invited: in awards,
-// and as a row of its own for each account that names this one, so that it can be told.
+// holds who invited: in the invitation, in what was asked for, in what was counted. Who invited holds who was invited: in awards.
+// Both have a row for the other, which outlasts the invitation, so that each can be told.
 //
 // Points stay: an award keeps its place, its amount and the ids of its grants, and loses the member, the event and the order that earned
 // it. It is never revised any more, as the account that could is gone.
@@ -61,39 +61,41 @@ func (a *Account) heldID(h *heldAt) string {
 
 // tellReferrer tells whoever is named as having invited this member, so that they can be told of an erasure when one of the two
 // is erased.
-func (d *deciding) tellReferrer(f *fact) {
+func (d *deciding) tellReferrer(f *fact) error {
 	if f.referral == nil || f.referral.referrer == d.account.member {
-		return
+		return nil
 	}
 	d.out.Requests = append(d.out.Requests, schemas.Effect{
 		Kind: schemas.EffectInvited, MemberID: f.referral.referrer, FromMember: d.account.member, Source: f.source(), OccurredAt: instantUTC(f.key.at),
 		Revision: 1, Cause: f.key.event, CausedAt: instantUTC(f.key.at), DecidedAt: d.now,
 	})
+	return d.account.link(f.referral.referrer)
 }
 
-func inviteeRow(member string) []byte { return append([]byte(inviteeRows), member...) }
+func linkedRow(member string) []byte { return append([]byte(linkedRows), member...) }
 
-// takeInvited notes that an account names this member.
-func (a *Account) takeInvited(e *schemas.Effect) error {
-	if a.invited[e.FromMember] {
+// link notes that this account and another member's name each other, or did: an invitation that is folded away leaves the name here
+// until then, and there.
+func (a *Account) link(member string) error {
+	if a.linked[member] {
 		return nil
 	}
-	row, err := a.rows.Get(inviteeRow(e.FromMember))
+	row, err := a.rows.Get(linkedRow(member))
 	if err != nil || row != nil {
 		return err
 	}
-	if a.invited == nil {
-		a.invited = map[string]bool{}
+	if a.linked == nil {
+		a.linked = map[string]bool{}
 	}
-	a.invited[e.FromMember] = true
+	a.linked[member] = true
 	return nil
 }
 
-// invitees are the members whose accounts name this one.
-func (a *Account) invitees() ([]string, error) {
-	list := sortedKeys(a.invited)
-	err := a.rows.Scan([]byte(inviteeRows), func(key, _ []byte) bool {
-		list = append(list, string(key[len(inviteeRows):]))
+// linkedMembers are those with whose accounts this one is linked.
+func (a *Account) linkedMembers() ([]string, error) {
+	list := sortedKeys(a.linked)
+	err := a.rows.Scan([]byte(linkedRows), func(key, _ []byte) bool {
+		list = append(list, string(key[len(linkedRows):]))
 		return true
 	})
 	if err != nil {
@@ -104,13 +106,13 @@ func (a *Account) invitees() ([]string, error) {
 
 // saveLinks writes which accounts name this one, and which do no more.
 func (a *Account) saveLinks(rows *rowWriter) {
-	for _, who := range sortedKeys(a.invited) {
-		rows.emit(inviteeRow(who), []byte{formatVersion})
+	for _, who := range sortedKeys(a.linked) {
+		rows.emit(linkedRow(who), []byte{formatVersion})
 	}
-	for _, who := range a.uninvited {
-		rows.delete(inviteeRow(who))
+	for _, who := range a.unlinked {
+		rows.delete(linkedRow(who))
 	}
-	a.invited, a.uninvited = nil, nil
+	a.linked, a.unlinked = nil, nil
 }
 
 // pastAwards reads all awards whose place is folded away.
@@ -143,10 +145,10 @@ func (a *Account) pastAwards() ([]*fact, error) {
 
 // forgetMember takes the name of a member who was erased out of the account.
 func (a *Account) forgetMember(d *deciding, e *schemas.Effect) error {
-	if a.invited[e.FromMember] {
-		delete(a.invited, e.FromMember)
+	if a.linked[e.FromMember] {
+		delete(a.linked, e.FromMember)
 	} else {
-		a.uninvited = append(a.uninvited, e.FromMember)
+		a.unlinked = append(a.unlinked, e.FromMember)
 	}
 	if !a.any {
 		return nil
