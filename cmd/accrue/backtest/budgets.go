@@ -47,13 +47,9 @@ func (c *Collector) budget(o *rules.Outcome) {
 	}
 }
 
-// draw adds an entry of a rule with a budget to what was drawn out of it.
-func (c *Collector) draw(e *schemas.PointGrant) {
-	if e.Entry == schemas.EntryExpired { // that gives nothing back to the budget
-		return
-	}
-	points := e.AvailableDelta
-	c.add(&points, e.PendingDelta)
+// draw adds an entry of a rule with a budget to what was drawn out of it. What expires gives nothing back.
+func (c *Collector) draw(e *schemas.PointGrant, p parts) {
+	points := p.Net()
 	all := c.drawn[e.RuleID]
 	c.add(&all, points)
 	c.drawn[e.RuleID] = all

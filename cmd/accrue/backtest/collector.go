@@ -37,6 +37,7 @@ type Collector struct {
 	drawn                             map[string]int64           // of rules with a budget, points of the whole history
 	paces                             map[string]map[int32]int64 // the same by day
 	lapsing                           map[grantKey]lapsing
+	expired                           map[grantKey]int64 // of grants of which something has
 
 	source  schemas.Source // of the input that is being answered
 	decided []decided      // with Options.Compare: since the last Examples.Compare
@@ -76,7 +77,7 @@ func NewCollector(versions programme.Versions, o Options) *Collector {
 		outcomes: map[schemas.Outcome]int64{}, alerts: map[alertKey]int64{},
 		rules: newTable(), campaigns: newTable(), tiers: newTable(), segments: newTable(),
 		days: map[int32]*Sums{}, months: map[int32]*flow{}, members: map[string]*member{}, sets: newSegmentSets(),
-		budgets: map[budgetKey]*budget{}, drawn: map[string]int64{}, paces: map[string]map[int32]int64{}, lapsing: map[grantKey]lapsing{},
+		budgets: map[budgetKey]*budget{}, drawn: map[string]int64{}, paces: map[string]map[int32]int64{}, lapsing: map[grantKey]lapsing{}, expired: map[grantKey]int64{},
 	}
 	c.tiers.number(firstLevel(last))
 	for _, v := range versions {
@@ -194,30 +195,31 @@ func comesBefore(change *schemas.TierChange, e *schemas.PointGrant) bool {
 func (c *Collector) entry(m *member, e *schemas.PointGrant) {
 	c.add(&m.balance, e.AvailableDelta)
 	c.add(&m.pending, e.PendingDelta)
+	p := c.partsOf(e)
 	if _, limited := c.drawn[e.RuleID]; limited {
-		c.draw(e)
+		c.draw(e, p)
 	}
-	c.flow(e)
+	c.flow(e, p)
 	c.lapse(e)
 	if e.OccurredAt.Before(c.o.Since) {
 		return
 	}
-	c.adder.entry(&c.total, e)
+	c.adder.entry(&c.total, e, p)
 	rule := c.rules.number(e.RuleID)
-	c.adder.entry(&c.rules.rows[rule], e)
+	c.adder.entry(&c.rules.rows[rule], e, p)
 	if e.Campaign != "" {
-		c.adder.entry(&c.campaigns.rows[c.campaigns.number(e.Campaign)], e)
+		c.adder.entry(&c.campaigns.rows[c.campaigns.number(e.Campaign)], e, p)
 	}
-	c.adder.entry(&c.tiers.rows[m.tier], e)
+	c.adder.entry(&c.tiers.rows[m.tier], e, p)
 	for _, segment := range c.sets.all[m.segments] {
-		c.adder.entry(&c.segments.rows[segment], e)
+		c.adder.entry(&c.segments.rows[segment], e, p)
 	}
 	day := programme.DayNumber(e.OccurredAt, c.o.Zone)
 	if c.days[day] == nil {
 		c.days[day] = &Sums{}
 	}
-	c.adder.entry(c.days[day], e)
-	c.credit(m, rule, e)
+	c.adder.entry(c.days[day], e, p)
+	c.credit(m, rule, e, p)
 }
 
 // Failed is ErrTooMany where a sum has passed 64 bits.

@@ -140,11 +140,14 @@ func (in *Input) members(x *Comparison) bool {
 			in.A.add(&x.Worse.Points, d)
 		default:
 			x.Unchanged++
+			if a.expired != b.expired {
+				x.OtherExpiry++
+			}
 		}
 	}
 	in.most(&x.Better, better, int64(len(names)))
 	in.most(&x.Worse, worse, int64(len(names)))
-	return same && len(better)+len(worse) == 0
+	return same && len(better)+len(worse)+int(x.OtherExpiry) == 0
 }
 
 // endLevels are levels, with a name for having none.

@@ -38,7 +38,7 @@ func (in *Input) monthRows(c *Collector) []MonthRow {
 			ending = ending[1:]
 		}
 		rows = append(rows, MonthRow{
-			Month: monthBegin(m).Format("2006-01"), End: monthDay(m), Granted: f.granted, Reversed: f.reversed, Expired: f.expired, Spent: f.spent,
+			Month: monthBegin(m).Format("2006-01"), End: monthDay(m), Granted: f.Granted, Reversed: f.Reversed, Expired: f.Expired, Spent: f.spent,
 			Outstanding: outstanding, Pending: pending, Lapsed: passed, Liability: in.cost(c, outstanding),
 		})
 	}
@@ -55,9 +55,9 @@ func (in *Input) balances(c *Collector) Balances {
 		}
 	}
 	for _, f := range c.months {
-		c.add(&b.Granted, f.granted)
-		c.add(&b.Reversed, f.reversed)
-		c.add(&b.Expired, f.expired)
+		c.add(&b.Granted, f.Granted)
+		c.add(&b.Reversed, f.Reversed)
+		c.add(&b.Expired, f.Expired)
 		c.add(&b.Spent, f.spent)
 	}
 	if c.follows {

@@ -14,8 +14,8 @@ import (
 // member is what is kept of one.
 type member struct {
 	balance, pending int64 // of the whole history, less what was spent
-	net              int64 // of the period
-	granted          int64 // likewise
+	net              int64 // of the period: granted less reversed
+	granted, expired int64 // likewise
 	rules            []credit
 	tier, start      int // rows of Collector.tiers: now, and when the period began
 	segments         int // of segmentSets
@@ -63,19 +63,16 @@ func (c *Collector) nameOf(event *rules.Event, o *rules.Outcome) string {
 }
 
 // credit adds an entry of the period to what the member has got.
-func (c *Collector) credit(m *member, rule int, e *schemas.PointGrant) {
-	points := e.AvailableDelta
-	c.add(&points, e.PendingDelta)
-	c.add(&m.net, points)
-	if points > 0 {
-		c.add(&m.granted, points)
-	}
+func (c *Collector) credit(m *member, rule int, e *schemas.PointGrant, p parts) {
+	c.add(&m.net, p.Net())
+	c.add(&m.granted, p.Granted)
+	c.add(&m.expired, p.Expired)
 	i, found := slices.BinarySearchFunc(m.rules, rule, func(have credit, rule int) int { return have.rule - rule })
 	if !found {
 		m.rules = slices.Insert(m.rules, i, credit{rule: rule})
 	}
-	c.add(&m.rules[i].points, points)
-	m.rules[i].given = m.rules[i].given || points > 0 || e.TierDelta > 0
+	c.add(&m.rules[i].points, p.Net())
+	m.rules[i].given = m.rules[i].given || p.Granted > 0 || e.TierDelta > 0
 }
 
 func (c *Collector) tierChange(m *member, change *schemas.TierChange) {

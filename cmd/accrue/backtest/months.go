@@ -10,8 +10,9 @@ import (
 
 // flow is what a month changes in what members hold, points of the whole history.
 type flow struct {
-	available, pending                int64 // of entries
-	granted, reversed, expired, spent int64
+	parts
+	available, pending int64
+	spent              int64 // less what was given back
 }
 
 func (c *Collector) month(at time.Time) *flow {
@@ -25,14 +26,50 @@ func (c *Collector) month(at time.Time) *flow {
 }
 
 // flow adds an entry to its month.
-func (c *Collector) flow(e *schemas.PointGrant) {
-	f, sums := c.month(e.OccurredAt), Sums{}
-	c.adder.entry(&sums, e)
-	c.add(&f.available, sums.Available)
-	c.add(&f.pending, sums.Pending)
-	c.add(&f.granted, sums.Granted)
-	c.add(&f.reversed, sums.Reversed)
-	c.add(&f.expired, sums.Expired)
+func (c *Collector) flow(e *schemas.PointGrant, p parts) {
+	f := c.month(e.OccurredAt)
+	c.add(&f.available, e.AvailableDelta)
+	c.add(&f.pending, e.PendingDelta)
+	c.parts(&f.parts, p)
+}
+
+// partsOf says what the points of an entry mean. What had expired of a grant that is now taken back whole is not expired any more but
+// taken back, and points that come back to a grant of which some had expired are such: that is what the engine does then, but an
+// entry is the plain difference.
+func (c *Collector) partsOf(e *schemas.PointGrant) parts {
+	var p parts
+	points := e.AvailableDelta
+	c.add(&points, e.PendingDelta)
+	switch {
+	case e.Entry == schemas.EntryExpired:
+		p.Expired = -points
+	case points > 0:
+		p.Granted = points
+	default:
+		p.Reversed = -points
+	}
+	if !c.follows {
+		return p
+	}
+	key, ok := keyOf(e.GrantID)
+	if !ok {
+		return p
+	}
+	was := c.expired[key]
+	switch {
+	case e.Entry == schemas.EntryReversed:
+		c.add(&p.Reversed, was)
+		p.Expired = -was
+	case was > 0 && points > 0:
+		back := min(was, points)
+		p.Granted, p.Expired = points-back, -back
+	}
+	if c.add(&was, p.Expired); was == 0 {
+		delete(c.expired, key)
+	} else {
+		c.expired[key] = was
+	}
+	return p
 }
 
 // grantKey is a grant_id, which is 16 bytes in base 32.
@@ -45,7 +82,7 @@ type lapsing struct {
 }
 
 // lapse keeps of a grant what stands of it, where points expire and the programme leaves that to the wallet: an entry can change
-// when earlier ones expire, so sums alone do not tell. It is the one thing that is kept of each grant, about 60 bytes.
+// when earlier ones expire, so sums alone do not tell. This, and what expired of a grant, are kept by grant, about 60 bytes each.
 func (c *Collector) lapse(e *schemas.PointGrant) {
 	if !c.lapses {
 		return

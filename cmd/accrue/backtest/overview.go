@@ -26,6 +26,10 @@ func (t *teller) overviewNotes() []string {
 	} else {
 		notes = append(notes, t.say(asOfNote, "asof", p.AsOf))
 	}
+	for i := range t.r.Programmes {
+		side := &t.r.Programmes[i]
+		notes = append(notes, t.say(versionsNote, "side", side.Name, "versions", strings.Join(side.Versions, ", ")))
+	}
 	a := &t.r.Programmes[0]
 	if t.r.PointValue != "" {
 		notes = append(notes, t.say(valueNote, "value", t.r.PointValue, "currency", a.Currency))
@@ -91,7 +95,7 @@ func (t *teller) overviewGrid() grid {
 		{changesLabel, func(s *Side) int64 { return s.TierChanges }},
 	}
 	sides := t.r.Programmes
-	rows := [][]string{t.versionsRow()}
+	var rows [][]string
 	for _, f := range facts {
 		row := []string{t.say(f.label)}
 		for i := range sides {
@@ -130,19 +134,6 @@ func (t *teller) overviewGrid() grid {
 		g.head, g.numbers = append(g.head, "B", t.say(differenceHead)), []bool{false, true, true, true}
 	}
 	return g
-}
-
-// versionsRow names the newest version of each programme.
-func (t *teller) versionsRow() []string {
-	row := []string{t.say(versionsLabel)}
-	for i := range t.r.Programmes {
-		versions := t.r.Programmes[i].Versions
-		row = append(row, strings.Join(versions, ", "))
-	}
-	if len(t.r.Programmes) > 1 {
-		row = append(row, "")
-	}
-	return row
 }
 
 // lang is the language as a page says it.

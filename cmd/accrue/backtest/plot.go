@@ -53,6 +53,7 @@ const (
 	rightMargin = 12
 	barRow      = 30 // of a rule in a chart of bars
 	barName     = 190
+	barNumbers  = 150 // beside the bars
 	rulesDrawn  = 24 // bars of the rules that give, or differ, most
 	labelWidth  = 84 // pixels that a date under an axis takes
 )
@@ -164,7 +165,7 @@ func compact(n int64) string {
 		sign string
 	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
 		if n >= unit.size || n <= -unit.size {
-			tenths := n / (unit.size / 10)
+			tenths := floorTo(n+unit.size/20, unit.size/10) / (unit.size / 10)
 			text := strconv.FormatInt(tenths/10, 10)
 			if rest := max(tenths%10, -(tenths % 10)); rest != 0 {
 				text += "." + strconv.FormatInt(rest, 10)
@@ -203,7 +204,7 @@ func (t *teller) ruleChart() chart {
 			low, high = min(low, n), max(high, n)
 		}
 	}
-	room := int64(chartWidth - barName - leftMargin)
+	room := int64(chartWidth - barName - barNumbers)
 	scale := func(n int64) int { return int(scaled(n, room, high-low)) }
 	c.Zero = barName + scale(-low)
 	thick := (barRow - 10) / len(t.r.Programmes)

@@ -75,7 +75,7 @@ type AlertRow struct {
 	Alerts    int64  `json:"alerts"`
 }
 
-// Row is what the entries of a rule, campaign, tier, segment or day come to. Net is Granted less Reversed and Expired, and
+// Row is what the entries of a rule, campaign, tier, segment or day come to. Net is Granted less Reversed; less Expired it is
 // Available and Pending together.
 type Row struct {
 	Key        string `json:"key"`
@@ -172,8 +172,10 @@ type Comparison struct {
 	Outcomes  []Delta `json:"outcomes"` // events
 	Better    Moved   `json:"better"`
 	Worse     Moved   `json:"worse"`
-	Unchanged int64   `json:"unchanged"`           // members
-	TierEnds  *Matrix `json:"tier_ends,omitempty"` // A's tier at the end (rows) and B's
+	Unchanged int64   `json:"unchanged"` // members
+	// OtherExpiry are those of Unchanged of whose points more, or fewer, have expired.
+	OtherExpiry int64   `json:"other_expiry"`
+	TierEnds    *Matrix `json:"tier_ends,omitempty"` // A's tier at the end (rows) and B's
 }
 
 // Delta is one number of both.

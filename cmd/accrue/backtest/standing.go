@@ -23,6 +23,9 @@ func (t *teller) members() section {
 	s := section{id: "members", title: t.say(membersTitle), notes: []string{
 		line(betterText, &c.Better), line(worseText, &c.Worse), t.say(unchangedText, "n", count(c.Unchanged)),
 	}}
+	if c.OtherExpiry > 0 {
+		s.notes = append(s.notes, t.say(otherExpiry, "n", count(c.OtherExpiry)))
+	}
 	for _, way := range []struct {
 		caption phrase
 		moved   *Moved

@@ -12,17 +12,22 @@ var ErrTooMany = errors.New("the sum of points passes 64 bits")
 
 // Sums are what entries come to. All but Entries are points.
 type Sums struct {
-	Entries   int64
-	Granted   int64 // above 0, held ones included
-	Reversed  int64 // taken back, rejected or deducted, as a positive number
-	Expired   int64 // likewise
+	Entries int64
+	parts
 	Available int64
 	Pending   int64
 	Tier      int64 // what they add to the metric of tiers
 }
 
-// Net is Granted less Reversed and Expired, which is Available and Pending.
-func (s *Sums) Net() int64 { return s.Available + s.Pending }
+// parts are the points of an entry by what they mean.
+type parts struct {
+	Granted  int64 // held ones included
+	Reversed int64 // taken back, rejected or deducted, as a positive number
+	Expired  int64 // likewise; below 0 where fewer had
+}
+
+// Net is Granted less Reversed. Less Expired it is what `accrue simulate` sums up, Available and Pending.
+func (p *parts) Net() int64 { return p.Granted - p.Reversed }
 
 // adder adds up with a check. What passes 64 bits spoils all that follows, and is told once at the end.
 type adder struct{ passed bool }
@@ -37,21 +42,18 @@ func (a *adder) add(to *int64, n int64) {
 }
 
 // entry adds an entry to s.
-func (a *adder) entry(s *Sums, e *schemas.PointGrant) {
-	points := e.AvailableDelta
-	a.add(&points, e.PendingDelta)
+func (a *adder) entry(s *Sums, e *schemas.PointGrant, p parts) {
 	s.Entries++
-	switch {
-	case points > 0:
-		a.add(&s.Granted, points)
-	case e.Entry == schemas.EntryExpired:
-		a.add(&s.Expired, -points)
-	default:
-		a.add(&s.Reversed, -points)
-	}
+	a.parts(&s.parts, p)
 	a.add(&s.Available, e.AvailableDelta)
 	a.add(&s.Pending, e.PendingDelta)
 	a.add(&s.Tier, e.TierDelta)
+}
+
+func (a *adder) parts(s *parts, p parts) {
+	a.add(&s.Granted, p.Granted)
+	a.add(&s.Reversed, p.Reversed)
+	a.add(&s.Expired, p.Expired)
 }
 
 // table is sums under names, numbered as they came.
