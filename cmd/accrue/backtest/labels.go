@@ -74,13 +74,11 @@ var (
 	mostBetter     = phrase{"The most better off", "受益最多"}
 	mostWorse      = phrase{"The most worse off", "受损最多"}
 	memberLabel    = phrase{"member", "会员"}
-	whyLabel       = phrase{"why", "原因"}
 	endsLabel      = phrase{"tier A → B", "等级 A → B"}
 	migrationTitle = phrase{"Tier migration", "等级迁移"}
 	migrationOf    = phrase{"{side}: from the tier at the beginning (rows) to the tier at the end", "{side}：期初等级（行）到期末等级（列）"}
 	migrationEnds  = phrase{"At the end: with A (rows) and with B (columns)", "期末：A（行）与 B（列）"}
 	liabilityTitle = phrase{"Points outstanding by month end", "各月末未使用积分"}
-	liabilitySide  = phrase{"{side}", "{side}"}
 	monthLabel     = phrase{"month end", "月末"}
 	outLabel       = phrase{"outstanding", "未使用"}
 	spentLabel     = phrase{"spent", "已使用"}

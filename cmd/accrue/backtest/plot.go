@@ -54,8 +54,8 @@ const (
 	barRow      = 30 // of a rule in a chart of bars
 	barName     = 190
 	barNumbers  = 150 // beside the bars
-	rulesDrawn  = 24 // bars of the rules that give, or differ, most
-	labelWidth  = 84 // pixels that a date under an axis takes
+	rulesDrawn  = 24  // bars of the rules that give, or differ, most
+	labelWidth  = 84  // pixels that a date under an axis takes
 )
 
 // series is one programme's numbers in a chart of lines.
