@@ -76,7 +76,7 @@ func lineChart(title string, names []string, all []series) chart {
 			low, high = min(low, n), max(high, n)
 		}
 	}
-	step := stepOf(high/4 - low/4)
+	step := stepOf(high/4 - low/4 + 1)
 	low, high = floorTo(low, step), -floorTo(-high, step)
 	if high == low {
 		high = low + step
