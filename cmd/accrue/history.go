@@ -210,6 +210,6 @@ func (h *fileHistory) close() {
 		return
 	}
 	h.before += h.read.n
-	h.file.Close() //nolint:errcheck,gosec // only read
+	h.file.Close() //nolint:errcheck // only read
 	h.file, h.read, h.lines, h.packed = nil, nil, nil, false
 }

@@ -13,7 +13,7 @@ import (
 )
 
 //go:embed page.html
-var pageText string //nolint:gochecknoglobals // never changed
+var pageText string
 
 // Page writes the report as one HTML page in a language. It holds all that it needs and asks nobody for anything: it has no script,
 // and its policy forbids every request. What comes from programmes and members is escaped by html/template, by where it stands.

@@ -88,7 +88,7 @@ func (t *teller) keyed(id string, title, key phrase, rows func(*Side) []Row, del
 	s := section{id: id, title: t.say(title)}
 	if t.r.Comparison != nil {
 		if all := deltas(t.r.Comparison); len(all) > 0 {
-			s.grids = append(s.grids, t.deltaGrid("", t.say(key), all))
+			s.grids = append(s.grids, t.deltaGrid(t.say(key), all))
 		}
 	}
 	for i := range t.r.Programmes {
@@ -145,8 +145,8 @@ func (t *teller) rowGrid(key string, rows []Row, rules, tiers bool) grid {
 	)
 }
 
-func (t *teller) deltaGrid(caption, key string, all []Delta) grid {
-	return makeGrid(caption, len(all),
+func (t *teller) deltaGrid(key string, all []Delta) grid {
+	return makeGrid("", len(all),
 		column{key, false, false, func(i int) string { return t.key(all[i].Key) }},
 		column{t.say(titleLabel), false, true, func(i int) string { return all[i].Title }},
 		column{"A", true, false, func(i int) string { return count(all[i].A) }},
@@ -160,7 +160,7 @@ func (t *teller) deltaGrid(caption, key string, all []Delta) grid {
 func (t *teller) outcomes() section {
 	s := section{id: "outcomes", title: t.say(outcomesTitle)}
 	if c := t.r.Comparison; c != nil {
-		s.grids = append(s.grids, t.deltaGrid("", t.say(outcomeLabel), c.Outcomes))
+		s.grids = append(s.grids, t.deltaGrid(t.say(outcomeLabel), c.Outcomes))
 	} else {
 		rows := t.r.Programmes[0].Outcomes
 		s.grids = append(s.grids, makeGrid("", len(rows),

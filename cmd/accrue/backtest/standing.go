@@ -155,7 +155,7 @@ func (t *teller) days() section {
 	s := section{id: "days", title: t.say(daysTitle)}
 	if c := t.r.Comparison; c != nil {
 		if len(c.Days) > 0 {
-			s.grids = append(s.grids, t.deltaGrid("", t.say(dayLabel), c.Days))
+			s.grids = append(s.grids, t.deltaGrid(t.say(dayLabel), c.Days))
 		}
 	} else if rows := t.r.Programmes[0].Days; len(rows) > 0 {
 		s.grids = append(s.grids, t.rowGrid(t.say(dayLabel), rows, false, false))
@@ -185,7 +185,7 @@ func (t *teller) daysByMonth() grid {
 			a.add(&m.B, d.B)
 			a.add(&m.Difference, d.Difference)
 		}
-		return t.deltaGrid("", t.say(monthsLabel), months)
+		return t.deltaGrid(t.say(monthsLabel), months)
 	}
 	var months []Row
 	for _, d := range t.r.Programmes[0].Days {

@@ -15,7 +15,7 @@ type Value struct {
 }
 
 // valueForm is what people write: few enough digits for exact arithmetic.
-var valueForm = regexp.MustCompile(`^(\d{1,9})(?:\.(\d{1,9}))?$`) //nolint:gochecknoglobals // never changed
+var valueForm = regexp.MustCompile(`^(\d{1,9})(?:\.(\d{1,9}))?$`)
 
 // ParseValue reads a decimal such as 0.01, above 0, with at most nine digits on each side of the point.
 func ParseValue(text string) (Value, error) {
