@@ -76,7 +76,7 @@ func newRootCmd() *cobra.Command {
 	})
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(newRulesCmd(), newSimulateCmd(), newBacktestCmd(), newTopicsCmd(), newSendCmd(), newTailCmd(), newRunCmd(), newStateCmd(), newTxnCmd(), newDemoCmd(),
-		newConfigCmd(), newVersionCmd(), newCompletionCmd())
+		newConfigCmd(), newVerifyCmd(), newVersionCmd(), newCompletionCmd())
 	return root
 }
 

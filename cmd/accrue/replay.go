@@ -78,8 +78,7 @@ func (r *replay) take(in *input) error {
 			return r.refuse(in, "the value is null: that says the end of a profile, on "+schemas.TopicProfiles+
 				" with the member as `key`, at the time of the newest event before it")
 		}
-		id := fmt.Sprintf("tombstone-%d-%d", in.source.Partition, in.source.Offset)
-		m.Value = &rules.EndOfProfile{MemberID: m.Key, EventID: id, OccurredAt: written}
+		m.Value = &rules.EndOfProfile{MemberID: m.Key, EventID: tombstoneID(in.source), OccurredAt: written}
 	}
 	event, err := rules.NewEvent(m.Value, in.source, r.now)
 	if err != nil {
@@ -98,6 +97,11 @@ func (r *replay) take(in *input) error {
 		return err
 	}
 	return r.effects(waiting)
+}
+
+// tombstoneID is the event id that the engine gives to a null value on the topic of profiles.
+func tombstoneID(at schemas.Source) string {
+	return fmt.Sprintf("tombstone-%d-%d", at.Partition, at.Offset)
 }
 
 // seen takes note of the newest event, by its decision.

@@ -20,6 +20,7 @@ type topicReader struct {
 	stretches []*stretch
 	of        map[string]map[int32]*stretch
 	gone      map[string]int64 // offsets before the beginning of a topic, of all its partitions: what retention took
+	holes     map[string]int64 // offsets of a topic where no record came: compacted away, or of a transaction that was aborted
 	read      int64            // offsets passed
 	total     int64
 	idle      int // polls in a row that brought nothing
@@ -44,7 +45,7 @@ const (
 
 // openTopics finds the ends of topics and gets ready to read them.
 func openTopics(ctx context.Context, topics []string, c processor.Config) (*topicReader, error) {
-	r := &topicReader{of: map[string]map[int32]*stretch{}, gone: map[string]int64{}}
+	r := &topicReader{of: map[string]map[int32]*stretch{}, gone: map[string]int64{}, holes: map[string]int64{}}
 	begin, err := r.bounds(ctx, c, topics)
 	if err != nil {
 		return nil, err
@@ -129,6 +130,7 @@ func (r *topicReader) poll(ctx context.Context, take func(s *stretch, record *kg
 			continue
 		}
 		r.read += record.Offset + 1 - s.next
+		r.holes[record.Topic] += record.Offset - s.next
 		s.next = record.Offset + 1
 		if record.Attrs.IsControl() {
 			continue
@@ -153,8 +155,26 @@ func (r *topicReader) nothing(ctx context.Context) error {
 	for _, s := range r.stretches {
 		if !s.finished() && !s.paused {
 			r.read += s.end - s.next
+			r.holes[s.topic] += s.end - s.next
 			s.next = s.end
 		}
+	}
+	return nil
+}
+
+// all reads everything, and counts it.
+func (r *topicReader) all(ctx context.Context, progress *progress, take func(record *kgo.Record) error) error {
+	for !r.finished() {
+		n := int64(0)
+		err := r.poll(ctx, func(_ *stretch, record *kgo.Record) error {
+			n++
+			return take(record)
+		})
+		if err != nil {
+			return err
+		}
+		progress.position, progress.total = r.read, r.total
+		progress.add(n)
 	}
 	return nil
 }
