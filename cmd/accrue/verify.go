@@ -12,7 +12,7 @@ import (
 )
 
 func newVerifyCmd() *cobra.Command {
-	var config, jsonFile string
+	var config, jsonFile, asOf string
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -34,6 +34,9 @@ func newVerifyCmd() *cobra.Command {
 				return err
 			}
 			v := &verifying{config: c, most: shownDifferences, errs: cmd.ErrOrStderr()}
+			if v.asOf, err = timeFlag("--as-of", asOf); err != nil {
+				return err
+			}
 			if all {
 				v.most = int(^uint(0) >> 1)
 			}
@@ -51,6 +54,7 @@ func newVerifyCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, fmt.Sprintf("print every difference, not the first %d of each kind", shownDifferences))
+	cmd.Flags().StringVar(&asOf, "as-of", "", "demand that what fell due up to this time has happened (default: up to each member's last record)")
 	cmd.Flags().StringVar(&jsonFile, "json", "", "also write the report as JSON to this file (-: to standard output, without the text)")
 	configFlag(cmd, &config)
 	return cmd

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,7 +22,8 @@ import (
 // verifying is one run of verify.
 type verifying struct {
 	config processor.Config
-	most   int // differences that are told of each kind
+	most   int       // differences that are told of each kind
+	asOf   time.Time // up to when time was to decide; zero: as far as the records tell
 	errs   io.Writer
 
 	decoder *schemas.Decoder
@@ -80,7 +82,7 @@ func (v *verifying) run(ctx context.Context) (*audit.Report, error) {
 	}
 	why := v.cannot(topics)
 	if why == "" {
-		if err := v.again(ctx, newProgress(v.errs, "events decided again")); err != nil {
+		if err := v.again(ctx, &replay{shard: processor.NewMemoryShard(v.ledger)}, newProgress(v.errs, "events decided again")); err != nil {
 			return nil, err
 		}
 	}
@@ -202,6 +204,12 @@ func (v *verifying) output(ctx context.Context, r *kgo.Record) error {
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", at, err)
 	}
+	v.take(at, value)
+	return nil
+}
+
+// take hands a record that the engine has written to the auditor.
+func (v *verifying) take(at audit.Place, value any) {
 	switch record := value.(type) {
 	case *schemas.FraudAlert:
 		v.auditor.Alert(record)
@@ -212,7 +220,6 @@ func (v *verifying) output(ctx context.Context, r *kgo.Record) error {
 	case *schemas.TierChange:
 		v.auditor.TierChange(at, record)
 	}
-	return nil
 }
 
 // letterOf is the place of the input that a dead letter is of, by its first headers of that name: the producer's own follow.
@@ -232,10 +239,9 @@ func letterOf(r *kgo.Record) audit.Place {
 }
 
 // again decides the inputs again, in the order in which the engine did, and lets time decide as far as it did.
-func (v *verifying) again(ctx context.Context, progress *progress) error {
+func (v *verifying) again(ctx context.Context, r *replay, progress *progress) error {
 	defer progress.done()
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	r := &replay{shard: processor.NewMemoryShard(v.ledger)}
 	r.write = func(_ *rules.Event, o *rules.Outcome) error {
 		v.auditor.Recomputed(o)
 		return nil
@@ -255,7 +261,7 @@ func (v *verifying) again(ctx context.Context, progress *progress) error {
 		}
 		progress.add(1)
 	}
-	for _, until := range v.auditor.Until() {
+	for _, until := range v.auditor.Until(v.asOf) {
 		outcome, err := r.shard.Advance(until.Member, until.At, until.At)
 		if err != nil {
 			return err

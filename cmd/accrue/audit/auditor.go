@@ -290,12 +290,17 @@ func (a *Auditor) Order() []Again {
 	return all
 }
 
-// Until are the members, in order, each with the instant up to which the engine has let time decide, as far as its records tell.
-func (a *Auditor) Until() []MemberTime {
+// Until are the members, in order, each with the instant up to which time is to decide: asOf, or, where that is zero or earlier, up
+// to which the engine has let time decide, as far as the member's records tell.
+func (a *Auditor) Until(asOf time.Time) []MemberTime {
 	var all []MemberTime
 	for name, m := range a.members {
-		if !m.last.IsZero() {
-			all = append(all, MemberTime{name, m.last})
+		at := asOf
+		if m.last.After(at) {
+			at = m.last
+		}
+		if !at.IsZero() {
+			all = append(all, MemberTime{name, at})
 		}
 	}
 	slices.SortFunc(all, func(x, y MemberTime) int { return strings.Compare(x.Member, y.Member) })

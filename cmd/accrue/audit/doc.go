@@ -25,4 +25,7 @@
 // theirs up to what happened within one moment. Where a member for whom such a ruling was asked for differs, that is told apart
 // as "not proved", and is no difference; the checks of sums, entries and budgets hold for these members all the same. The reasons
 // in words and what a decision said at first are not compared.
+//
+// When the engine has let time decide is told by what it has written then. What should have fallen due for a member after the last record
+// of theirs is proved only where the caller says up to when time was to decide (Until).
 package audit
