@@ -54,6 +54,7 @@ type held struct {
 	timers  timers          // while serving
 	ends    int64           // token of the request for its inputs' ends, for the backlog; 0: none
 	why     error           // while refused
+	starved time.Time       // since when its inputs may wait for a budget; zero: they need not
 	stopped map[string]bool // members whose account went no further when it was last needed
 }
 

@@ -26,6 +26,9 @@ const (
 	alignWait = 300 * time.Millisecond
 	// alignMost is how long it waits for a partition that has more and does not bring it: it may be in trouble.
 	alignMost = 5 * time.Second
+	// starveMost is how long old records wait for the answer of a budget's owner. Each that is decided meanwhile waits with its
+	// grants, and is decided once more with all of its member's behind it.
+	starveMost = 2 * time.Second
 	// A partition with more than pauseAbove bytes waiting is not polled until they are below resumeBelow. That is as much as a
 	// fetch brings of it: the client lets go of what it has of a paused partition, and fetches it once more.
 	pauseAbove  = 1 << 20
@@ -129,7 +132,11 @@ func (l *Lane) aligned(p *position, at, now time.Time) (until time.Time) {
 	if now.Sub(at) < alignOlder {
 		return until
 	}
-	for _, other := range l.shards[p.shard].parts {
+	h := l.shards[p.shard]
+	if h.state == serving {
+		until = h.hungry(now)
+	}
+	for _, other := range h.parts {
 		if other == p || len(other.queue.records) > 0 {
 			continue
 		}
@@ -138,6 +145,18 @@ func (l *Lane) aligned(p *position, at, now time.Time) (until time.Time) {
 		}
 	}
 	return until
+}
+
+// hungry is until when the old records of a shard wait for a budget.
+func (h *held) hungry(now time.Time) time.Time {
+	if !h.shard.Starving() {
+		h.starved = time.Time{}
+		return h.starved
+	}
+	if h.starved.IsZero() {
+		h.starved = now
+	}
+	return h.starved.Add(starveMost)
 }
 
 // expect takes note of how much there is in partitions of which nothing was polled yet.

@@ -31,7 +31,7 @@ func backlogLane() (l *Lane, k *pauses, orders, visits Partition) {
 	k = &pauses{paused: map[Partition]bool{}}
 	l = NewLane(k, LaneOptions{Log: slog.New(slog.DiscardHandler), Now: time.Now, Shards: 1})
 	orders, visits = Partition{"orders", 0}, Partition{"visits", 0}
-	h := &held{id: 0, state: serving}
+	h := &held{id: 0, state: serving, shard: NewMemoryShard(nil)}
 	for _, part := range []Partition{orders, visits} {
 		p := &position{Partition: part}
 		l.parts[part] = p
@@ -89,6 +89,52 @@ func TestBacklogIsDecidedByTimestamps(t *testing.T) {
 	if l.backlog.records != 0 || len(l.backlog.waiting) != 0 {
 		t.Errorf("something waits: %+v", l.backlog)
 	}
+}
+
+// While grants wait for a budget whose owner is about to answer, old records of the shard wait too, though not for long: what
+// accounts say to each other does not, nor does what is read as it comes.
+func TestBacklogWaitsForBudgets(t *testing.T) {
+	l, _, orders, _ := backlogLane()
+	l.o.Topics.Effects = "effects"
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	h, effects := l.shards[0], &position{Partition: Partition{"effects", 0}}
+	l.parts[effects.Partition] = effects
+	h.parts = append(h.parts, effects)
+	for _, p := range h.parts {
+		p.queue.end = 1 // nothing else is waited for
+		p.queue.next = 1
+	}
+	old := func(offset int64) {
+		l.keep([]Record{{Partition: orders, Offset: offset, Timestamp: now.Add(-time.Hour), End: offset + 1}})
+	}
+	look := func(after time.Duration, want string) {
+		t.Helper()
+		if got := taken(l, now.Add(after)); got != want {
+			t.Errorf("after %s %q is decided, expected %q", after, got, want)
+		}
+	}
+	h.shard.starving = map[string]bool{"lease:0:0:rule": true}
+	old(0)
+	look(0, "")
+	if _, until := l.oldest(now); !until.Equal(now.Add(starveMost)) {
+		t.Errorf("it waits until %s", until)
+	}
+	l.keep([]Record{{Partition: effects.Partition, Timestamp: now, Headers: []Header{{headerEffect, []byte("lease")}}, End: 1}})
+	look(time.Millisecond, "effects@0")
+	clear(h.shard.starving) // it was the answer
+	look(time.Millisecond, "orders@0")
+	h.shard.starving["lease:0:0:rule"] = true
+	old(1)
+	look(time.Second, "")
+	look(time.Second+starveMost, "orders@1") // no answer
+	old(2)
+	look(2*time.Second+starveMost, "orders@2") // it is not waited for again
+	clear(h.shard.starving)
+	old(3)
+	look(2*time.Second+starveMost, "orders@3")
+	h.shard.starving["lease:0:0:rule"] = true
+	l.keep([]Record{{Partition: orders, Offset: 4, Timestamp: now.Add(2 * time.Second), End: 5}})
+	look(3*time.Second, "orders@4") // as it comes
 }
 
 // A partition of which too much waits is not polled until it is drained, or dropped.

@@ -18,8 +18,8 @@ const fetchWait = 100 * time.Millisecond
 // fetchBytes bounds the answer to a fetch, and fetchPartitionBytes a partition's part in it. The client holds two answers, of
 // each broker: one that is read out and one that is under way.
 const (
-	fetchBytes          = 8 << 20
-	fetchPartitionBytes = 1 << 20
+	fetchBytes          = 256 << 10
+	fetchPartitionBytes = 32 << 10
 )
 
 // How often it is looked whether offsets are stable, and for how long at most.

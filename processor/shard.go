@@ -26,6 +26,7 @@ type Shard struct {
 	maxRow   int              // bytes of a row, with its member and key; 0: no bound
 	home     int32            // its number
 	lent     []*cached        // leases that the account in use has borrowed
+	starving map[string]bool  // leases for whose owner's answer somebody waits
 	rows     []state.Record   // of the account that is being saved, in the buffer
 	buffer   rules.Buffer
 	out      rules.Outcome // of the last call
@@ -75,6 +76,7 @@ func (s *Shard) Applied(o *state.Overlay) {
 func (s *Shard) Drop(number uint64) {
 	s.overlays = nil
 	s.accounts.forgetSince(number)
+	clear(s.starving) // it shows again with the next who waits
 }
 
 // Handle decides an event. The outcome holds exactly one decision, or asks elsewhere for what the event waits for, and is valid
@@ -188,6 +190,9 @@ func (s *Shard) open(member string) (*cached, error) {
 		return nil, err
 	}
 	c := s.accounts.add(member, a)
+	if len(s.overlays) > 0 { // it is as it was left by what is not committed, perhaps
+		c.changedIn = s.number
+	}
 	c.due()
 	return c, nil
 }
@@ -233,8 +238,26 @@ func (s *Shard) keep(c *cached) error {
 		}
 	}
 	s.accounts.weigh(c)
+	s.noteHunger(c)
 	return nil
 }
+
+// noteHunger keeps account of the leases for which somebody waits.
+func (s *Shard) noteHunger(c *cached) {
+	lease, is := c.account.(*rules.Lease)
+	switch {
+	case !is:
+	case !lease.Starving():
+		delete(s.starving, c.member)
+	case s.starving == nil:
+		s.starving = map[string]bool{c.member: true}
+	default:
+		s.starving[c.member] = true
+	}
+}
+
+// Starving says that grants wait for a budget whose owner is about to answer.
+func (s *Shard) Starving() bool { return len(s.starving) > 0 }
 
 // save puts the account's changed rows into the overlay: all, or none if one of them is too large.
 func (s *Shard) save(c *cached, o *state.Overlay) error {

@@ -79,6 +79,26 @@ func TestShardDropsWhatIsNotCommitted(t *testing.T) {
 	}
 }
 
+// An account that is only looked at in a transaction which is dropped is forgotten with it, if it was read from what that changed.
+func TestShardDropsWhatItOnlyLookedAt(t *testing.T) {
+	store := testStore(t)
+	shard := NewShard(testLedger(t), store.Shard(0), 1) // it keeps one account
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	shard.Begin(state.NewOverlay(), 1)
+	for _, member := range []string{"m", "other"} {
+		if _, err := shard.Handle(paid(member, 1, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok, err := shard.Due("m"); err != nil || !ok {
+		t.Fatalf("nothing falls due (%v)", err)
+	}
+	shard.Drop(1)
+	if at, ok, err := shard.Due("m"); err != nil || ok {
+		t.Errorf("something falls due at %s though nothing was committed (%v)", at, err)
+	}
+}
+
 // The cache keeps within its bytes, and what it lets go of is read from the overlay again.
 func TestAccountsKeepWithinTheirBytes(t *testing.T) {
 	store := testStore(t)

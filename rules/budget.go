@@ -17,11 +17,16 @@ import (
 //
 // When it has too little for somebody it calls all leases back. Only when each has answered it says that the budget is used up.
 // What comes back afterwards goes to those who were refused, with `queue: true`, in the order in which the owner heard of them;
-// else the budget is open again.
+// else the budget is open again, though not more often than every few seconds.
 
 // MostOwed bounds how many refused grants an owner remembers for `queue: true`. One takes about 250 bytes of memory. Whoever comes
 // when there are as many is refused for good.
 const MostOwed = 500_000
+
+// reopenAfter is how long a budget that is used up stays so, whatever comes back meanwhile. To open it and to find that it is used up
+// once more takes a few messages of each shard, and all who want points wait for them: where every second brings a refund, nobody
+// would do anything else.
+const reopenAfter = 10 * time.Second
 
 // smallestShare is how small a part of what is left a lease gets at most, beyond what it asks for: one of so many, for each lease
 // there is.
@@ -38,6 +43,7 @@ type Budget struct {
 	since  int64 // from when on the version is in force that says so
 	until  int64 // when all of it can be forgotten; 0: never
 	usedUp bool
+	closed int64 // when that was said
 	calls  bool  // leases are called back
 	warned int64 // the fraction of the size, in percent, that a notice has told of
 	leases []leased
@@ -154,7 +160,7 @@ func (b *Budget) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 		l.called = 0
 	}
 	if since := e.Since.UnixMilli(); b.size == 0 || since > b.since {
-		b.size, b.since = e.Size, since
+		b.size, b.since, b.closed = e.Size, since, 0
 	}
 	b.until = max(b.until, e.KeepUntil.UnixMilli())
 	if e.Source.EventID != "" {
@@ -196,7 +202,7 @@ func (b *Budget) share(left int64) int64 {
 func (b *Budget) settle(now time.Time, out *Outcome) {
 	b.payOwed(now, out)
 	if b.usedUp {
-		if b.left() <= 0 {
+		if b.left() <= 0 || now.UnixMilli() < b.reopens() {
 			for _, key := range b.asks { // who asks has not heard of it
 				b.say(b.lease(key), 0, schemas.BudgetUsedUp, now, out)
 			}
@@ -220,13 +226,16 @@ func (b *Budget) settle(now time.Time, out *Outcome) {
 		if left := b.left(); left > 0 && len(b.asks) > 0 {
 			b.say(b.lease(b.asks[0]), left, schemas.BudgetCalled, now, out)
 		}
-		b.usedUp = true
+		b.usedUp, b.closed = true, now.UnixMilli()
 		b.sayToAll(schemas.BudgetUsedUp, now, out)
 		b.nobodyAsks()
 		break
 	}
 	b.calls = false
 }
+
+// reopens is when a budget that is used up can be open again, if something has come back.
+func (b *Budget) reopens() int64 { return b.closed + reopenAfter.Milliseconds() }
 
 // serve gives the lease that asked first what it wants, if there is as much. More than that it gets only while nobody is called
 // back: else it would lie there while somebody is refused.
@@ -364,10 +373,17 @@ func (b *Budget) periodText(per programme.Period) string {
 	return ""
 }
 
-// Advance forgets a budget whose period is long over.
-func (b *Budget) Advance(to, _ time.Time, out *Outcome) error {
+// Advance opens a budget again of which something has come back, and forgets one whose period is long over.
+func (b *Budget) Advance(to, now time.Time, out *Outcome) error {
 	out.reset()
 	if b.until == 0 || b.until > to.UnixMilli() {
+		if at, due := b.reopening(); due && at <= to.UnixMilli() {
+			if now.UnixMilli() < at { // there is no clock
+				now = instantUTC(at)
+			}
+			b.touched = true
+			b.settle(now, out)
+		}
 		return nil
 	}
 	gone := Budget{key: b.key, ledger: b.ledger, budget: b.budget, touched: true, changed: b.changed}
@@ -378,8 +394,16 @@ func (b *Budget) Advance(to, _ time.Time, out *Outcome) error {
 	return nil
 }
 
-// Due is when Advance would forget it.
-func (b *Budget) Due() (time.Time, bool) { return instantUTC(b.until), b.until != 0 }
+// Due is when Advance would open it again, or forget it.
+func (b *Budget) Due() (time.Time, bool) {
+	if at, due := b.reopening(); due && (b.until == 0 || at < b.until) {
+		return instantUTC(at), true
+	}
+	return instantUTC(b.until), b.until != 0
+}
+
+// reopening is when the budget is to be opened again; false: nothing has come back.
+func (b *Budget) reopening() (int64, bool) { return b.reopens(), b.usedUp && b.left() > 0 }
 
 // Size is about how many bytes it takes in memory.
 func (b *Budget) Size() int { return 400 + 150*len(b.leases) + 250*len(b.owed) }
@@ -454,6 +478,7 @@ func (b *Budget) write(w *writer) {
 		}
 	}
 	w.strings(b.asks)
+	w.varint(b.closed)
 }
 
 func (b *Budget) read(r *reader) {
@@ -469,6 +494,9 @@ func (b *Budget) read(r *reader) {
 		}
 	}
 	b.asks = r.strings()
+	if len(r.rest) > 0 { // rows of before have none
+		b.closed = r.varint()
+	}
 }
 
 func (l *leased) numbers() [8]*int64 {

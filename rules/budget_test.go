@@ -54,3 +54,59 @@ rules:
 		t.Fatalf("%d points in the end, want %d", got, want)
 	}
 }
+
+// A budget that is used up is opened again for what a refund gives back, but not within ten seconds of its end; a timer does it where
+// nothing else happens.
+func TestUsedUpBudgetsAreOpenedAgain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := newFleet(t, `programme: shop
+currency: CNY
+time_zone: UTC
+return_window: 30 days
+rules:
+  - {id: shared, on: order, earn: {points: 1, per: 1.00}, budget: 100}
+`)
+		settle := func() {
+			for ways := f.ways(); len(ways) > 0; ways = f.ways() {
+				f.deliver(rapid.SampledFrom(ways).Draw(t, "way"))
+				f.check(100)
+			}
+		}
+		order := func(id, member string, seconds, points int64, want int64) {
+			f.send(rules.Event{Order: &schemas.Order{
+				EventID: id, OrderID: id, MemberID: member, Status: schemas.Paid, OccurredAt: f.at.Add(time.Duration(seconds) * time.Second),
+				Currency: "CNY", Lines: []schemas.Line{{LineID: "1", Quantity: 1, Amount: 100 * points}},
+			}, Source: schemas.Source{Topic: schemas.TopicOrders}})
+			settle()
+			if got := f.sums[member]; got != want {
+				t.Fatalf("%s has %d points after order %s, want %d", member, got, id, want)
+			}
+		}
+		order("o1", "m1", 0, 100, 100)
+		order("o2", "m2", 1, 30, 0) // it is used up
+		f.send(rules.Event{Order: &schemas.Order{
+			EventID: "r1", OrderID: "o1", MemberID: "m1", Status: schemas.Refunded, OccurredAt: f.at.Add(2 * time.Second), Currency: "CNY",
+			RefundedLines: []schemas.RefundedLine{{LineID: "1", Amount: 6000}},
+		}, Source: schemas.Source{Topic: schemas.TopicOrders}})
+		settle()
+		order("o3", "m3", 3, 30, 0) // it is not open yet
+		s := f.shards[budgetOwner]
+		owner := f.key(s, "budget:0:shared")
+		due, ok := owner.Due()
+		if want := f.at.Add(11 * time.Second); !ok || !due.Equal(want) {
+			t.Fatalf("it is to be opened at %s (%t), want %s", due, ok, want)
+		}
+		var out rules.Outcome
+		f.now = s
+		if err := owner.Advance(due, due, &out); err != nil {
+			t.Fatal(err)
+		}
+		owner.Save(&f.buffer, s.store("key budget:0:shared").put)
+		f.done(s, "", &out)
+		settle()
+		if _, ok := owner.Due(); ok {
+			t.Fatal("it is to be opened once more")
+		}
+		order("o4", "m4", 12, 30, 30)
+	})
+}

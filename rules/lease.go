@@ -81,6 +81,7 @@ type Lease struct {
 	told     int64 // how many points the owner knows to be wanted
 	ahead    bool  // the owner knows that little is left
 	queue    []wish
+	wanted   int64 // points that are missing to all in the queue
 	number   int64 // of the newest wish
 
 	tell    bool // the owner is to hear of a change
@@ -123,6 +124,7 @@ func (l *Ledger) openLease(key string, rows Rows) (*Lease, error) {
 		return nil, &Broken{key, fmt.Errorf("read head: %w", err)}
 	}
 	x.queue, err = readWishes(rows, key)
+	x.sum()
 	return x, err
 }
 
@@ -197,7 +199,7 @@ func (x *Lease) give(points int64, t terms) {
 func (x *Lease) want(w wish) {
 	x.number++
 	w.number, w.missing = x.number, w.points
-	x.queue = append(x.queue, w)
+	x.queue, x.wanted = append(x.queue, w), saturated(x.wanted, w.missing)
 	x.changed, x.touched = append(x.changed, w.number), true
 }
 
@@ -241,7 +243,7 @@ func (x *Lease) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 			x.answer(&x.queue[i], schemas.BudgetUsedUp)
 			x.changed = append(x.changed, x.queue[i].number)
 		}
-		x.queue, x.told = nil, 0
+		x.queue, x.wanted, x.told = nil, 0, 0
 	}
 	x.settle(now, out)
 	return nil
@@ -249,6 +251,9 @@ func (x *Lease) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 
 // serve gives what is free to those who wait, in the order in which they came.
 func (x *Lease) serve() {
+	if x.free == 0 || len(x.queue) == 0 {
+		return
+	}
 	n := 0
 	for n < len(x.queue) && x.free > 0 {
 		w := &x.queue[n]
@@ -263,7 +268,19 @@ func (x *Lease) serve() {
 		n++
 	}
 	x.queue = slices.Delete(x.queue, 0, n)
+	x.sum()
 }
+
+// sum adds up what those who wait are missing.
+func (x *Lease) sum() {
+	x.wanted = 0
+	for i := range x.queue {
+		x.wanted = saturated(x.wanted, x.queue[i].missing)
+	}
+}
+
+// Starving says that somebody waits for what the owner has been asked for.
+func (x *Lease) Starving() bool { return len(x.queue) > 0 }
 
 // answer tells an account what a grant gets.
 func (x *Lease) answer(w *wish, state string) {
@@ -281,22 +298,18 @@ func (x *Lease) settle(now time.Time, out *Outcome) {
 		x.returned += x.free
 		x.free, x.tell = 0, true
 	}
-	wanted := int64(0)
-	for i := range x.queue {
-		wanted = saturated(wanted, x.queue[i].missing)
-	}
 	low := x.free < x.last/4 && !x.ahead && !x.called && !x.usedUp
-	if x.tell || wanted > x.told || low {
+	if x.tell || x.wanted > x.told || low {
 		x.ahead = x.ahead || low
 		e := x.message(now)
-		e.Wanted, e.Given, e.Returned, e.Points = wanted, x.got, x.returned, x.free
+		e.Wanted, e.Given, e.Returned, e.Points = x.wanted, x.got, x.returned, x.free
 		if low {
 			e.Ahead = 1
 		}
 		out.Requests = append(out.Requests, e)
 		x.tell = false
 	}
-	x.told = wanted
+	x.told = x.wanted
 	for i := range x.owed {
 		w := &x.owed[i]
 		e := x.message(now)
