@@ -64,10 +64,10 @@ func spoil(t *rapid.T, records []string) (what string, spoilt []string) {
 		return "", records
 	}
 	i := rapid.SampledFrom(at).Draw(t, "which")
-	switch wrong := rapid.SampledFrom([]string{"lost", "doubled", "changed"}).Draw(t, "wrong"); {
-	case wrong == "lost":
+	switch rapid.SampledFrom([]string{"lost", "doubled", "changed"}).Draw(t, "wrong") {
+	case "lost":
 		return "record " + records[i] + " is lost", slices.Delete(slices.Clone(records), i, i+1)
-	case wrong == "doubled":
+	case "doubled":
 		return "record " + records[i] + " is there twice", slices.Insert(slices.Clone(records), i, records[i])
 	default:
 		changed := slices.Clone(records)
