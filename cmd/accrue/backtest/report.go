@@ -95,7 +95,7 @@ type Row struct {
 // BudgetRow is how a rule's budget was used.
 type BudgetRow struct {
 	Rule    string `json:"rule"`
-	Title   string `json:"title"`
+	Title   string `json:"title,omitempty"`
 	Size    int64  `json:"size"`
 	Per     string `json:"per,omitempty"` // "day" or "month"; left out: one budget for ever
 	Granted int64  `json:"granted"`       // of the whole history, less what was taken back, over all periods

@@ -11,7 +11,7 @@ import (
 // Bounds of the text, in columns of a terminal.
 const (
 	textWidth  = 110 // of sentences
-	nameWidth  = 36  // of a name in a table; the rest of a longer one is left out
+	nameWidth  = 44  // of a name in a table; the rest of a longer one is left out
 	textIndent = "  "
 )
 
