@@ -161,6 +161,20 @@ func (s *Shard) Due(member string) (time.Time, bool, error) {
 	return at, ok, nil
 }
 
+// Points are what a member can spend, and what is held, by the account as it is.
+func (s *Shard) Points(member string) (available, pending int64, err error) {
+	c, err := s.open(member)
+	if err != nil {
+		return 0, 0, err
+	}
+	account, is := c.account.(*rules.Account)
+	if !is {
+		return 0, 0, fmt.Errorf("look at the points of %q: that is a key, no member", member)
+	}
+	available, pending = account.Points()
+	return available, pending, nil
+}
+
 // Members lists the accounts in memory in alphabetical order: all members of a memory shard.
 func (s *Shard) Members() []string {
 	members := make([]string, 0, len(s.accounts.byMember))

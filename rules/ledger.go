@@ -246,6 +246,12 @@ func (e *Event) OccurredAt() time.Time {
 	return at
 }
 
+// EventID is the event's own id.
+func (e *Event) EventID() string {
+	_, id, _ := e.head()
+	return id
+}
+
 // Member is the member whose account decides the event; for a referral the referee.
 func (e *Event) Member() string {
 	member, _, _ := e.head()
