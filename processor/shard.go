@@ -20,14 +20,15 @@ type Shard struct {
 	ledger   *rules.Ledger
 	accounts *accounts
 
-	store    *state.Shard     // nil: memory only
-	overlays []*state.Overlay // of transactions that are not applied yet, newest first
-	number   uint64           // of the transaction that is open
-	maxRow   int              // bytes of a row, with its member and key; 0: no bound
-	home     int32            // its number
-	lent     []*cached        // leases that the account in use has borrowed
-	starving map[string]bool  // leases for whose owner's answer somebody waits
-	rows     []state.Record   // of the account that is being saved, in the buffer
+	store    *state.Shard         // nil: memory only
+	overlays []*state.Overlay     // of transactions that are not applied yet, newest first
+	number   uint64               // of the transaction that is open
+	maxRow   int                  // bytes of a row, with its member and key; 0: no bound
+	home     int32                // its number
+	lent     []*cached            // leases that the account in use has borrowed
+	budgets  map[string]time.Time // of a memory shard, those with something due
+	starving map[string]bool      // leases for whose owner's answer somebody waits
+	rows     []state.Record       // of the account that is being saved, in the buffer
 	buffer   rules.Buffer
 	out      rules.Outcome // of the last call
 }
@@ -275,7 +276,36 @@ func (s *Shard) keep(c *cached) error {
 	}
 	s.accounts.weigh(c)
 	s.noteHunger(c)
+	if s.store == nil {
+		s.noteDue(c)
+	}
 	return nil
+}
+
+// noteDue keeps account of when a memory shard's budgets are to be advanced. There are no timers there.
+func (s *Shard) noteDue(c *cached) {
+	if _, is := c.account.(*rules.Budget); !is {
+		return
+	}
+	if s.budgets == nil {
+		s.budgets = make(map[string]time.Time)
+	}
+	if at, due := c.account.Due(); due {
+		s.budgets[c.member] = at
+	} else {
+		delete(s.budgets, c.member)
+	}
+}
+
+// DueBudgets lists the budgets of a memory shard for which something falls due up to a time, in alphabetical order.
+func (s *Shard) DueBudgets(to time.Time) (names []string) {
+	for name, at := range s.budgets {
+		if !at.After(to) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // noteHunger keeps account of the leases for which somebody waits.

@@ -74,6 +74,16 @@ type version struct {
 	longest     programme.Duration // the longest hold or `within` that spans orders or is counted elsewhere, or return_window
 }
 
+// longestCount is how long events are counted elsewhere: for as long it is known where.
+func longestCount(p *programme.Programme) (longest programme.Duration) {
+	for _, t := range p.Fraud {
+		if t.By != programme.ByMember {
+			longest = longer(longest, t.Within)
+		}
+	}
+	return longest
+}
+
 // NewLedger makes the function for these versions, ascending. All must count money alike (Programme.Scale). A *NeedsSecret is the
 // error where one of them draws lots and no Secret is given.
 func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) {
@@ -135,11 +145,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 				made.longest = longer(made.longest, rule.Each.Within)
 			}
 		}
-		for _, t := range p.Fraud { // as long as an event is counted elsewhere, it is known where
-			if t.By != programme.ByMember {
-				made.longest = longer(made.longest, t.Within)
-			}
-		}
+		made.longest = longer(made.longest, longestCount(p))
 		made.invite()
 		l.versions = append(l.versions, made)
 	}

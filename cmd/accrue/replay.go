@@ -87,6 +87,9 @@ func (r *replay) take(in *input) error {
 	if event.Member() == "" {
 		return r.refuse(in, "the record names no member, so nobody's account can decide it")
 	}
+	if err := r.advanceBudgets(event.OccurredAt()); err != nil {
+		return err
+	}
 	outcome, err := r.shard.Handle(event)
 	if err != nil {
 		return err
@@ -137,12 +140,43 @@ func (r *replay) advanceAll() error {
 	if r.asOf.Before(r.newest) {
 		return invalidf("--as-of %s lies before the newest event, of %s", r.asOf.Format(time.RFC3339), r.newest.Format(time.RFC3339))
 	}
-	for _, member := range r.shard.Members() {
-		outcome, err := r.shard.Advance(member, r.asOf, r.asOf)
-		if err != nil {
-			return err
+	if err := r.advanceBudgets(r.asOf); err != nil {
+		return err
+	}
+	for again := true; again; { // what others answer or ask for can fall due at once
+		again = false
+		for _, member := range r.shard.Members() {
+			if due, is, err := r.shard.Due(member); err != nil {
+				return err
+			} else if !is || due.After(r.asOf) {
+				continue
+			}
+			if err := r.advance(member, r.asOf); err != nil {
+				return err
+			}
+			again = true
 		}
-		if err := r.write(nil, outcome); err != nil {
+	}
+	return nil
+}
+
+// advance lets happen what falls due for a member or key, and what that asks of others.
+func (r *replay) advance(name string, to time.Time) error {
+	outcome, err := r.shard.Advance(name, to, to)
+	if err != nil {
+		return err
+	}
+	waiting := slices.Clone(outcome.Requests)
+	if err := r.write(nil, outcome); err != nil {
+		return err
+	}
+	return r.effects(waiting)
+}
+
+// advanceBudgets opens budgets again that were used up and of which something has come back.
+func (r *replay) advanceBudgets(to time.Time) error {
+	for _, name := range r.shard.DueBudgets(to) {
+		if err := r.advance(name, to); err != nil {
 			return err
 		}
 	}
