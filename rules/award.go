@@ -79,7 +79,8 @@ func (a *Account) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	case schemas.EffectErased:
 		return a.forgetMember(d, e)
 	case schemas.EffectInvited:
-		return a.link(e.FromMember)
+		_, err := a.link(e.FromMember)
+		return err
 	case schemas.EffectAnswer:
 		return a.takeAnswer(d, e)
 	case schemas.EffectDevices:

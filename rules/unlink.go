@@ -60,35 +60,42 @@ func (a *Account) heldID(h *heldAt) string {
 }
 
 // tellReferrer tells whoever is named as having invited this member, so that they can be told of an erasure when one of the two
-// is erased.
+// is erased. Once is enough.
 func (d *deciding) tellReferrer(f *fact) error {
 	if f.referral == nil || f.referral.referrer == d.account.member {
 		return nil
+	}
+	fresh, err := d.account.link(f.referral.referrer)
+	if !fresh {
+		return err
 	}
 	d.out.Requests = append(d.out.Requests, schemas.Effect{
 		Kind: schemas.EffectInvited, MemberID: f.referral.referrer, FromMember: d.account.member, Source: f.source(), OccurredAt: instantUTC(f.key.at),
 		Revision: 1, Cause: f.key.event, CausedAt: instantUTC(f.key.at), DecidedAt: d.now,
 	})
-	return d.account.link(f.referral.referrer)
+	return nil
 }
 
 func linkedRow(member string) []byte { return append([]byte(linkedRows), member...) }
 
 // link notes that this account and another member's name each other, or did: an invitation that is folded away leaves the name here
 // until then, and there.
-func (a *Account) link(member string) error {
+func (a *Account) link(member string) (fresh bool, err error) {
 	if a.linked[member] {
-		return nil
+		return false, nil
 	}
 	row, err := a.rows.Get(linkedRow(member))
-	if err != nil || row != nil {
-		return err
+	if err != nil {
+		return false, fmt.Errorf("read whether members %q and %q are linked: %w", a.member, member, err)
+	}
+	if row != nil {
+		return false, nil
 	}
 	if a.linked == nil {
 		a.linked = map[string]bool{}
 	}
 	a.linked[member] = true
-	return nil
+	return true, nil
 }
 
 // linkedMembers are those with whose accounts this one is linked.
