@@ -62,6 +62,7 @@ func (b *backtesting) run(ctx context.Context, from history) (*backtest.Report, 
 	if err := b.nothing(); err != nil {
 		return nil, err
 	}
+	b.warn()
 	in := backtest.Input{
 		A: b.sides[0].collector, Examples: b.examples, From: b.from, AsOf: b.asOf, Value: b.value, Language: b.language, Records: b.records,
 	}
@@ -182,6 +183,14 @@ func (b *backtesting) nothing() error {
 		return invalidf("%s: there are no events in it", from)
 	default:
 		return invalidf("%s: nothing in it is an event of a member; %s: %s", from, letters[0].Place, letters[0].Reason)
+	}
+}
+
+// warn tells of the first records that are no events: they are counted as dead letters, as in simulate, and the rest is replayed.
+func (b *backtesting) warn() {
+	letters, _ := b.sides[0].collector.Nothing()
+	for _, letter := range letters {
+		fmt.Fprintf(b.errs, "accrue: %s is no event of a member, and counted as a dead letter: %s\n", letter.Place, letter.Reason)
 	}
 }
 

@@ -20,6 +20,8 @@ type replay struct {
 	write func(event *rules.Event, o *rules.Outcome) error
 	// refuse takes an input that is no event of a member, and why.
 	refuse func(in *input, why string) error
+	// hear is told what accounts and keys say to each other, before it is taken in, and may change it; nil: nobody is.
+	hear func(e *schemas.Effect)
 
 	shard  *processor.Shard
 	newest time.Time
@@ -119,6 +121,9 @@ func (r *replay) seen(o *rules.Outcome) {
 // of the input. (In the engine a request travels, and may come later. What is granted in the end is the same, given the same answers.)
 func (r *replay) effects(waiting []schemas.Effect) error {
 	for ; len(waiting) > 0; waiting = waiting[1:] {
+		if r.hear != nil {
+			r.hear(&waiting[0])
+		}
 		outcome, err := r.shard.Take(&waiting[0], r.now)
 		if err != nil {
 			return err

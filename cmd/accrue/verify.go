@@ -20,9 +20,9 @@ func newVerifyCmd() *cobra.Command {
 		Long: "Reads the input and output topics of an app independently of its instances, holds them against each other, decides all inputs\n" +
 			"again in memory, and says what is proved: every input has exactly one decision or dead letter, every entry is there once and\n" +
 			"follows from an input, no grant is below 0, changes of tier follow on one another, no budget is passed, and every grant,\n" +
-			"balance and tier is what the programme makes of the inputs. Each difference is printed. Where a budget or a shared threshold has\n" +
-			"ruled, in an order among members that no topic tells, what differs is said not to be proved. Instances may run; what they\n" +
-			"have not read yet is left out. Exit code 0: nothing differs; 1: something does.",
+			"balance and tier is what the programme makes of the inputs. Each difference is printed. What shared thresholds ruled is\n" +
+			"taken from the alerts; where a budget has, in an order among members that no topic tells, what differs is said not to be\n" +
+			"proved. Instances may run; what they have not read yet is left out. Exit code 0: nothing differs; 1: something does.",
 		Example: "  accrue verify --config accrue.yaml\n  accrue verify --config accrue.yaml --all --json verified.json",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -247,6 +247,7 @@ func (v *verifying) again(ctx context.Context, r *replay, progress *progress) er
 		return nil
 	}
 	r.refuse = func(*input, string) error { return nil } // it has a dead letter
+	r.hear = v.auditor.Hear
 	for _, next := range v.auditor.Order() {
 		if err := ctx.Err(); err != nil {
 			return err

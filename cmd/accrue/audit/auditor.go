@@ -34,6 +34,7 @@ type Input struct {
 type Auditor struct {
 	versions programme.Versions
 	shared   map[string]bool // thresholds that measure what many members share
+	passed   map[passing]bool
 	limited  map[string]bool // rules with a budget
 
 	inputs  map[Place]*input
@@ -74,7 +75,7 @@ type member struct {
 	last       time.Time
 	again      string // tier, decided again
 	toldAgain  bool
-	ruled      bool     // a ruling was asked for that depends on others
+	ruled      string   // which ruling was asked for that depends on others, and is in no topic; empty: none
 	with       []string // whose grants depend on this member's, and the other way round
 	incomplete string   // why it cannot be decided again
 }
@@ -108,7 +109,7 @@ const (
 // records may be missing by retention or compaction. Of each check so many differences are kept, all are counted.
 func New(versions programme.Versions, whole map[string]bool, most int) *Auditor {
 	a := &Auditor{
-		versions: versions, whole: whole, most: most, shared: map[string]bool{}, limited: map[string]bool{},
+		versions: versions, whole: whole, most: most, shared: map[string]bool{}, passed: map[passing]bool{}, limited: map[string]bool{},
 		inputs: map[Place]*input{}, events: map[string]bool{}, grants: map[string]*grant{}, members: map[string]*member{},
 	}
 	for _, v := range versions {
@@ -168,7 +169,7 @@ func (a *Auditor) Decision(at Place, d *schemas.Decision) {
 	in := a.answer(at, Place{d.Source.Topic, d.Source.Partition, d.Source.Offset}, "decision of event "+d.EventID)
 	m := a.member(d.MemberID)
 	for i := range d.Verdicts {
-		m.ruled = m.ruled || a.limited[d.Verdicts[i].RuleID]
+		a.budgeted(m, d.Verdicts[i].RuleID)
 	}
 	if in == nil {
 		if m.incomplete == "" {
@@ -209,13 +210,6 @@ func (a *Auditor) answer(at, of Place, what string) *input {
 	}
 	in.answered = at
 	return in
-}
-
-// Alert takes a fraud alert: a threshold that measures what others do has ruled about the member.
-func (a *Auditor) Alert(f *schemas.FraudAlert) {
-	if a.shared[f.ThresholdID] {
-		a.member(f.MemberID).ruled = true
-	}
 }
 
 // TierChange takes a change of tier, those of a member in their order.
@@ -325,15 +319,10 @@ func (a *Auditor) Recomputed(o *rules.Outcome) {
 		g.again[0] += e.AvailableDelta
 		g.again[1] += e.PendingDelta
 		g.again[2] += e.TierDelta
-		if a.limited[e.RuleID] {
-			a.member(e.MemberID).ruled = true
-		}
+		a.budgeted(a.member(e.MemberID), e.RuleID)
 	}
 	for i := range o.TierChanges {
 		m := a.member(o.TierChanges[i].MemberID)
 		m.again, m.toldAgain = o.TierChanges[i].To, true
-	}
-	for i := range o.Alerts {
-		a.Alert(&o.Alerts[i])
 	}
 }

@@ -98,8 +98,8 @@ func (a *Auditor) excused() map[string]string {
 		switch {
 		case m.incomplete != "":
 			reasons[name] = m.incomplete
-		case m.ruled:
-			reasons[name] = "a budget or a shared threshold has ruled about an event, in an order among members that no topic tells"
+		case m.ruled != "":
+			reasons[name] = m.ruled
 		case a.claws():
 			reasons[name] = "what a refund may take was ruled when it arrived, by what the member had then"
 		default:

@@ -18,13 +18,17 @@
 //	grants      decided again, every grant comes to the same sums: none is missing, none is too many
 //	balances    and so does every member's balance, what is pending, and the tier
 //
+// # What is taken as given
+//
+// What thresholds that many members share (device, ip, payment, store, referrer) have ruled: the alerts tell which were passed.
+//
 // # What is not proved
 //
-// Rulings depend on what other members did before, in an order that no topic tells for certain: what a budget had left, what a
-// device, store or payment had been used for by others, what a refund may take. The replay takes the order of decided_at, which is
-// theirs up to what happened within one moment. Where a member for whom such a ruling was asked for differs, that is told apart
-// as "not proved", and is no difference; the checks of sums, entries and budgets hold for these members all the same. The reasons
-// in words and what a decision said at first are not compared.
+// Other rulings depend on what other members did before, in an order that no topic tells for certain: what a budget had left, whose
+// devices had been used by then, what a refund may take. The replay takes the order of decided_at, which is theirs up to what
+// happened within one moment. Where a member for whom such a ruling was asked for differs, that is told apart as "not proved", and is
+// no difference; the checks of sums, entries and budgets hold for these members all the same. The reasons in words and what a
+// decision said at first are not compared.
 //
 // When the engine has let time decide is told by what it has written then. What should have fallen due for a member after the last record
 // of theirs is proved only where the caller says up to when time was to decide (Until).

@@ -16,7 +16,7 @@ func (a *Auditor) Entry(at Place, e *schemas.PointGrant) {
 	a.checks[checkEntries].Held++
 	m := a.member(e.MemberID)
 	m.seen(e.OccurredAt)
-	m.ruled = m.ruled || a.limited[e.RuleID]
+	a.budgeted(m, e.RuleID)
 	id, text, cut := strings.Cut(e.EntryID, "-")
 	revision, err := strconv.ParseInt(text, 10, 64)
 	if !cut || err != nil || id != e.GrantID || revision < 1 {

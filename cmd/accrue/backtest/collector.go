@@ -230,7 +230,7 @@ func (c *Collector) Failed() error {
 	return nil
 }
 
-// Nothing says that no event was taken, and why the first lines were none.
+// Nothing says that no event was taken. The letters are the first records that are no events of a member.
 func (c *Collector) Nothing() (letters []DeadLetter, nothing bool) {
 	return c.letters, len(c.members) == 0 && len(c.outcomes) == 0
 }

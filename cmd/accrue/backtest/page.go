@@ -49,6 +49,7 @@ type pageSection struct {
 
 type pageGrid struct {
 	Caption string
+	Label   string // for who hears the page: the caption, or the section's title
 	Folded  bool
 	Head    []pageCell
 	Rows    []pageRow
@@ -82,6 +83,9 @@ func (t *teller) pageGrid(s *section, g *grid) pageGrid {
 	made := pageGrid{Caption: printable(g.caption), Folded: g.detail, Width: len(g.head)}
 	if g.detail && made.Caption == "" {
 		made.Caption = s.title
+	}
+	if made.Label = made.Caption; made.Label == "" {
+		made.Label = s.title
 	}
 	for j, text := range g.head {
 		made.Head = append(made.Head, pageCell{printable(text), numberClass(g.numbers[j])})
