@@ -229,7 +229,7 @@ func (l *Lane) letter(h *held, r *Record, o *origin, word string, why error, max
 	t.overlay(h)
 	l.count(t, r, o, 0)
 	t.report.DeadLetters[word]++
-	t.add(deadLetter(l.o.Topics.DeadLetters, r, o, why, maxBytes))
+	t.add(deadLetter(l.o.Topics.DeadLetters, r, o, word, why, maxBytes))
 	return nil
 }
 
