@@ -97,7 +97,7 @@ func (h *shopHistory) draw(t *rapid.T) {
 		case "redemption":
 			topic, value["points"], value["kind"], value["redemption_id"] = schemas.TopicRedemptions, rapid.IntRange(1, 200).Draw(t, "spent"), pick("way", "SPENT", "SPENT", "RETURNED"), pick("basket", "b1", "b2", "b3")
 		case "command":
-			topic, value["operator"], value["reason"], value["kind"] = schemas.TopicCommands, "kim", "sorry", pick("command", "GRANT", "DEDUCT")
+			topic, value["operator"], value["reason"], value["kind"] = schemas.TopicCommands, "kim", "sorry", pick("command", "GRANT", "GRANT", "DEDUCT", "DEDUCT", "ERASE")
 			value["points"] = rapid.IntRange(1, 100).Draw(t, "by hand")
 		case "nothing":
 			h.lines = append(h.lines, "no event")

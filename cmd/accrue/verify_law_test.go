@@ -110,6 +110,7 @@ func auditLines(t *rapid.T, h *shopHistory, versions programme.Versions, records
 				t.Fatal(err)
 			}
 			made.Member, made.EventID = event.Member(), event.EventID()
+			made.Erases = event.Command != nil && event.Command.Kind == "ERASE"
 		}
 		v.auditor.Input(made)
 		if in.bad != "" {

@@ -151,6 +151,7 @@ func (v *verifying) input(ctx context.Context, r *kgo.Record, read kadm.OffsetRe
 			return made, fmt.Errorf("reading %s: %w", in.place, err)
 		}
 		made.Member, made.EventID = event.Member(), event.EventID()
+		made.Erases = event.Command != nil && event.Command.Kind == "ERASE"
 	}
 	return made, nil
 }

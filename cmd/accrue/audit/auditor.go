@@ -27,6 +27,7 @@ type Input struct {
 	EventID string
 	Record  any  // for the replay, handed back as it came
 	Unread  bool // the engine has not read it yet
+	Erases  bool // it is the command that erases its member
 }
 
 // Auditor holds the records of an app against each other. It belongs to one goroutine. It keeps what a grant, a member and an input come
@@ -40,6 +41,7 @@ type Auditor struct {
 	inputs  map[Place]*input
 	order   []*input          // those with a decision, as they came
 	events  map[string]bool   // event ids of inputs
+	erases  bool              // a member was erased: what others were granted for that one's events has no source any more
 	whole   map[string]bool   // topics that hold all that was ever written to them
 	grants  map[string]*grant // by grant_id
 	members map[string]*member
@@ -155,6 +157,7 @@ func (a *Auditor) Input(in Input) {
 		a.counts.Unread++
 	}
 	a.inputs[in.Place] = &input{Input: in}
+	a.erases = a.erases || in.Erases
 	if in.EventID != "" {
 		a.events[in.EventID] = true
 	}
