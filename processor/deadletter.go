@@ -22,6 +22,8 @@ const (
 	HeaderTimestamp = "accrue.timestamp" // its own, ms
 	HeaderBytes     = "accrue.bytes"     // only where the value is cut: its whole length
 	HeaderSHA256    = "accrue.sha256"    // only where the value is cut: of the whole value, hex
+	HeaderTombstone = "accrue.tombstone" // only where the record had no value at all, which is not the same as an empty one
+	HeaderReason    = "accrue.reason"    // why, as one of the Buried words; the last of ours
 )
 
 // What a dead letter keeps of a record that does not fit as a whole, and how long its words may be.
@@ -33,8 +35,8 @@ const (
 
 // deadLetter makes the record for the dead letters: raw value and key as they came, why, and from where. A record that
 // would not fit into maxBytes keeps the beginning of its value, with length and hash of the whole, and the place where it
-// can be read.
-func deadLetter(topic string, r *Record, o *origin, why error, maxBytes int64) Output {
+// can be read. The word is one of the Buried ones.
+func deadLetter(topic string, r *Record, o *origin, word string, why error, maxBytes int64) Output {
 	number := func(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
 	headers := []Header{
 		{HeaderError, cut(why.Error())},
@@ -46,16 +48,19 @@ func deadLetter(topic string, r *Record, o *origin, why error, maxBytes int64) O
 	for i, err := 0, errors.Unwrap(why); err != nil && i < deadLetterCauses; i, err = i+1, errors.Unwrap(err) {
 		headers = append(headers, Header{HeaderCause, cut(err.Error())})
 	}
-	whole := Output{Topic: topic, Partition: ByKey, Key: r.Key, Value: r.Value, Headers: append(slices.Clip(headers), o.headers...)}
+	whole := Output{Topic: topic, Partition: ByKey, Key: r.Key, Value: r.Value}
+	reason := Header{HeaderReason, []byte(word)}
 	if whole.Value == nil {
 		whole.Value = []byte{} // a dead letter is never a tombstone: the topic may be compacted by mistake
+		headers = append(headers, Header{HeaderTombstone, []byte("true")})
 	}
+	whole.Headers = append(append(slices.Clip(headers), reason), o.headers...)
 	if whole.bytes() <= maxBytes {
 		return whole
 	}
 	// Key and headers of the producer's can be what is too large: they are only counted.
 	sum := sha256.Sum256(r.Value)
-	headers = append(headers, Header{HeaderBytes, number(int64(len(r.Value)))}, Header{HeaderSHA256, []byte(hex.EncodeToString(sum[:]))})
+	headers = append(headers, Header{HeaderBytes, number(int64(len(r.Value)))}, Header{HeaderSHA256, []byte(hex.EncodeToString(sum[:]))}, reason)
 	return Output{
 		Topic: topic, Partition: ByKey, Headers: headers,
 		Key:   r.Key[:min(len(r.Key), deadLetterWords)],

@@ -229,7 +229,7 @@ func (l *Lane) letter(h *held, r *Record, o *origin, word string, why error, max
 	t.overlay(h)
 	l.count(t, r, o, 0)
 	t.report.DeadLetters[word]++
-	t.add(deadLetter(l.o.Topics.DeadLetters, r, o, why, maxBytes))
+	t.add(deadLetter(l.o.Topics.DeadLetters, r, o, word, why, maxBytes))
 	return nil
 }
 
@@ -271,6 +271,11 @@ func (l *Lane) stageOutcome(t *transaction, out *rules.Outcome) error {
 	}
 	for i := range out.Notices {
 		if err := l.stageOutput(t, topics.Notices, out.Notices[i].MemberID, &out.Notices[i]); err != nil {
+			return err
+		}
+	}
+	for i := range out.Closed {
+		if err := l.stageOutput(t, topics.Decisions, out.Closed[i].MemberID, &out.Closed[i]); err != nil {
 			return err
 		}
 	}

@@ -66,7 +66,7 @@ func (m *Metrics) addFlow() {
 	m.DeadLetters = m.counters(MetricInfo{Name: "accrue_dead_letters_total", Label: "why", Unit: unitRecords,
 		Values:  []string{BuriedUnreadable, BuriedNoMember, BuriedAccount, BuriedTooLarge, BuriedRoute},
 		Meaning: "Records that could not be processed and went to the dead letters, whole and with the reason.",
-		Do: "Look at them (`accrue tail` on the dead-letter topic). `unreadable`: the producer's schema; `no_member`: the producer's data; " +
+		Do: "Look at them (`accrue dlq list`). `unreadable`: the producer's schema; `no_member`: the producer's data; " +
 			"`account`: see `accrue_stopped_accounts`; `too_large`, `route`: the record's headers say what was found."})
 	m.FullMembers = m.counter(MetricInfo{Name: "accrue_full_member_events_total", Unit: unitEvents,
 		Meaning: "Events decided `INVALID` because their member has as many events within the window as are kept (50,000, and 10,000 refunds more).",

@@ -26,7 +26,7 @@ type Job string
 const (
 	JobRun     Job = "run"     // accrue run
 	JobTopics  Job = "topics"  // accrue topics plan and apply
-	JobOperate Job = "operate" // the commands for operators: rules, state, txn, tail, send of commands
+	JobOperate Job = "operate" // the commands for operators: rules, state, txn, dlq, tail, send of commands
 )
 
 // Jobs lists them.
@@ -98,14 +98,30 @@ func (c Config) operatePermissions() []Permission {
 	var all []Permission
 	control, state, commands := InternalTopic(c.App, "control"), InternalTopic(c.App, "state"), c.Topics.Commands
 	for _, spec := range TopicSpecs(c) {
-		all = append(all, onTopic(spec.Name, kmsg.ACLOperationRead, "to look into it (tail, state, rules list, txn list)"))
+		all = append(all, onTopic(spec.Name, kmsg.ACLOperationRead, "to look into it (tail, state, rules list, txn list, dlq list)"))
+	}
+	const retries = "for accrue dlq retry, which sends dead letters back to where they came from"
+	for _, spec := range TopicSpecs(c) {
+		why := retries
+		switch {
+		case spec.Kind == schemas.KindOrder:
+			why = "for accrue import, and for accrue dlq retry, which sends dead letters back to where they came from"
+		case spec.Role == RoleInput && spec.Name != commands, spec.Name == InternalTopic(c.App, "effects"):
+		case spec.Name == c.Topics.DeadLetters:
+			why = "for accrue dlq retry, which marks there what it sent"
+		default:
+			continue
+		}
+		retry := onTopic(spec.Name, kmsg.ACLOperationWrite, why)
+		retry.Optional = true
+		all = append(all, retry)
 	}
 	load := onTopic(state, kmsg.ACLOperationWrite, "for accrue state load, into an app that has nothing; nothing else writes there for a person")
 	load.Optional = true
 	ids := Permission{Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationDescribe,
 		Why: "to see open transactions (txn list)"}
 	abort := ids
-	abort.Operation, abort.Why, abort.Optional = kmsg.ACLOperationWrite, "for accrue txn abort and accrue state load; nothing else needs it", true
+	abort.Operation, abort.Why, abort.Optional = kmsg.ACLOperationWrite, "for accrue txn abort, accrue state load and accrue dlq retry; nothing else needs it", true
 	return append(all,
 		onTopic(control, kmsg.ACLOperationWrite, "to publish versions of the programme"),
 		onTopic(commands, kmsg.ACLOperationWrite, "to release, reject, grant, deduct and block by hand"),

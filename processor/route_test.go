@@ -98,7 +98,7 @@ func TestDeadLetterFits(t *testing.T) {
 	}
 	o := &origin{source: schemas.Source{Topic: schemas.TopicOrders, Partition: 1, Offset: 5}, headers: r.Headers}
 	why := fmt.Errorf("outer: %w", errors.New(strings.Repeat("ä", 10_000)))
-	letter := deadLetter("dlq", r, o, why, 1_000_000)
+	letter := deadLetter("dlq", r, o, BuriedTooLarge, why, 1_000_000)
 	headers := map[string]string{}
 	for _, h := range letter.Headers {
 		headers[h.Key] = string(h.Value)
@@ -109,7 +109,7 @@ func TestDeadLetterFits(t *testing.T) {
 	if headers[HeaderBytes] != "900000" || len(headers[HeaderSHA256]) != 64 || headers[HeaderOffset] != "5" || headers[HeaderCause] == "" {
 		t.Errorf("headers: %v", headers)
 	}
-	whole := deadLetter("dlq", &Record{Partition: r.Partition}, o, why, 1_000_000)
+	whole := deadLetter("dlq", &Record{Partition: r.Partition}, o, BuriedUnreadable, why, 1_000_000)
 	if whole.Value == nil {
 		t.Error("a dead letter is a tombstone")
 	}

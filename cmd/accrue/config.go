@@ -36,7 +36,7 @@ func newConfigCheckCmd() *cobra.Command {
 			"we are there, the topics, each permission (ACL), the schema registry and its schemas; for `run` also the programme and\n" +
 			"the data folder. Each thing that is missing is said in words, with the command that gives it. Nothing is changed, and\n" +
 			"instances that run are not disturbed, so it may be run at any time. Exit code 1: something is wrong.\n\n" +
-			"The jobs: run (accrue run), topics (accrue topics plan and apply), operate (what operators do: rules, state, txn, tail, send).",
+			"The jobs: run (accrue run), topics (accrue topics plan and apply), operate (what operators do: rules, state, txn, dlq, tail, send).",
 		Example: "  accrue config check --config accrue.yaml\n  accrue config check --for topics --config accrue.yaml",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
@@ -93,8 +94,25 @@ func TestDocumentedPermissionsAreEnough(t *testing.T) {
 	}
 	next := write("next.yaml", strings.Replace(text, "points: 1,", "points: 2,", 1))
 	ahead := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-	for _, args := range [][]string{{"rules", "publish", next, "--effective", ahead, "--yes"}, {"rules", "list"}, {"txn", "list"}, {"state", "get", "m1"}} {
+	for _, args := range [][]string{{"rules", "publish", next, "--effective", ahead, "--yes"}, {"rules", "list"}, {"txn", "list"}, {"state", "get", "m1"}, {"verify"},
+		{"backtest", "--programme", programme, "--from", c.Topics.Orders}} {
 		as(processor.JobOperate, "", args...)
+	}
+	operator, err := processor.LoadConfig(configs[processor.JobOperate], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := connect(ctx, operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.ProduceSync(ctx, &kgo.Record{Topic: c.Topics.Orders, Value: []byte("rubbish")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	as(processor.JobOperate, "", "tail", c.Topics.DeadLetters, "--from", "beginning", "-n", "1")
+	if told := as(processor.JobOperate, "", "dlq", "retry", "--reason", "unreadable", "--yes"); !strings.Contains(told, "1 letter sent again") {
+		t.Errorf("retried: %s", told)
 	}
 	stop()
 	if code := <-ended; code != exitDone || strings.Contains(log.String(), "AUTHORIZATION") {

@@ -151,26 +151,33 @@ func (p *publishing) tell(out io.Writer, language explain.Language, c *processor
 	}
 }
 
-// confirm asks, and says no to everything but yes.
 func (p *publishing) confirm(cmd *cobra.Command) error {
 	if p.yes {
 		return nil
 	}
-	fmt.Fprint(cmd.OutOrStdout(), "Publish it? Type yes: ")
+	return confirm(cmd, "Publish it?", "nothing is published")
+}
+
+// confirm asks, and says no to everything but yes.
+func confirm(cmd *cobra.Command, question, no string) error {
+	fmt.Fprintf(cmd.OutOrStdout(), "%s Type yes: ", question)
 	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	if strings.TrimSpace(answer) == "yes" {
 		return nil
 	}
 	fmt.Fprintln(cmd.OutOrStdout())
 	if err != nil && strings.TrimSpace(answer) == "" {
-		return invalidf("nothing is published: nobody answered; say --yes where nobody can")
+		return invalidf("%s: nobody answered; say --yes where nobody can", no)
 	}
-	return invalidf("nothing is published")
+	return invalidf("%s", no)
 }
 
-func (p *publishing) publisher() string {
-	if p.by != "" {
-		return p.by
+func (p *publishing) publisher() string { return byName(p.by) }
+
+// byName is the name under which something is done: the one that is given or else that of the user here.
+func byName(given string) string {
+	if given != "" {
+		return given
 	}
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username

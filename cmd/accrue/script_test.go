@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 //	port VARIABLE           a port of this machine that is free
 //	answers URL TEXT        waits until the page holds the text
 //	hang CONFIG ID TOPIC    opens a transaction that writes to the topic and is left open
+//	rubbish CONFIG TOPIC    writes a record to the topic that no schema reads
 //	damage DATA APP         takes a member's head out of the store of an instance that is stopped
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -43,7 +44,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "broker": broker, "port": freePort, "answers": answers, "damage": damage, "hang": hang,
+			"exits": exits, "broker": broker, "port": freePort, "answers": answers, "damage": damage, "hang": hang, "rubbish": rubbish,
 		},
 	})
 }
@@ -89,6 +90,20 @@ func hang(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(client.Close)
 	ts.Check(client.BeginTransaction())
 	ts.Check(client.ProduceSync(context.Background(), &kgo.Record{Topic: args[2], Partition: 1, Value: []byte("open")}).FirstErr())
+}
+
+func rubbish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: rubbish CONFIG TOPIC")
+	}
+	c, err := processor.LoadConfig(ts.MkAbs(args[0]), nil)
+	ts.Check(err)
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.Kafka.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	ts.Check(err)
+	defer client.Close()
+	ts.Check(client.ProduceSync(context.Background(), &kgo.Record{
+		Topic: args[1], Partition: 1, Key: []byte("m1"), Value: []byte("rubbish\x00\x1b[31m"), Headers: []kgo.RecordHeader{{Key: "by", Value: []byte("till-3")}},
+	}).FirstErr())
 }
 
 func damage(ts *testscript.TestScript, neg bool, args []string) {

@@ -153,6 +153,11 @@ func (s *sender) line(ctx context.Context, line []byte, number int64) error {
 	if s.only != "" && m.Topic != s.only {
 		return s.wrong(number, fmt.Errorf("it is of topic %s, not %s: leave TOPIC out to send each line to its own", m.Topic, s.only))
 	}
+	return s.message(ctx, m, number)
+}
+
+// message sends what a line says.
+func (s *sender) message(ctx context.Context, m schemas.Message, number int64) error {
 	record := &kgo.Record{Topic: m.Topic, Key: []byte(m.Key)}
 	if !m.HasKey {
 		record.Key = []byte(schemas.MemberOf(m.Value))
@@ -161,6 +166,7 @@ func (s *sender) line(ctx context.Context, line []byte, number int64) error {
 		if err := s.prepare(ctx, m); err != nil {
 			return err
 		}
+		var err error
 		if record.Value, err = s.encoder.Append(nil, m.Value); err != nil {
 			return s.wrong(number, err)
 		}
