@@ -105,7 +105,7 @@ func TestConsoleInABrowser(t *testing.T) {
 		for _, width := range []int64{1280, 375} {
 			do(t, ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(base+path))
 			if strings.HasPrefix(path, "/member?id=m1") {
-				waitFor(t, ctx, `document.body?.innerText.includes("taken back")`)
+				waitFor(t, ctx, `!!document.body?.innerText.includes("taken back")`)
 			}
 			if wide := evaluate[int64](t, ctx, `document.documentElement.scrollWidth`); wide > width {
 				t.Errorf("%s at %d px is %d px wide", path, width, wide)
@@ -129,7 +129,7 @@ func TestConsoleInABrowser(t *testing.T) {
 
 	do(t, ctx, chromedp.Navigate(base+"/member?id=m1"), chromedp.WaitVisible(`button[value=RELEASE]`),
 		chromedp.SendKeys(`.row input[name=reason]`, "a regular"), chromedp.Click(`button[value=RELEASE]`))
-	waitFor(t, ctx, `document.body?.innerText.includes("The engine has decided")`)
+	waitFor(t, ctx, `!!document.body?.innerText.includes("The engine has decided")`)
 	do(t, ctx, chromedp.Navigate(base+"/member?id=m1"))
 	waitFor(t, ctx, `document.querySelector(".tiles dd")?.textContent === "170" && !document.querySelector("button[value=RELEASE]")`)
 }
