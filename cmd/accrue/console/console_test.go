@@ -127,4 +127,3 @@ func TestTallyIsBounded(t *testing.T) {
 		t.Errorf("%d held, %d lost, %d dead letters, %d answers, %d recent, %d ages", len(tally.held), tally.lost, len(tally.dead), len(tally.answers), len(tally.recent), len(tally.ages))
 	}
 }
-
