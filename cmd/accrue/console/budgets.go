@@ -15,8 +15,8 @@ type budgetRow struct {
 	Rule, Title string
 	Size, Left  int64
 	Per         string // "day", "month", "ever"
-	// Known says where Left comes from. "owner": its owner told it, exactly as of its last news. "feed": all of the period was read, it is the
-	// size less what was given out. "part": only the end of the period was read, so Given is the least that is gone and Left is not known.
+	// Known says what Left is. "whole": all of the period was read, it is the size less what was given out. "owner" and "part": the most that can
+	// be left, as far as the owner has heard (of leases it hears later), less what was read; or by what was read alone.
 	Known   string
 	Given   int64     // points given out since Since, less those that were taken back
 	Since   time.Time // the beginning of the period, or of what was read
@@ -79,7 +79,7 @@ func budgetPeriod(per programme.Period, zone *time.Location, now time.Time) (nam
 
 // budgetOf says how full a budget is, and until when it lasts if as much is given as in the last 24 hours.
 func budgetOf(t *tally, told []processor.BudgetReport, rule *programme.Rule, p *programme.Programme, now time.Time) budgetRow {
-	row := budgetRow{Rule: rule.ID, Title: rule.Title, Size: rule.Budget.Points, Known: "feed", Span: 24 * time.Hour}
+	row := budgetRow{Rule: rule.ID, Title: rule.Title, Size: rule.Budget.Points, Known: "whole", Span: 24 * time.Hour}
 	since := t.since
 	per, number, begin, end := budgetPeriod(rule.Budget.Per, p.Zone, now)
 	row.Per, row.Since = per, begin
@@ -108,13 +108,17 @@ func budgetOf(t *tally, told []processor.BudgetReport, rule *programme.Rule, p *
 	row.Left = max(0, row.Size-row.Given)
 	for _, b := range told {
 		if b.Rule == rule.ID && b.Period == number {
-			row.Known, row.Size, row.Left, row.Owed = "owner", b.Size, b.Left, b.Owed
+			row.Size, row.Owed = b.Size, b.Owed
+			row.Left = min(b.Left, max(0, b.Size-row.Given))
+			if row.Known == "part" {
+				row.Known = "owner"
+			}
 		}
 	}
 	if row.Size > 0 {
 		row.Used = scale(row.Size-row.Left, 100, row.Size)
 	}
-	if row.Known != "part" && row.RateDay > 0 && row.Left > 0 {
+	if row.RateDay > 0 && row.Left > 0 {
 		minutes := scale(row.Left, 24*60, row.RateDay)
 		if at := now.Add(time.Duration(min(minutes, 60*24*3650)) * time.Minute); end.IsZero() || at.Before(end) {
 			row.RunsOut = at

@@ -23,6 +23,7 @@ const (
 	lookBackMost = 1_000_000       // records of all outputs together
 	feedIdle     = 5 * time.Minute // after the last reader it ends
 	feedPause    = 2 * time.Second // before it tries again
+	firstLook    = 1500 * time.Millisecond
 )
 
 type feedOptions struct {
@@ -103,6 +104,23 @@ func (f *feed) look(see func(*tally, *fleet)) reading {
 		r.Ready = false
 	}
 	return r
+}
+
+// ready waits a moment for a feed that has just begun, so that the first page somebody opens is not empty.
+func (f *feed) ready(ctx context.Context) {
+	begun := time.Now()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if r := f.look(func(*tally, *fleet) {}); r.Ready || r.Trouble != nil || time.Since(begun) > firstLook {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // close ends it for good.

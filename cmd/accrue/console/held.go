@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
-// shownHeldMost is how many held grants a page lists.
-const shownHeldMost = 200
+// heldPage is how many held grants a page lists, the oldest first.
+const heldPage = 25
 
 func (c *Console) showHeld(w http.ResponseWriter, r *http.Request, v *visit) error {
 	data := struct {
@@ -19,9 +20,10 @@ func (c *Console) showHeld(w http.ResponseWriter, r *http.Request, v *visit) err
 		State         string
 		Lost          int64
 		Since         time.Time
-		Once          string
+		From, To      int // of Total
+		Next, Before  int // from which the pages beside begin; Next 0, Before -1: there is none
 		Sent          string
-	}{visit: v, Review: r.FormValue("all") == "", Once: newOnce(), Sent: ours(r.FormValue("sent"))}
+	}{visit: v, Review: r.FormValue("all") == "", Before: -1, Sent: ours(r.FormValue("sent"))}
 	state := c.feed.look(func(t *tally, _ *fleet) {
 		data.Lost = t.lost
 		for _, h := range t.held {
@@ -34,7 +36,18 @@ func (c *Console) showHeld(w http.ResponseWriter, r *http.Request, v *visit) err
 	})
 	data.State, data.Since = v.feedText(state), state.Since
 	slices.SortFunc(data.Rows, func(a, b heldGrant) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.GrantID, b.GrantID)) })
-	data.Rows = data.Rows[:min(len(data.Rows), shownHeldMost)]
+	from, err := strconv.Atoi(r.FormValue("from"))
+	if err != nil || from < 0 || from >= len(data.Rows) {
+		from = 0
+	}
+	to := min(len(data.Rows), from+heldPage)
+	if to < len(data.Rows) {
+		data.Next = to
+	}
+	if from > 0 {
+		data.Before = max(0, from-heldPage)
+	}
+	data.Rows, data.From, data.To = data.Rows[from:to], from+1, to
 	c.write(w, r, http.StatusOK, "held", data)
 	return nil
 }

@@ -136,6 +136,7 @@ func (t *tally) latency(now int64) (median, slow string) {
 
 // feedText says how much of the past the page knows.
 func (v *visit) feedText(r reading) string {
+	v.Reading = !r.Ready
 	switch {
 	case r.Trouble != nil:
 		return v.T("feed.trouble", r.Trouble.Error())

@@ -29,6 +29,7 @@ type visit struct {
 	Path     string // with its query, to come back to
 	App      string
 	Now      time.Time
+	Reading  bool // what the page shows is not read to its end: it asks again
 }
 
 // MayDecide says whether the forms that decide are shown.
