@@ -54,7 +54,12 @@ func (c Config) runPermissions() []Permission {
 	for _, spec := range TopicSpecs(c) {
 		switch spec.Role {
 		case RoleInput:
-			all = append(all, onTopic(spec.Name, kmsg.ACLOperationRead, "to read events"))
+			again := onTopic(spec.Name, kmsg.ACLOperationWrite, "for the console to send dead letters again; without it all else works")
+			if spec.Name == c.Topics.Commands {
+				again.Why = "for what operators do in the console; without it all else works"
+			}
+			again.Optional = true
+			all = append(all, onTopic(spec.Name, kmsg.ACLOperationRead, "to read events"), again)
 		case RoleOutput:
 			look := onTopic(spec.Name, kmsg.ACLOperationRead, "for the console to show what was written; without it all else works")
 			look.Optional = true
@@ -67,9 +72,7 @@ func (c Config) runPermissions() []Permission {
 	effects := onTopic(InternalTopic(c.App, "effects"), kmsg.ACLOperationDelete,
 		"to let effects go that were taken in; without it all works and the topic grows for ever")
 	effects.Optional = true
-	command := onTopic(c.Topics.Commands, kmsg.ACLOperationWrite, "for what operators do in the console; without it all else works")
-	command.Optional = true
-	return append(all, effects, command,
+	return append(all, effects,
 		Permission{Resource: kmsg.ACLResourceTypeGroup, Name: c.App, Operation: kmsg.ACLOperationRead, Why: "to share the shards and to commit offsets"},
 		Permission{Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationWrite,
 			Why: "for transactions: each lane's own, and those of instances that are gone, which their successors end"})

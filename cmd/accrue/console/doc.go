@@ -7,10 +7,10 @@
 //     with the first reader and ends some minutes after the last one, so that an engine that nobody watches pays nothing;
 //   - a member's rows (member.go): from the store of this process where it serves the shard, else from the instance that does (ask.go),
 //     whose address stands in the group, else from the changelog on Kafka;
-//   - the control topic, and the status of the engine in this process.
+//   - the control topic, the group, and what each instance tells of itself (ask.go).
 //
-// What a person decides goes to the topic of commands as a record like any other, with the name of the operator and the reason
-// (action.go). The console itself holds nothing: a session is a cookie that the token of the port has signed, so it is valid on every
+// Dead letters are sent again by processor.RetryLetters (retry.go), each once whoever does it. What a person decides goes to the topic of commands as a record like any other, with the name of the operator and the reason
+// (command.go). The console itself holds nothing: a session is a cookie that the token of the port has signed, so it is valid on every
 // instance and ends with the token.
 //
 // Pages are html/template, which escapes what comes from members; scripts are files of our own (Content-Security-Policy allows no other).
