@@ -118,6 +118,10 @@ func (im *Importer) table(name string, in io.Reader) (table, error) {
 	var names []string
 	var problems programme.Problems
 	known := t.known()
+	if len(m.columns) > 0 && m.Columns == nil && strings.ContainsAny(strings.Join(known, ""), "\x00\uFFFD") {
+		return nil, &MappingError{programme.Problems{{Pos: m.columns[0].at, Severity: programme.Error, Message: fmt.Sprintf(
+			"the file's header line is no text in %s: say in `file: {encoding: ...}` which it is; there are %s", m.Encoding, strings.Join(encodings(), ", "))}}}
+	}
 	for _, use := range m.columns {
 		at := slices.Index(names, use.name)
 		if at < 0 {
