@@ -43,7 +43,6 @@ type Importer struct {
 	mapping *Mapping
 	options Options
 	report  Report
-	counted map[string]bool
 }
 
 // New returns an Importer.
@@ -282,12 +281,11 @@ func (im *Importer) count(o *schemas.Order) {
 	switch o.Status {
 	case schemas.Cancelled:
 		r.Cancellations++
-		return
 	case schemas.Refunded:
 		r.Refunds++
-		return
+	case schemas.Placed, schemas.Paid, schemas.Completed:
+		r.Orders++
 	}
-	r.Orders++
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -15,7 +15,8 @@ import (
 // A mapping's mistakes are told all at once, each with its place and what was probably meant.
 func TestMappingProblems(t *testing.T) {
 	for name, tc := range map[string]struct{ mapping, want string }{
-		"all at once": {`source: shop
+		"all at once": {
+			`source: shop
 file: {format: cvs, encoding: utf8, delimiter: "", colums: [a]}
 numbers: {decimal: ",", thousands: ",", rounding: up}
 times: {form: [2006-01-02, yyyy-MM-DD], zone: Europe/Londn}
