@@ -274,6 +274,11 @@ func (l *Lane) stageOutcome(t *transaction, out *rules.Outcome) error {
 			return err
 		}
 	}
+	for i := range out.Closed {
+		if err := l.stageOutput(t, topics.Decisions, out.Closed[i].MemberID, &out.Closed[i]); err != nil {
+			return err
+		}
+	}
 	if d := out.Decision; d != nil {
 		value, err := fitDecision(d, encode, int(l.o.MaxRecordBytes)-len(d.MemberID)-recordOverhead)
 		if err != nil {

@@ -36,7 +36,8 @@ func effectWord(kind string) string {
 // knownEffect says whether this version takes in such requests.
 func knownEffect(word string) bool {
 	switch word {
-	case effectAward, schemas.EffectCount, schemas.EffectDevices, schemas.EffectAnswer, schemas.EffectDraw, schemas.EffectLease, schemas.EffectDrawn:
+	case effectAward, schemas.EffectCount, schemas.EffectDevices, schemas.EffectAnswer, schemas.EffectDraw, schemas.EffectLease, schemas.EffectDrawn,
+		schemas.EffectInvited, schemas.EffectErased, schemas.EffectUncount:
 		return true
 	}
 	return false

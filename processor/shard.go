@@ -20,14 +20,15 @@ type Shard struct {
 	ledger   *rules.Ledger
 	accounts *accounts
 
-	store    *state.Shard     // nil: memory only
-	overlays []*state.Overlay // of transactions that are not applied yet, newest first
-	number   uint64           // of the transaction that is open
-	maxRow   int              // bytes of a row, with its member and key; 0: no bound
-	home     int32            // its number
-	lent     []*cached        // leases that the account in use has borrowed
-	starving map[string]bool  // leases for whose owner's answer somebody waits
-	rows     []state.Record   // of the account that is being saved, in the buffer
+	store    *state.Shard         // nil: memory only
+	overlays []*state.Overlay     // of transactions that are not applied yet, newest first
+	number   uint64               // of the transaction that is open
+	maxRow   int                  // bytes of a row, with its member and key; 0: no bound
+	home     int32                // its number
+	lent     []*cached            // leases that the account in use has borrowed
+	budgets  map[string]time.Time // of a memory shard, those with something due
+	starving map[string]bool      // leases for whose owner's answer somebody waits
+	rows     []state.Record       // of the account that is being saved, in the buffer
 	buffer   rules.Buffer
 	out      rules.Outcome // of the last call
 }
@@ -92,8 +93,28 @@ func (s *Shard) Handle(e rules.Event) (*rules.Outcome, error) {
 	if !is {
 		return nil, fmt.Errorf("decide an event of %q: that is a key, no member", e.Member())
 	}
-	return &s.out, s.done(c, account.Handle(e, &s.out))
+	_, before := account.Erased()
+	if err := s.done(c, account.Handle(e, &s.out)); err != nil {
+		return &s.out, err
+	}
+	if at, now := account.Erased(); now && !before {
+		return &s.out, s.erased(&e, at)
+	}
+	return &s.out, nil
 }
+
+// erased keeps that an event has erased its member.
+func (s *Shard) erased(by *rules.Event, at time.Time) error {
+	c, err := s.open(erasuresName)
+	if err != nil {
+		return err
+	}
+	c.account.(*rules.Erasures).Add(by, at) //nolint:forcetypeassert // by its name
+	return s.done(c, nil)
+}
+
+// erasuresName is the name under which a shard keeps which of its members were erased. Unlike other keys it is at home in every shard.
+var erasuresName = state.KeyName(rules.ErasuresKey) //nolint:gochecknoglobals // never changed
 
 // Advance decides what falls due for a member or key up to a time. The outcome is as rules.Account.Advance says, and valid until
 // the next call. Errors are as Handle's.
@@ -141,6 +162,20 @@ func (s *Shard) Due(member string) (time.Time, bool, error) {
 	return at, ok, nil
 }
 
+// Points are what a member can spend, and what is held, by the account as it is.
+func (s *Shard) Points(member string) (available, pending int64, err error) {
+	c, err := s.open(member)
+	if err != nil {
+		return 0, 0, err
+	}
+	account, is := c.account.(*rules.Account)
+	if !is {
+		return 0, 0, fmt.Errorf("look at the points of %q: that is a key, no member", member)
+	}
+	available, pending = account.Points()
+	return available, pending, nil
+}
+
 // Members lists the accounts in memory in alphabetical order: all members of a memory shard.
 func (s *Shard) Members() []string {
 	members := make([]string, 0, len(s.accounts.byMember))
@@ -161,17 +196,7 @@ func (s *Shard) open(member string) (*cached, error) {
 	if s.store != nil {
 		rows = s.store.View(member, func() []*state.Overlay { return s.overlays })
 	}
-	var a owner
-	var err error
-	if key, is := state.KeyOf(member); is {
-		a, err = s.ledger.OpenKey(key, rows)
-	} else {
-		var account *rules.Account
-		if account, err = s.ledger.Open(member, rows); account != nil {
-			account.Borrow(s)
-		}
-		a = account
-	}
+	a, err := s.opened(member, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -181,6 +206,32 @@ func (s *Shard) open(member string) (*cached, error) {
 	}
 	c.due()
 	return c, nil
+}
+
+// opened opens what is kept under a name. A member of whom nothing is held may be one who was erased.
+func (s *Shard) opened(name string, rows rules.Rows) (owner, error) {
+	switch key, is := state.KeyOf(name); {
+	case name == erasuresName:
+		return s.ledger.OpenErasures(rows)
+	case is:
+		return s.ledger.OpenKey(key, rows)
+	}
+	a, err := s.ledger.Open(name, rows)
+	if err != nil {
+		return nil, err
+	}
+	if a.Borrow(s); !a.New() {
+		return a, nil
+	}
+	c, err := s.open(erasuresName)
+	if err != nil {
+		return nil, err
+	}
+	at, erased, err := c.account.(*rules.Erasures).Find(name) //nolint:forcetypeassert // by its name
+	if erased {
+		a.BeErased(at)
+	}
+	return a, err
 }
 
 // done saves what became of an account, or throws it away where it failed: half a change must not be built upon. Nothing
@@ -225,7 +276,36 @@ func (s *Shard) keep(c *cached) error {
 	}
 	s.accounts.weigh(c)
 	s.noteHunger(c)
+	if s.store == nil {
+		s.noteDue(c)
+	}
 	return nil
+}
+
+// noteDue keeps account of when a memory shard's budgets are to be advanced. There are no timers there.
+func (s *Shard) noteDue(c *cached) {
+	if _, is := c.account.(*rules.Budget); !is {
+		return
+	}
+	if s.budgets == nil {
+		s.budgets = make(map[string]time.Time)
+	}
+	if at, due := c.account.Due(); due {
+		s.budgets[c.member] = at
+	} else {
+		delete(s.budgets, c.member)
+	}
+}
+
+// DueBudgets lists the budgets of a memory shard for which something falls due up to a time, in alphabetical order.
+func (s *Shard) DueBudgets(to time.Time) (names []string) {
+	for name, at := range s.budgets {
+		if !at.After(to) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // noteHunger keeps account of the leases for which somebody waits.

@@ -52,6 +52,12 @@ type Account struct {
 	pastDropped []factKey // the awards that are
 	touched     bool      // whether Save has anything to do
 	rebased     bool      // whether Save has to write the base
+
+	erased int64    // when the member was; 0: not
+	gone   [][]byte // rows of a member who was erased, to be deleted by the next Save
+
+	linked   map[string]bool // members with whose accounts this one is linked, and that Save has not written yet
+	unlinked []string        // those with which it is no more
 }
 
 // Open reads the account of a member; one that has no rows yet is a new member's. The account keeps rows for later reads.
@@ -133,7 +139,7 @@ func (a *Account) Size() int {
 	if l := a.head.lots; l != nil {
 		own += 150*(len(l.open)+len(l.closed)) + 32*l.taken.len()
 	}
-	size := 200 + 60*len(a.waits) + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.instants()
+	size := 200 + 100*len(a.linked) + 60*len(a.waits) + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.instants()
 	return size + own*(1+len(a.snapshots)) + a.FactBytes()
 }
 
@@ -167,11 +173,19 @@ type Buffer struct {
 // Save hands over the rows that changed since the last Save; a nil value deletes. Key and value are the buffer's: they are
 // valid until its next use.
 func (a *Account) Save(b *Buffer, put func(key, value []byte)) {
-	if !a.touched {
-		return
-	}
 	b.rows.begin(put)
 	rows, w := &b.rows, &b.head
+	if a.linked != nil || a.unlinked != nil || a.gone != nil {
+		for _, key := range a.gone {
+			rows.delete(key)
+		}
+		a.gone = nil
+		a.saveLinks(rows)
+	}
+	if !a.touched {
+		rows.emit = nil
+		return
+	}
 	w.bytes = w.bytes[:0]
 	w.byte(formatVersion)
 	due, _ := a.next()

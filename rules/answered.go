@@ -22,7 +22,15 @@ func (a *Account) takeAnswer(d *deciding, e *schemas.Effect) error {
 		if err != nil {
 			return err
 		}
-		if q := f.questionOf(e.RuleID, e.FromMember); q != nil && q.due != 0 {
+		q := f.questionOf(e.RuleID, e.FromMember)
+		if q == nil { // the referrer for whom it has counted may have been erased meanwhile
+			if q = f.questionOf(e.RuleID, erasedReferrer); q != nil {
+				nobody := *e
+				nobody.FromMember = erasedReferrer
+				e = &nobody
+			}
+		}
+		if q != nil && q.due != 0 {
 			return a.settle(d, f, q, e)
 		}
 	}
@@ -153,7 +161,7 @@ func (f *fact) notes() (text string) {
 
 // heard is what a key has measured, and whether the threshold is passed by it.
 func heard(p *programme.Programme, t *programme.Threshold, e *schemas.Effect) (measurement, bool, error) {
-	_, subject, _ := strings.Cut(e.FromMember, ":")
+	_, subject, _ := strings.Cut(shown(e.FromMember), ":")
 	of := " of " + t.By.String() + " " + subject
 	m := measurement{told: append([]schemas.Number{{Name: t.By.String(), Value: subject}}, e.Evidence...)}
 	n, what := e.Events, eventsName(t.On)

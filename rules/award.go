@@ -30,7 +30,8 @@ type award struct {
 	causedAt int64
 	reason   string // why it was
 
-	corrects *correction // it corrects one that is past; nil: it is an award itself
+	corrects *correction  // it corrects one that is past; nil: it is an award itself
+	named    []namedGrant // its grants, where the member was erased who had earned it
 }
 
 // awardKey is the place of an award. Rule and members belong to it, so that each has one of its own; the length at its end
@@ -71,7 +72,15 @@ func (a *Account) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	if now.IsZero() {
 		d.now = e.DecidedAt
 	}
+	if a.erased != 0 {
+		return a.takeErased(d, e)
+	}
 	switch e.Kind {
+	case schemas.EffectErased:
+		return a.forgetMember(d, e)
+	case schemas.EffectInvited:
+		_, err := a.link(e.FromMember)
+		return err
 	case schemas.EffectAnswer:
 		return a.takeAnswer(d, e)
 	case schemas.EffectDevices:
@@ -150,7 +159,7 @@ func (r *run) passAward(f *fact) error {
 	if err := r.see(v, now); err != nil {
 		return err
 	}
-	c := candidate{rule: v.programme.Rules[i], index: i, met: true, amount: exactInt(w.points), parts: 1, invited: w.from, review: w.review()}
+	c := candidate{rule: v.programme.Rules[i], index: i, met: true, amount: exactInt(w.points), parts: 1, invited: shown(w.from), review: w.review()}
 	if why := r.s.fraud.denies(f, now.Location()); why != "" {
 		c.met, c.why = false, because{kind: deniedEvent, failed: errors.New(why)}
 	}
@@ -195,12 +204,29 @@ func (w *award) encode(out *writer) {
 	out.string(w.cause)
 	out.varint(w.causedAt)
 	out.string(w.reason)
-	w.corrects.encode(out)
+	w.corrects.encode(out, len(w.named) > 0)
+	if len(w.named) > 0 {
+		out.uvarint(uint64(len(w.named)))
+		for _, g := range w.named {
+			out.string(g.rule)
+			out.varint(int64(g.part))
+			out.string(g.id)
+		}
+	}
 }
 
 func decodeAward(r *reader) *award {
-	return &award{
+	w := &award{
 		rule: r.string(), from: r.string(), source: r.string(), order: r.string(), points: r.varint(), revision: r.varint(),
-		heldBy: r.string(), heldWhy: r.string(), cause: r.string(), causedAt: r.varint(), reason: r.string(), corrects: decodeCorrection(r),
+		heldBy: r.string(), heldWhy: r.string(), cause: r.string(), causedAt: r.varint(), reason: r.string(),
 	}
+	named := false
+	if w.corrects, named = decodeCorrection(r); !named {
+		return w
+	}
+	w.named = make([]namedGrant, r.count())
+	for i := range w.named {
+		w.named[i] = namedGrant{r.string(), int32(r.varint()), r.string()}
+	}
+	return w
 }

@@ -146,6 +146,10 @@ func (b *Budget) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	if now.IsZero() {
 		now = e.DecidedAt
 	}
+	if e.Kind == schemas.EffectUncount {
+		b.forget(e.FromMember)
+		return nil
+	}
 	l := b.lease(e.FromMember)
 	if e.Revision <= l.revision {
 		return nil
@@ -191,6 +195,16 @@ func (b *Budget) remember(e *schemas.Effect) {
 		points: e.Wanted, missing: e.Wanted,
 	})
 	b.changed = append(b.changed, b.number)
+}
+
+// forget drops what is owed to a member who was erased.
+func (b *Budget) forget(member string) {
+	b.owed = slices.DeleteFunc(b.owed, func(w wish) bool {
+		if w.member == member {
+			b.changed, b.touched = append(b.changed, w.number), true
+		}
+		return w.member == member
+	})
 }
 
 // share is how much a lease gets beyond what it wants, of what is left then.

@@ -26,12 +26,13 @@ const (
 	commandBlock
 	commandUnblock
 	commandSetTier
+	commandErase // it is never stored
 )
 
 // commandWords are the kinds in the order of their numbers.
 //
 //nolint:gochecknoglobals // never changed
-var commandWords = [...]string{"GRANT", "DEDUCT", "RELEASE", "REJECT", "BLOCK", "UNBLOCK", "SET_TIER"}
+var commandWords = [...]string{"GRANT", "DEDUCT", "RELEASE", "REJECT", "BLOCK", "UNBLOCK", "SET_TIER", "ERASE"}
 
 func commandKindOf(word string) commandKind {
 	return commandKind(slices.Index(commandWords[:], word) + 1)
@@ -67,7 +68,7 @@ func (a *Account) invalidCommand(c *schemas.Command) string {
 	kind := commandKindOf(c.Kind)
 	switch kind {
 	case 0:
-		return fmt.Sprintf("kind is %q, which is none of GRANT, DEDUCT, RELEASE, REJECT, BLOCK, UNBLOCK, SET_TIER", c.Kind)
+		return fmt.Sprintf("kind is %q, which is none of GRANT, DEDUCT, RELEASE, REJECT, BLOCK, UNBLOCK, SET_TIER, ERASE", c.Kind)
 	case commandGrant, commandDeduct:
 		if c.Points <= 0 {
 			return fmt.Sprintf("points are %d; a %s needs at least 1", c.Points, c.Kind)
@@ -84,7 +85,7 @@ func (a *Account) invalidCommand(c *schemas.Command) string {
 		if !slices.ContainsFunc(tiers.Levels, func(l programme.Level) bool { return l.ID == c.Tier }) {
 			return fmt.Sprintf("tier is %q, which is no level of the programme", c.Tier)
 		}
-	case commandBlock, commandUnblock:
+	case commandBlock, commandUnblock, commandErase:
 	}
 	if (kind == commandBlock || kind == commandSetTier) && !c.Until.IsZero() && !c.Until.After(c.OccurredAt) {
 		return fmt.Sprintf("until is %s, which is not after the command", c.Until.UTC().Format(time.RFC3339))
@@ -104,7 +105,7 @@ func (r *run) passCommand(f *fact) error {
 		released := c.kind == commandRelease
 		r.unasked(f, "grant %s is not held then, so there is nothing to %s", c.grant, map[bool]string{true: "release", false: "reject"}[released])
 		because := &answer{at: f.key.at, released: released, event: f.key.event, why: c.text(map[bool]string{true: "released", false: "rejected"}[released])}
-		return r.answerSome(f, because, func(h *heldAt) bool { return grantID(r.account.member, h.rule, h.fact, h.part) == c.grant })
+		return r.answerSome(f, because, func(h *heldAt) bool { return r.account.heldID(h) == c.grant })
 	case commandBlock:
 		r.block(f)
 	case commandUnblock:
@@ -116,6 +117,7 @@ func (r *run) passCommand(f *fact) error {
 		}
 	case commandSetTier:
 		return r.setTier(f, v)
+	case commandErase: // it is no fact
 	}
 	return nil
 }

@@ -254,7 +254,7 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 	for i := range f.grants {
 		g := &f.grants[i]
 		grant := GrantDescription{
-			GrantID: grantID(a.member, g.rule, f.key, g.part), Rule: g.rule, Title: ruleOf(p, g.rule).Title,
+			GrantID: a.idOf(f, g.rule, g.part), Rule: g.rule, Title: ruleOf(p, g.rule).Title,
 			Available: g.available, Pending: g.pending, Tier: g.tier, Entries: g.revision, Why: whyOf(passed.verdicts, g.rule),
 		}
 		grant.HeldUntil = momentOf(g.due)

@@ -369,13 +369,7 @@ func (a *Account) settleDraws(d *deciding, f *fact) error {
 		if f.waits() {
 			continue // nothing is granted yet, and all is reserved
 		}
-		used := int64(0)
-		if g := f.grantOf(x.rule, x.part); g != nil {
-			if used = grantPoints(g.available+g.expired, g.pending, g.tier); used == 0 && g.due != 0 {
-				used = x.granted // points that count for the tier alone have no sum before their release
-			}
-		}
-		if used < x.points {
+		if used := f.used(x); used < x.points {
 			lease.give(x.points-used, terms{})
 			x.points = used
 		}
@@ -384,6 +378,19 @@ func (a *Account) settleDraws(d *deciding, f *fact) error {
 	a.change(f)
 	a.await(f)
 	return nil
+}
+
+// used is how many points of an allotment are granted.
+func (f *fact) used(x *allotment) int64 {
+	g := f.grantOf(x.rule, x.part)
+	if g == nil {
+		return 0
+	}
+	used := grantPoints(g.available+g.expired, g.pending, g.tier)
+	if used == 0 && g.due != 0 {
+		used = x.granted // points that count for the tier alone have no sum before their release
+	}
+	return min(used, x.points)
 }
 
 // takeDrawn takes in what a lease says to a wish. What nobody wants any more goes back.

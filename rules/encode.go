@@ -18,12 +18,18 @@ const (
 	keptRows = "k"
 	pastRows = "w"
 
+	linkedRows = "r" // behind it the member with whose account this one is linked
+
 	// The rows of a tally stand under a name of their own, and have other keys all the same.
 	tallyRow    = "t"
 	countedRows = "c"
 	leaseRow    = "l"
 	budgetRow   = "g"
 	wishRows    = "q"
+
+	// So do those of Erasures.
+	saltRows   = "s"
+	erasedRows = "e"
 
 	baseOwner = "b" // of the pages of the base
 )

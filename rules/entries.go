@@ -125,6 +125,9 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 	p := d.account.ledger.at(g.booked).programme
 	rule := ruleOf(p, w.rule)
 	id := entryID(d.account.member, w.rule, f.key, w.part, g.revision)
+	if f.award != nil && f.award.named != nil {
+		id = d.account.idOf(f, w.rule, w.part) + "-" + strconv.Itoa(int(g.revision))
+	}
 	d.out.Entries = append(d.out.Entries, schemas.PointGrant{
 		EntryID: id, GrantID: id[:grantIDLength], MemberID: d.account.member, Entry: kind,
 		AvailableDelta: available, PendingDelta: pending, TierDelta: tier,
@@ -167,6 +170,8 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 func (f *fact) source() schemas.Source {
 	s := schemas.Source{Topic: f.topic, Partition: f.partition, Offset: f.offset, EventID: f.key.event}
 	switch {
+	case f.award != nil && f.award.from == erasedMember:
+		return schemas.Source{}
 	case f.order != nil:
 		s.OrderID = f.order.id
 	case f.award != nil:
@@ -220,6 +225,8 @@ func (d *deciding) entryReason(r *run, f *fact, g *grant, w *wanted, kind schema
 	switch {
 	case w.answered != nil && (kind == schemas.EntryReleased || kind == schemas.EntryRejected):
 		return answerText(w.answered, rule.Hold)
+	case f.command != nil && f.command.kind == commandErase:
+		return f.command.text("erased")
 	case was == is && kind == schemas.EntryAdjusted:
 		return d.causeText() + ": the points expire at another time"
 	case w.rule == byHand && f.command != nil && g.revision == 1:

@@ -15,6 +15,10 @@ import (
 // decided then.
 func (a *Account) Handle(e Event, out *Outcome) error {
 	d := a.begin(&e, out)
+	if a.erased != 0 {
+		d.sayErased()
+		return nil
+	}
 	if why := a.invalid(&e); why != "" {
 		d.only(schemas.OutcomeInvalid, why)
 		return nil
@@ -22,6 +26,9 @@ func (a *Account) Handle(e Event, out *Outcome) error {
 	if e.Redemption != nil && !a.ledger.follows {
 		d.only(schemas.OutcomeNothing, "the programme does not follow what is spent (`redemptions: true` would); the wallet does")
 		return nil
+	}
+	if e.Command != nil && commandKindOf(e.Command.Kind) == commandErase {
+		return a.erase(d)
 	}
 	f := newFact(&e)
 	if f == nil {
@@ -206,6 +213,9 @@ func (a *Account) accept(d *deciding, f *fact) error {
 	}
 	a.settled(f)
 	if err := d.finish(r, before, from == atHead); err != nil {
+		return err
+	}
+	if err := d.tellReferrer(f); err != nil {
 		return err
 	}
 	if from == atHead {

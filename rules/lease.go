@@ -203,6 +203,17 @@ func (x *Lease) want(w wish) {
 	x.changed, x.touched = append(x.changed, w.number), true
 }
 
+// forget drops what a member waits for, who was erased.
+func (x *Lease) forget(member string) {
+	x.queue = slices.DeleteFunc(x.queue, func(w wish) bool {
+		if w.member == member {
+			x.changed, x.touched = append(x.changed, w.number), true
+		}
+		return w.member == member
+	})
+	x.sum()
+}
+
 // owe has the owner remember somebody who got less than was wanted.
 func (x *Lease) owe(w wish) {
 	x.owed, x.touched = append(x.owed, w), true

@@ -71,7 +71,17 @@ type version struct {
 	asksProfile bool
 	asks        []asks             // by rule: what its conditions depend on
 	words       []ruleWords        // by rule
-	longest     programme.Duration // the longest hold or `within` that spans orders, or return_window
+	longest     programme.Duration // the longest hold or `within` that spans orders or is counted elsewhere, or return_window
+}
+
+// longestCount is how long events are counted elsewhere: for as long it is known where.
+func longestCount(p *programme.Programme) (longest programme.Duration) {
+	for _, t := range p.Fraud {
+		if t.By != programme.ByMember {
+			longest = longer(longest, t.Within)
+		}
+	}
+	return longest
 }
 
 // NewLedger makes the function for these versions, ascending. All must count money alike (Programme.Scale). A *NeedsSecret is the
@@ -135,6 +145,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 				made.longest = longer(made.longest, rule.Each.Within)
 			}
 		}
+		made.longest = longer(made.longest, longestCount(p))
 		made.invite()
 		l.versions = append(l.versions, made)
 	}
@@ -241,6 +252,12 @@ func (e *Event) OccurredAt() time.Time {
 	return at
 }
 
+// EventID is the event's own id.
+func (e *Event) EventID() string {
+	_, id, _ := e.head()
+	return id
+}
+
 // Member is the member whose account decides the event; for a referral the referee.
 func (e *Event) Member() string {
 	member, _, _ := e.head()
@@ -251,6 +268,7 @@ func (e *Event) Member() string {
 // that fills an Outcome makes void what it held before and uses its memory again; strings stay.
 type Outcome struct {
 	Decision    *schemas.Decision
+	Closed      []schemas.Decision // of events that waited for answers and, as their member was erased, wait no more
 	Entries     []schemas.PointGrant
 	TierChanges []schemas.TierChange
 	Alerts      []schemas.FraudAlert
@@ -269,7 +287,7 @@ type Outcome struct {
 func (o *Outcome) reset() {
 	*o = Outcome{
 		Entries: o.Entries[:0], TierChanges: o.TierChanges[:0], Alerts: o.Alerts[:0], Notices: o.Notices[:0],
-		Requests: o.Requests[:0],
+		Requests: o.Requests[:0], Closed: o.Closed[:0],
 		verdicts: o.verdicts[:0], numbers: o.numbers[:0], texts: o.texts,
 	}
 }

@@ -257,12 +257,23 @@ func (r *run) countAt(p *programme.Programme, now, at, amount int64) error {
 	return nil
 }
 
-func (c *correction) encode(w *writer) {
-	if c == nil {
-		w.byte(0)
+// What the first byte of a stored correction says.
+const (
+	corrects = 1 << iota // there is one
+	isNamed              // the ids of the award's grants follow
+)
+
+func (c *correction) encode(w *writer, named bool) {
+	var says byte
+	if c != nil {
+		says = corrects
+	}
+	if named {
+		says |= isNamed
+	}
+	if w.byte(says); c == nil {
 		return
 	}
-	w.byte(1)
 	w.varint(c.of.at)
 	w.string(c.of.event)
 	w.varint(c.available)
@@ -272,12 +283,13 @@ func (c *correction) encode(w *writer) {
 	w.varint(c.expires)
 }
 
-func decodeCorrection(r *reader) *correction {
-	if r.byte() == 0 {
-		return nil
+func decodeCorrection(r *reader) (c *correction, named bool) {
+	says := r.byte()
+	if named = says&isNamed != 0; says&corrects == 0 {
+		return nil, named
 	}
 	return &correction{
 		of: factKey{at: r.varint(), kind: awardFact, event: r.string()}, available: r.varint(), tier: r.varint(), points: r.varint(), tierOf: r.varint(),
 		expires: r.varint(),
-	}
+	}, named
 }

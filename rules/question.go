@@ -257,6 +257,10 @@ func (d *deciding) question(f *fact, q *question) {
 		q.due = max(d.now.UnixMilli(), f.key.at) + answerWithin.Milliseconds()
 	}
 	q.revision++
+	if q.to == erasedMember || q.to == erasedReferrer { // nobody is there to be asked
+		d.account.change(f)
+		return
+	}
 	e.Kind, e.MemberID, e.FromMember, e.RuleID = schemas.EffectCount, q.to, d.account.member, q.threshold
 	if q.threshold == sameDevice {
 		e.Kind = schemas.EffectDevices
@@ -421,7 +425,7 @@ type RulingRow struct {
 func (d *FactRow) describeQuestions(f *fact) {
 	for i := range f.asks() {
 		q := &f.questions.list[i]
-		d.Questions = append(d.Questions, QuestionRow{q.threshold, q.to, q.revision, momentOf(q.due), q.yes})
+		d.Questions = append(d.Questions, QuestionRow{q.threshold, shown(q.to), q.revision, momentOf(q.due), q.yes})
 	}
 	for i := range f.rulings {
 		u := &f.rulings[i]

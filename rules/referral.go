@@ -62,7 +62,7 @@ func (r *run) passReferral(f *fact) error {
 		r.unasked(f, "nobody can invite themselves")
 		return nil
 	case s.invited != nil:
-		r.unasked(f, "the earliest invitation counts, which is event %s by %s", s.invited.event, s.invited.referrer)
+		r.unasked(f, "the earliest invitation counts, which is event %s by %s", s.invited.event, shown(s.invited.referrer))
 		return nil
 	}
 	s.invited = &invitation{event: f.key.event, referrer: f.referral.referrer, code: f.referral.code}
@@ -245,6 +245,9 @@ func (d *deciding) request(f *fact, a *asked, q requested) {
 	a.points, a.heldBy = q.points, q.heldBy()
 	a.revision++
 	d.account.change(f)
+	if a.to == erasedMember { // nobody is there to be asked
+		return
+	}
 	e := schemas.Effect{
 		MemberID: a.to, FromMember: d.account.member, RuleID: a.rule, OccurredAt: instantUTC(f.key.at), Revision: a.revision, Points: a.points,
 		Source:           f.source(),
@@ -330,5 +333,5 @@ type AwardRow struct {
 
 func (d *FactRow) describeAward(a *award) {
 	d.EventID, d.OrderID = a.source, a.order
-	d.Award = &AwardRow{a.from, a.rule, a.points, a.revision, a.cause, instantUTC(a.causedAt)}
+	d.Award = &AwardRow{shown(a.from), a.rule, a.points, a.revision, a.cause, instantUTC(a.causedAt)}
 }

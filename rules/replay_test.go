@@ -96,7 +96,8 @@ type replay struct {
 	past     int                  // requests for places that were folded away
 	falls    []schemas.TierChange // those down
 	notices  map[string]schemas.Notice
-	measures bool // thresholds are asked; else what they said to the first replay is given
+	erasures *rules.Erasures // who was erased; nil: nobody is
+	measures bool            // thresholds are asked; else what they said to the first replay is given
 }
 
 func (w *world) replay(t rapid.TB) *replay {
@@ -132,6 +133,13 @@ func (r *replay) open(member string) *rules.Account {
 		r.fatalf("open account: %v", err)
 	}
 	a.Borrow(r)
+	if r.erasures != nil && a.New() {
+		if at, erased, err := r.erasures.Find(member); err != nil {
+			r.fatalf("look for the erased: %v", err)
+		} else if erased {
+			a.BeErased(at)
+		}
+	}
 	r.accounts[member] = a
 	if r.members[member] == nil {
 		r.members[member] = &standing{tier: "member"}
@@ -263,6 +271,9 @@ func (r *replay) deliver(e schemas.Effect) []schemas.Effect {
 	if e.Kind == schemas.EffectDevices {
 		twice.Requests = nil
 	}
+	if _, erased := r.open(e.MemberID).Erased(); erased { // it says so each time
+		return out.Requests
+	}
 	if out.Full || len(twice.Entries)+len(twice.TierChanges)+len(twice.Requests) > 0 || twice.Decision != nil {
 		r.fatalf("taken twice it changes something: %+v", e)
 	}
@@ -314,6 +325,10 @@ func (r *replay) advance(member string, to time.Time) {
 		r.effects(out.Requests)
 	} else {
 		*r.mail = append(*r.mail, out.Requests...)
+	}
+	if due, ok := r.open(member).Due(); ok && !due.After(to) && len(out.Requests) > 0 && r.mail == nil { // an answer has brought it
+		r.advance(member, to)
+		return
 	}
 	if due, ok := r.open(member).Due(); ok && !due.After(to) {
 		r.fatalf("after advancing to %s something of %s is still due", to, due)
@@ -404,7 +419,8 @@ func (r *replay) take(member string, out *rules.Outcome) {
 		m.balance += e.AvailableDelta
 		m.pending += e.PendingDelta
 		switch {
-		case e.MemberID != member || g.rule != e.RuleID || g.event != e.Source.EventID || e.Reason == "":
+		case e.MemberID != member || g.rule != e.RuleID || e.Reason == "",
+			g.event != e.Source.EventID && (r.erasures == nil || e.Source.EventID != ""):
 			r.fatalf("the entry is not its grant's: %+v", e)
 		case e.Entry == schemas.EntryGranted && strings.Contains(e.Reason, "not met"):
 			r.fatalf("the entry has the reason of another that was not granted: %+v", e)

@@ -20,6 +20,9 @@ type RowDescription struct {
 	Tally   *TallyRow   `json:"tally,omitempty"`
 	Counted *CountedRow `json:"counted,omitempty"`
 
+	Linked *LinkedRow `json:"linked,omitempty"`
+	Erased *ErasedRow `json:"erased,omitempty"`
+
 	// Of budgets.
 	Lease  *LeaseRow  `json:"lease,omitempty"`
 	Budget *BudgetRow `json:"budget,omitempty"`
@@ -170,6 +173,11 @@ type GrantRow struct {
 	HeldUntil time.Time `json:"held_until,omitzero"`
 }
 
+// LinkedRow is a member whose account names this one, or is named here: one has invited the other.
+type LinkedRow struct {
+	Member string `json:"member"`
+}
+
 // PageRow is a full page of a list that outgrew its row.
 type PageRow struct {
 	Series string `json:"series"`
@@ -206,6 +214,15 @@ func DescribeRow(key, value []byte) (RowDescription, error) {
 	case strings.HasPrefix(string(key), countedRows):
 		c, err := describeCounted(key, value)
 		return RowDescription{Counted: c}, err
+	case strings.HasPrefix(string(key), linkedRows):
+		r.version()
+		return RowDescription{Linked: &LinkedRow{string(key[len(linkedRows):])}}, r.end()
+	case strings.HasPrefix(string(key), saltRows):
+		r.version()
+		return RowDescription{Erased: &ErasedRow{}}, r.end()
+	case strings.HasPrefix(string(key), erasedRows):
+		r.version()
+		return RowDescription{Erased: &ErasedRow{instantUTC(r.varint())}}, r.end()
 	case string(key) == leaseRow:
 		x := &Lease{}
 		x.read(r)
@@ -253,7 +270,7 @@ func standingRow(s *standing) StandingRow {
 		Tier: s.tier.id, TierUntil: momentOf(s.tier.validUntil), Limits: describeCounts(s.limits), TimeZone: s.profile.named,
 	}
 	if s.invited != nil {
-		d.InvitedBy = s.invited.referrer
+		d.InvitedBy = shown(s.invited.referrer)
 	}
 	for _, h := range s.held.items {
 		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: momentOf(h.due)})
@@ -290,7 +307,7 @@ func factRow(f *fact) *FactRow {
 	case f.redemption != nil:
 		d.Redemption = &RedemptionRow{f.redemption.word(), f.redemption.points, f.redemption.id}
 	case f.referral != nil:
-		d.Referral = &ReferralRow{f.referral.referrer, f.referral.code}
+		d.Referral = &ReferralRow{shown(f.referral.referrer), f.referral.code}
 	case f.award != nil:
 		d.describeAward(f.award)
 	case f.profile != nil:
@@ -298,7 +315,7 @@ func factRow(f *fact) *FactRow {
 		d.Attributes = attributeMap(f.profile.attributes)
 	}
 	for _, a := range f.asked.all() {
-		d.Asked = append(d.Asked, AskedRow{a.to, a.rule, a.points, a.revision})
+		d.Asked = append(d.Asked, AskedRow{shown(a.to), a.rule, a.points, a.revision})
 	}
 	d.describeQuestions(f)
 	d.describeDraws(f)

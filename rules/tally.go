@@ -120,6 +120,10 @@ func (t *Tally) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	if now.IsZero() {
 		now = e.DecidedAt
 	}
+	if e.Kind == schemas.EffectUncount {
+		t.uncount(e.FromMember)
+		return nil
+	}
 	list := t.list(e.RuleID)
 	c := counted{
 		at: e.OccurredAt.UnixMilli(), member: e.FromMember, event: e.Source.EventID, revision: e.Revision,
@@ -150,6 +154,25 @@ func (t *Tally) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 		t.drop(list, 1)
 	}
 	return nil
+}
+
+// uncount forgets the events of a member who was erased; all, where the key has the member's name.
+func (t *Tally) uncount(member string) {
+	left := 0
+	for i := range t.lists {
+		list := &t.lists[i]
+		list.events = slices.DeleteFunc(list.events, func(c counted) bool {
+			if c.member != member && t.key != programme.ByReferrer.String()+":"+member {
+				return false
+			}
+			t.change(list, &c)
+			return true
+		})
+		left += len(list.events)
+	}
+	if left == 0 && t.due != 0 {
+		t.due, t.touched = 0, true
+	}
 }
 
 // measure counts the events in the window up to one, that included.

@@ -128,7 +128,7 @@ func commandLayout() *layout[Command] {
 		optional("operator", func(v *Command) *string { return &v.Operator }),
 		optional("reason", func(v *Command) *string { return &v.Reason }),
 		enum("kind", func(v *Command) *string { return &v.Kind },
-			"GRANT", "DEDUCT", "RELEASE", "REJECT", "BLOCK", "UNBLOCK", "SET_TIER"),
+			"GRANT", "DEDUCT", "RELEASE", "REJECT", "BLOCK", "UNBLOCK", "SET_TIER", "ERASE"),
 		numberOr("points", 0, func(v *Command) *int64 { return &v.Points }),
 		optional("grant_id", func(v *Command) *string { return &v.GrantID }),
 		optional("tier", func(v *Command) *string { return &v.Tier }),

@@ -299,6 +299,9 @@ const (
 	EffectCount   = "count"   // asks the key MemberID to count an event of FromMember, and what it has counted
 	EffectDevices = "devices" // asks MemberID whether it has used one of Devices
 	EffectAnswer  = "answer"  // answers MemberID what its event has asked of FromMember
+	EffectInvited = "invited" // tells MemberID that the account of FromMember names them as who invited
+	EffectErased  = "erased"  // tells MemberID that FromMember was erased, and is to be forgotten
+	EffectUncount = "uncount" // tells the key MemberID the same
 	EffectDraw    = "draw"    // a lease FromMember tells the budget MemberID what it wants and gives back
 	EffectLease   = "lease"   // a budget FromMember gives to the lease MemberID, or says how it stands
 	EffectDrawn   = "drawn"   // a lease FromMember tells MemberID what one of its grants gets
@@ -313,7 +316,7 @@ const (
 
 // ForKey says whether it goes to a key that many members share, and not to a member's account.
 func (e *Effect) ForKey() bool {
-	return e.Kind == EffectCount || e.Kind == EffectDraw || e.Kind == EffectLease
+	return e.Kind == EffectCount || e.Kind == EffectDraw || e.Kind == EffectLease || e.Kind == EffectUncount
 }
 
 // Effect is what one account asks of another on an internal topic, or of a key that many share, and what that answers. Only

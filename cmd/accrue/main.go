@@ -75,8 +75,8 @@ func newRootCmd() *cobra.Command {
 		return invalidf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	root.AddCommand(newRulesCmd(), newSimulateCmd(), newImportCmd(), newTopicsCmd(), newSendCmd(), newTailCmd(), newRunCmd(), newStateCmd(), newTxnCmd(), newDeadLettersCmd(), newDemoCmd(),
-		newConfigCmd(), newVersionCmd(), newCompletionCmd())
+	root.AddCommand(newRulesCmd(), newSimulateCmd(), newBacktestCmd(), newImportCmd(), newTopicsCmd(), newSendCmd(), newTailCmd(), newRunCmd(), newStateCmd(), newTxnCmd(),
+		newDeadLettersCmd(), newDemoCmd(), newConfigCmd(), newVerifyCmd(), newVersionCmd(), newCompletionCmd())
 	return root
 }
 

@@ -94,7 +94,8 @@ func TestDocumentedPermissionsAreEnough(t *testing.T) {
 	}
 	next := write("next.yaml", strings.Replace(text, "points: 1,", "points: 2,", 1))
 	ahead := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-	for _, args := range [][]string{{"rules", "publish", next, "--effective", ahead, "--yes"}, {"rules", "list"}, {"txn", "list"}, {"state", "get", "m1"}} {
+	for _, args := range [][]string{{"rules", "publish", next, "--effective", ahead, "--yes"}, {"rules", "list"}, {"txn", "list"}, {"state", "get", "m1"}, {"verify"},
+		{"backtest", "--programme", programme, "--from", c.Topics.Orders}} {
 		as(processor.JobOperate, "", args...)
 	}
 	operator, err := processor.LoadConfig(configs[processor.JobOperate], nil)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -14,6 +15,8 @@ type progress struct {
 	begun    time.Time
 	shown    time.Time
 	count    int64
+
+	total, position int64 // of what is read, in any unit; total 0: nobody knows
 }
 
 const progressAfter = 2 * time.Second
@@ -30,8 +33,9 @@ func newProgress(w io.Writer, what string) *progress {
 
 // add counts; it looks at the clock only now and then.
 func (p *progress) add(n int64) {
+	before := p.count / 512
 	p.count += n
-	if p.terminal == nil || p.count%512 != 0 {
+	if p.terminal == nil || p.count/512 == before {
 		return
 	}
 	p.show(time.Now())
@@ -43,7 +47,19 @@ func (p *progress) show(now time.Time) {
 	}
 	p.shown = now
 	rate := p.count * 1000 / max(now.Sub(p.begun).Milliseconds(), 1)
-	fmt.Fprintf(p.terminal, "\r\x1b[K%d %s, %d a second", p.count, p.what, rate)
+	fmt.Fprintf(p.terminal, "\r\x1b[K%s%d %s, %d a second", p.bar(), p.count, p.what, rate)
+}
+
+// barWidth is how many signs a full bar has.
+const barWidth = 30
+
+// bar shows how far it has come, where that is known.
+func (p *progress) bar() string {
+	if p.total <= 0 {
+		return ""
+	}
+	done := int(min(p.position, p.total) * barWidth / p.total)
+	return fmt.Sprintf("[%s%s] %3d%% ", strings.Repeat("#", done), strings.Repeat(".", barWidth-done), min(p.position, p.total)*100/p.total)
 }
 
 // done clears the line.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,15 +73,13 @@ func timeFlag(name, value string) (time.Time, error) {
 
 // simulation is one run of simulate.
 type simulation struct {
-	asOf, now time.Time
-	seed      string
-	errs      io.Writer
+	replay
+	seed string
+	errs io.Writer
 
-	shard   *processor.Shard
 	out     *bufio.Writer
 	buffer  []byte
 	summary summary
-	newest  time.Time
 }
 
 func (s *simulation) runFiles(cmd *cobra.Command, versions programme.Versions, inFile, outFile string) error {
@@ -110,15 +107,13 @@ func (s *simulation) runFiles(cmd *cobra.Command, versions programme.Versions, i
 const gcPercent = 800
 
 func (s *simulation) run(ctx context.Context, versions programme.Versions, in io.Reader, out io.Writer) error {
-	ledger, err := rules.NewLedger(versions, rules.Secret([]byte(s.seed)))
-	var needs *rules.NeedsSecret
-	if errors.As(err, &needs) {
-		return invalidf("rule %s draws lots (chance, random): give any text with --seed; the same text draws the same", needs.Rule)
-	}
+	ledger, err := seededLedger(versions, s.seed)
 	if err != nil {
-		return &invalidError{err}
+		return err
 	}
 	s.shard, s.out, s.summary = processor.NewMemoryShard(ledger), bufio.NewWriterSize(out, 1<<20), newSummary()
+	s.write = func(_ *rules.Event, o *rules.Outcome) error { return s.records(o) }
+	s.refuse = s.deadLetter
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	progress := newProgress(s.errs, "events")
 	lines := bufio.NewReaderSize(in, 1<<20)
@@ -136,7 +131,8 @@ func (s *simulation) run(ctx context.Context, versions programme.Versions, in io
 		if len(line) == 0 && err == nil { // an empty line is no event
 			continue
 		}
-		if err := s.line(line, number, err); err != nil {
+		event := lineInput(line, number, err)
+		if err := s.take(&event); err != nil {
 			return fmt.Errorf("line %d: %w", number+1, err)
 		}
 		progress.add(1)
@@ -153,67 +149,7 @@ func (s *simulation) run(ctx context.Context, versions programme.Versions, in io
 	return nil
 }
 
-// line decides one line of input. A line that is no input record is answered with a dead letter, as in the engine.
-func (s *simulation) line(line []byte, number int64, failed error) error {
-	if failed != nil {
-		return s.deadLetter(line, number, failed.Error())
-	}
-	m, err := schemas.ParseLine(line)
-	if err != nil {
-		return s.deadLetter(line, number, err.Error())
-	}
-	if m.Value == nil {
-		if m.Topic != schemas.TopicProfiles || m.Key == "" || s.newest.IsZero() {
-			return s.deadLetter(line, number, "the value is null: that says the end of a profile, on "+schemas.TopicProfiles+
-				" with the member as `key`, at the time of the newest event before it")
-		}
-		m.Value = &rules.EndOfProfile{MemberID: m.Key, EventID: fmt.Sprintf("tombstone-0-%d", number), OccurredAt: s.newest}
-	}
-	event, err := rules.NewEvent(m.Value, schemas.Source{Topic: m.Topic, Offset: number}, s.now)
-	if err != nil {
-		return s.deadLetter(line, number, err.Error())
-	}
-	if event.Member() == "" {
-		return s.deadLetter(line, number, "the record names no member, so nobody's account can decide it")
-	}
-	outcome, err := s.shard.Handle(event)
-	if err != nil {
-		return err
-	}
-	s.seen(outcome)
-	waiting := slices.Clone(outcome.Requests)
-	if err := s.write(outcome); err != nil {
-		return err
-	}
-	return s.effects(waiting)
-}
-
-// seen takes note of the newest event, by its decision.
-func (s *simulation) seen(o *rules.Outcome) {
-	if d := o.Decision; d != nil && d.OccurredAt.After(s.newest) && d.Outcome != schemas.OutcomeInvalid {
-		s.newest = d.OccurredAt
-	}
-}
-
-// effects has members' accounts take in what an event asks of them, right behind its records: the oldest request first, and
-// what that asks in turn, or answers, behind all that wait. So what is counted for a device or a store is counted in the order
-// of the input. (In the engine a request travels, and may come later. What is granted in the end is the same, given the same answers.)
-func (s *simulation) effects(waiting []schemas.Effect) error {
-	for ; len(waiting) > 0; waiting = waiting[1:] {
-		outcome, err := s.shard.Take(&waiting[0], s.now)
-		if err != nil {
-			return err
-		}
-		s.seen(outcome)
-		waiting = append(waiting, outcome.Requests...)
-		if err := s.write(outcome); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *simulation) write(o *rules.Outcome) error {
+func (s *simulation) records(o *rules.Outcome) error {
 	for i := range o.Entries {
 		if err := s.record(schemas.TopicPointGrants, o.Entries[i].MemberID, &o.Entries[i]); err != nil {
 			return err
@@ -234,6 +170,11 @@ func (s *simulation) write(o *rules.Outcome) error {
 			return err
 		}
 	}
+	for i := range o.Closed {
+		if err := s.record(schemas.TopicDecisions, o.Closed[i].MemberID, &o.Closed[i]); err != nil {
+			return err
+		}
+	}
 	if o.Decision != nil {
 		if err := s.record(schemas.TopicDecisions, o.Decision.MemberID, o.Decision); err != nil {
 			return err
@@ -251,26 +192,6 @@ func (s *simulation) record(topic, key string, value any) error {
 	s.buffer = append(line, '\n')
 	if _, err := s.out.Write(s.buffer); err != nil {
 		return fmt.Errorf("write output: %w", err)
-	}
-	return nil
-}
-
-// advanceAll advances every member that a record named to --as-of, in alphabetical order.
-func (s *simulation) advanceAll() error {
-	if s.asOf.IsZero() {
-		return nil
-	}
-	if s.asOf.Before(s.newest) {
-		return invalidf("--as-of %s lies before the newest event, of %s", s.asOf.Format(time.RFC3339), s.newest.Format(time.RFC3339))
-	}
-	for _, member := range s.shard.Members() {
-		outcome, err := s.shard.Advance(member, s.asOf, s.asOf)
-		if err != nil {
-			return err
-		}
-		if err := s.write(outcome); err != nil {
-			return err
-		}
 	}
 	return nil
 }

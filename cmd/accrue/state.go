@@ -38,7 +38,7 @@ func newStateCmd() *cobra.Command {
 		Args:    commandArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newStateGetCmd(), newStateDumpCmd(), newStateLoadCmd(), newStateVerifyCmd())
+	cmd.AddCommand(newStateGetCmd(), newStateDumpCmd(), newStateLoadCmd(), newStateVerifyCmd(), newStateEraseCmd())
 	return cmd
 }
 
@@ -92,6 +92,9 @@ func describeMember(cmd *cobra.Command, c processor.Config, member string) (d ru
 		if err != nil {
 			return err
 		}
+		if account.New() {
+			return sayErased(ledger, store.Shard(home), member)
+		}
 		d, err = account.Describe()
 		return err
 	})
@@ -99,6 +102,19 @@ func describeMember(cmd *cobra.Command, c processor.Config, member string) (d ru
 		return d, fmt.Errorf("nothing is held of member %q: no event of theirs was accepted yet; members are told apart by every letter", member)
 	}
 	return d, err
+}
+
+// sayErased says of a member of whom nothing is held whether that was erased.
+func sayErased(ledger *rules.Ledger, shard *state.Shard, member string) error {
+	erasures, err := ledger.OpenErasures(shard.View(state.KeyName(rules.ErasuresKey), nil))
+	if err != nil {
+		return err
+	}
+	at, erased, err := erasures.Find(member)
+	if err == nil && erased {
+		err = fmt.Errorf("member %q was erased at %s: nothing is held of them, and nothing is granted any more", member, moment(at))
+	}
+	return err
 }
 
 // ledgerOf is the function of the app's programme versions or, before its first instance was started, of the configured one.

@@ -109,9 +109,10 @@ func (s *simulation) shardTiers(versions programme.Versions) map[string]int64 {
 }
 
 // deadLetter writes what the engine would put on the dead-letter topic, as far as JSON can show it.
-func (s *simulation) deadLetter(line []byte, number int64, why string) error {
+func (s *simulation) deadLetter(in *input, why string) error {
 	const shown = 1000
-	raw := strings.ToValidUTF8(string(line[:min(len(line), shown)]), "\uFFFD")
+	raw := strings.ToValidUTF8(string(in.line[:min(len(in.line), shown)]), "\uFFFD")
+	number := in.source.Offset
 	letter := struct {
 		Topic string `json:"topic"`
 		Value any    `json:"value"`

@@ -110,8 +110,8 @@ func TestLines(t *testing.T) {
 			p.line("  - ", "    ", text)
 			whole := ""
 			for i, line := range strings.Split(strings.TrimSuffix(p.text.String(), "\n"), "\n") {
-				if columns(line) > width {
-					t.Fatalf("%d columns in %q", columns(line), line)
+				if Columns(line) > width {
+					t.Fatalf("%d columns in %q", Columns(line), line)
 				}
 				if first := []rune(line[4:])[0]; strings.ContainsRune("，。；：）", first) {
 					t.Errorf("a line begins with a closing sign: %q", line)

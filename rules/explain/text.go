@@ -71,13 +71,13 @@ type page struct {
 // line writes a text after a first indent, its later lines after another.
 func (p *page) line(first, later, text string) {
 	row, column := first, len(first)
-	for i, piece := range pieces(text) {
-		if i > 0 && column+columns(strings.TrimRight(piece, " ")) > p.width {
+	for i, piece := range Pieces(text) {
+		if i > 0 && column+Columns(strings.TrimRight(piece, " ")) > p.width {
 			p.endLine(row)
 			row, column = later, len(later)
 		}
 		row += piece
-		column += columns(piece)
+		column += Columns(piece)
 	}
 	p.endLine(row)
 }
@@ -88,9 +88,9 @@ func (p *page) endLine(row string) {
 	p.text.WriteString("\n")
 }
 
-// pieces are the parts of a text between which a line may end: after a space, and beside a wide character, but not before a
+// Pieces are the parts of a text between which a line may end: after a space, and beside a wide character, but not before a
 // closing sign or after an opening one.
-func pieces(text string) []string {
+func Pieces(text string) []string {
 	var all []string
 	begin := 0
 	last := rune(0)
@@ -105,8 +105,8 @@ func pieces(text string) []string {
 	return append(all, text[begin:])
 }
 
-// columns is how wide a text is on a terminal.
-func columns(text string) int {
+// Columns is how wide a text is on a terminal.
+func Columns(text string) int {
 	n := 0
 	for _, r := range text {
 		n++

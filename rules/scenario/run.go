@@ -2,6 +2,8 @@ package scenario
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"accrue/rules"
@@ -96,6 +98,9 @@ func (r *runner) step(st step) error {
 	event, ok := r.events.event(st)
 	if !ok {
 		return nil
+	}
+	if err := r.advanceBudgets(event.at); err != nil {
+		return err
 	}
 	id := event.event.Member()
 	m, err := r.open(id)
@@ -209,7 +214,34 @@ func (r *runner) advance(m *member, to time.Time) error {
 		return fmt.Errorf("advance to %s: %w", to.Format(time.RFC3339), err)
 	}
 	m.take(&out)
-	return r.effects(out.Requests, m.after)
+	if err := r.effects(out.Requests, m.after); err != nil {
+		return err
+	}
+	if due, is := m.account.Due(); is && !due.After(to) && len(out.Requests) > 0 { // an answer has brought it
+		return r.advance(m, to)
+	}
+	return nil
+}
+
+// advanceBudgets opens budgets again that were used up and of which something has come back.
+func (r *runner) advanceBudgets(to time.Time) error {
+	for _, name := range slices.Sorted(maps.Keys(r.shared)) {
+		budget, is := r.shared[name].(*rules.Budget)
+		if !is {
+			continue
+		}
+		if due, is := budget.Due(); !is || due.After(to) {
+			continue
+		}
+		var out rules.Outcome
+		if err := budget.Advance(to, to, &out); err != nil {
+			return fmt.Errorf("advance %s to %s: %w", name, to.Format(time.RFC3339), err)
+		}
+		if err := r.effects(out.Requests, "in the beginning"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // take adds up what was written.
