@@ -243,6 +243,11 @@ func parsePlace(text string) (s schemas.Source) {
 	return schemas.Source{Topic: parts[0], Partition: int32(partition), Offset: offset}
 }
 
+// IsRetryMark says that a record of the dead-letter topic is no letter but the mark that one was sent again, by its headers.
+func IsRetryMark(headers []kgo.RecordHeader) bool {
+	return len(headers) > 0 && headers[0].Key == HeaderRetried
+}
+
 func isMark(r *Record) bool { return len(r.Headers) > 0 && r.Headers[0].Key == HeaderRetried }
 
 // mark takes note of a record that says that a letter was sent again.

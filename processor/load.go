@@ -8,11 +8,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"accrue/rules"
 	"accrue/state"
 )
 
-// LoadChangelog writes rows into the changelog of an app that has none yet, all of them or none: in one transaction. Each member's
-// rows go to the shard that is its home here, whatever it was where they come from. Offsets are left alone.
+// LoadChangelog writes rows into the changelog of an app that has none yet, all of them or none: in one transaction. The rows of each
+// member and key go to the shard that is its home here, whatever it was where they come from. Offsets are left alone.
 //
 // kafka must be transactional, with kgo.ManualPartitioner. Rows hands over each row with its changelog key; it is called once.
 func LoadChangelog(ctx context.Context, kafka *kgo.Client, app string, rows func(take func(state.Record) error) error) (err error) {
@@ -30,12 +31,18 @@ func LoadChangelog(ctx context.Context, kafka *kgo.Client, app string, rows func
 		if err != nil {
 			return err
 		}
-		record := &kgo.Record{Topic: topic, Partition: Home(member, shards), Key: r.Key, Value: r.Value}
-		kafka.Produce(ctx, record, func(_ *kgo.Record, err error) {
-			if err != nil {
-				failed.fail(err)
-			}
-		})
+		homes, err := homesOf(member, shards)
+		if err != nil {
+			return err
+		}
+		for _, home := range homes {
+			record := &kgo.Record{Topic: topic, Partition: home, Key: r.Key, Value: r.Value}
+			kafka.Produce(ctx, record, func(_ *kgo.Record, err error) {
+				if err != nil {
+					failed.fail(err)
+				}
+			})
+		}
 		return failed.first()
 	})
 	err = errors.Join(err, kafka.Flush(ctx))
@@ -95,4 +102,26 @@ func loadable(ctx context.Context, kafka *kgo.Client, app string) (shards int32,
 		}
 	}
 	return shards, nil
+}
+
+// homesOf are the shards in which the rows under a name, a member's or a key's, are looked for.
+func homesOf(name string, shards int32) ([]int32, error) {
+	key, is := state.KeyOf(name)
+	if !is {
+		return []int32{Home(name, shards)}, nil
+	}
+	if key == rules.ErasuresKey { // each shard has to know who was erased, and members may have come to other shards
+		all := make([]int32, shards)
+		for i := range all {
+			all[i] = int32(i) //nolint:gosec // below shards
+		}
+		return all, nil
+	}
+	if shard, lease := rules.LeaseHome(key); lease {
+		if shard >= shards {
+			return nil, fmt.Errorf("%s is what shard %d has of a budget, and here are %d shards: load into an app with at least as many as the dump is of", key, shard, shards)
+		}
+		return []int32{shard}, nil
+	}
+	return []int32{Home(key, shards)}, nil
 }

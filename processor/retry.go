@@ -104,18 +104,16 @@ func (r *retrier) take(ctx context.Context, l *Letter) error {
 		r.report(Retried{Letter: l})
 		return nil
 	}
-	why := l.Retryable(r.topics)
-	if why == nil {
-		n, err := r.partitionsOf(ctx, l.Source.Topic)
-		if err != nil {
-			return err
-		}
-		if int(l.Source.Partition) >= n {
-			why = fmt.Errorf("topic %s has %d partitions, and it came from partition %d", l.Source.Topic, n, l.Source.Partition)
-		}
-	}
-	if why != nil {
+	if why := l.Retryable(r.topics); why != nil {
 		r.report(Retried{Letter: l, Why: why})
+		return nil //nolint:nilerr // it is told to the caller; the next letter may do
+	}
+	n, err := r.partitionsOf(ctx, l.Source.Topic)
+	if err != nil {
+		return err
+	}
+	if int(l.Source.Partition) >= n {
+		r.report(Retried{Letter: l, Why: fmt.Errorf("topic %s has %d partitions, and it came from partition %d", l.Source.Topic, n, l.Source.Partition)})
 		return nil
 	}
 	r.open = append(r.open, l)

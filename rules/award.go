@@ -79,8 +79,8 @@ func (a *Account) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	case schemas.EffectErased:
 		return a.forgetMember(d, e)
 	case schemas.EffectInvited:
-		_, err := a.link(e.FromMember)
-		return err
+		a.noteLink(e.FromMember) // also where it is noted: of nothing no transaction could be committed
+		return nil
 	case schemas.EffectAnswer:
 		return a.takeAnswer(d, e)
 	case schemas.EffectDevices:

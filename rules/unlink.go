@@ -91,11 +91,15 @@ func (a *Account) link(member string) (fresh bool, err error) {
 	if row != nil {
 		return false, nil
 	}
+	a.noteLink(member)
+	return true, nil
+}
+
+func (a *Account) noteLink(member string) {
 	if a.linked == nil {
 		a.linked = map[string]bool{}
 	}
 	a.linked[member] = true
-	return true, nil
 }
 
 // linkedMembers are those with whose accounts this one is linked.
@@ -152,11 +156,8 @@ func (a *Account) pastAwards() ([]*fact, error) {
 
 // forgetMember takes the name of a member who was erased out of the account.
 func (a *Account) forgetMember(d *deciding, e *schemas.Effect) error {
-	if a.linked[e.FromMember] {
-		delete(a.linked, e.FromMember)
-	} else {
-		a.unlinked = append(a.unlinked, e.FromMember)
-	}
+	delete(a.linked, e.FromMember)
+	a.unlinked = append(a.unlinked, e.FromMember)
 	if !a.any {
 		return nil
 	}

@@ -285,6 +285,38 @@ func TestConsole(t *testing.T) {
 		}
 	})
 	t.Run("an operator decides, once", func(t *testing.T) { operatorDecides(t, s) })
+	t.Run("another instance says the same", func(t *testing.T) { otherInstance(t, s) })
+}
+
+// otherInstance has no shard: it reads members from the changelog. Who is signed in on one instance is on all.
+func otherInstance(t *testing.T, s *service) {
+	other, err := newService(s.config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- other.server.Run(ctx) }()
+	closed := make(chan struct{})
+	go func() { other.console.Run(ctx); close(closed) }()
+	t.Cleanup(func() {
+		stop()
+		<-closed
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	v := newVisitor(t, s)
+	v.signIn("olga", operatorToken)
+	here := v.status(http.StatusOK, "GET", "/api/member/"+url.PathEscape(evil), nil)
+	v.base = other.server.URL()
+	if there := v.status(http.StatusOK, "GET", "/api/member/"+url.PathEscape(evil), nil); there != here {
+		t.Errorf("from the changelog:\n%s\nfrom the store:\n%s", there, here)
+	}
+	if body := v.status(http.StatusOK, "GET", "/member?id=m1&lang=en", nil); !strings.Contains(body, "read from the changelog") {
+		t.Errorf("the page does not say where it has this from:\n%s", body)
+	}
+	v.until("/held", "a bonus")
 }
 
 func operatorDecides(t *testing.T, s *service) {

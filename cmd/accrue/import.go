@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -69,7 +68,7 @@ func newImportCmd() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&o.orders, "orders", "", "the file of orders, .csv or .jsonl, also .gz (the mapping may say the format)")
 	flags.StringVar(&o.mapFile, "map", "", "the mapping file")
-	flags.StringVar(&o.to, "to", "", "write JSON lines to this file, for simulate, backtest and send")
+	flags.StringVar(&o.to, "to", "", "write JSON lines to this file, for simulate, backtest and send; - for standard output")
 	flags.StringVar(&config, "config", "", "send to the orders' topic of this configuration")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "only say what would be written")
 	flags.StringVar(&o.refusedFile, "refused", "", "write every refused row to this file, as JSON lines with line and why")
@@ -174,45 +173,55 @@ func (o *ordersImport) refuse(r imports.Refusal) {
 
 // toFile writes JSON lines, or nothing. The file appears under its name when it is complete.
 func (o *ordersImport) toFile() (err error) {
-	var buffer []byte
 	if o.dryRun {
-		sample := 0
+		sample, print := 0, o.lines(o.cmd.OutOrStdout())
 		err := o.run(func(order *schemas.Order) error {
 			if sample++; sample > sampleShown {
 				return nil
 			}
-			buffer, err = schemas.AppendLine(buffer[:0], schemas.TopicOrders, "", order)
-			fmt.Fprintf(o.cmd.OutOrStdout(), "%s\n", buffer)
-			return err
+			return print(order)
 		})
 		if err == nil {
 			fmt.Fprintln(o.cmd.ErrOrStderr(), "nothing is written (--dry-run)")
 		}
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(o.to), filepath.Base(o.to)+".part-")
+	if o.to == "-" {
+		w := bufio.NewWriterSize(o.cmd.OutOrStdout(), 1<<16)
+		return errors.Join(o.run(o.lines(w)), w.Flush())
+	}
+	part := o.to + ".part"
+	f, err := os.Create(part)
 	if err != nil {
 		return invalidf("writing the events: %w", err)
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // where it has its name by now, there is none
+	defer os.Remove(part) //nolint:errcheck // where it has its name by now, there is none
 	w := bufio.NewWriterSize(f, 1<<20)
-	err = o.run(func(order *schemas.Order) error {
-		if buffer, err = schemas.AppendLine(buffer[:0], schemas.TopicOrders, "", order); err != nil {
-			return err
-		}
-		_, err := w.Write(append(buffer, '\n'))
-		return err
-	})
+	err = o.run(o.lines(w))
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
-	if err := errors.Join(w.Flush(), f.Chmod(0o644), f.Close()); err != nil { // as os.Create would have made it
+	if err := errors.Join(w.Flush(), f.Close()); err != nil {
 		return fmt.Errorf("writing the events: %w", err)
 	}
-	if err := os.Rename(f.Name(), o.to); err != nil {
+	if err := os.Rename(part, o.to); err != nil {
 		return fmt.Errorf("writing the events: %w", err)
 	}
 	return nil
+}
+
+// lines writes events as JSON lines.
+func (o *ordersImport) lines(w io.Writer) func(*schemas.Order) error {
+	var buffer []byte
+	return func(order *schemas.Order) (err error) {
+		if buffer, err = schemas.AppendLine(buffer[:0], schemas.TopicOrders, "", order); err != nil {
+			return err
+		}
+		if _, err = w.Write(append(buffer, '\n')); err != nil {
+			return fmt.Errorf("writing the events: %w", err)
+		}
+		return nil
+	}
 }
 
 // toTopic sends the events as `accrue send` does.

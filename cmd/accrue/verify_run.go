@@ -198,6 +198,9 @@ func sortedKeys(m map[string]int64) []string {
 func (v *verifying) output(ctx context.Context, r *kgo.Record) error {
 	at := audit.Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
 	if r.Topic == v.config.Topics.DeadLetters {
+		if processor.IsRetryMark(r.Headers) {
+			return nil // it answers no input: the record that was sent again is an input of its own
+		}
 		v.auditor.DeadLetter(at, letterOf(r))
 		return nil
 	}

@@ -43,7 +43,6 @@ type Importer struct {
 	mapping *Mapping
 	options Options
 	report  Report
-	counted map[string]bool
 }
 
 // New returns an Importer.
@@ -118,6 +117,10 @@ func (im *Importer) table(name string, in io.Reader) (table, error) {
 	var names []string
 	var problems programme.Problems
 	known := t.known()
+	if len(m.columns) > 0 && m.Columns == nil && strings.ContainsAny(strings.Join(known, ""), "\x00\uFFFD") {
+		return nil, &MappingError{programme.Problems{{Pos: m.columns[0].at, Severity: programme.Error, Message: fmt.Sprintf(
+			"the file's header line is no text in %s: say in `file: {encoding: ...}` which it is; there are %s", m.Encoding, strings.Join(encodings(), ", "))}}}
+	}
 	for _, use := range m.columns {
 		at := slices.Index(names, use.name)
 		if at < 0 {
@@ -278,12 +281,11 @@ func (im *Importer) count(o *schemas.Order) {
 	switch o.Status {
 	case schemas.Cancelled:
 		r.Cancellations++
-		return
 	case schemas.Refunded:
 		r.Refunds++
-		return
+	case schemas.Placed, schemas.Paid, schemas.Completed:
+		r.Orders++
 	}
-	r.Orders++
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -14,7 +14,7 @@ type Mapping struct {
 	Source string // a name for where the orders come from; part of every event id
 
 	Format    string // csv or jsonl; empty: by the file's name
-	Encoding  string // one of encodings; empty: utf-8
+	Encoding  string // one of encodings
 	Delimiter rune
 	Columns   []string // of a CSV file without a header line; nil: it has one
 	Each      string   // of JSON lines: the path of a list, whose items are the rows; empty: an object is a row

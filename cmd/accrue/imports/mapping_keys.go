@@ -25,7 +25,7 @@ func statuses() []string {
 // mapping reads the whole.
 func (r *mappingReader) mapping(root ast.Node) *Mapping {
 	s := r.section(root, "the mapping", "source", "file", "numbers", "times", "skip", "order", "line", "returns")
-	m := &Mapping{Delimiter: ',', Decimal: ".", Rounding: "refuse", Zone: time.UTC, Within: withinDefault}
+	m := &Mapping{Encoding: "utf-8", Delimiter: ',', Decimal: ".", Rounding: "refuse", Zone: time.UTC, Within: withinDefault}
 	m.Source, _ = s.text("source")
 	switch {
 	case m.Source == "":
@@ -162,6 +162,9 @@ func (r *mappingReader) order(m *Mapping, n ast.Node) {
 		*f.to = r.field(s, f.key)
 		if *f.to == nil && f.must != "" {
 			r.fail(s.where, "", "`%s` of order is missing: %s", f.key, f.must)
+		}
+		if f.must != "" && f.to != &o.Currency && *f.to != nil && (*f.to).Value != "" {
+			r.fail((*f.to).at, "", "`%s` of order is a constant; it takes a column", f.key)
 		}
 	}
 	if o.Status == nil {

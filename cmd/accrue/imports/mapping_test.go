@@ -15,7 +15,8 @@ import (
 // A mapping's mistakes are told all at once, each with its place and what was probably meant.
 func TestMappingProblems(t *testing.T) {
 	for name, tc := range map[string]struct{ mapping, want string }{
-		"all at once": {`source: shop
+		"all at once": {
+			`source: shop
 file: {format: cvs, encoding: utf8, delimiter: "", colums: [a]}
 numbers: {decimal: ",", thousands: ",", rounding: up}
 times: {form: [2006-01-02, yyyy-MM-DD], zone: Europe/Londn}
@@ -55,6 +56,7 @@ map.yaml:14:71: ` + "`spread` is \"maybe\"; it is one of true, false",
 			"map.yaml:1:1: `order` is missing: which columns hold order_id, member_id, occurred_at, currency\n" +
 			"map.yaml:1:1: `line` is missing: which columns hold sku, quantity, unit_price or amount"},
 		"no zone":    {good(t, "zone: UTC", "form: yyyy-MM-dd"), "map.yaml:2:36: key `form` twice\nmap.yaml:2:9: `zone` of times is missing: their form says no zone, so say where they are, such as `zone: Europe/London`, or UTC"},
+		"a constant": {good(t, "member_id: member", "member_id: {value: m}"), "map.yaml:3:35: `member_id` of order is a constant; it takes a column"},
 		"empty":      {"# nothing\n", "map.yaml:1:1: the file is empty; accrue import --help shows a mapping"},
 		"no YAML":    {"order: [\n", "map.yaml:1:8: not valid YAML: sequence end token ']' not found"},
 		"a list":     {"- a\n", "map.yaml:1:1: the mapping is a section: its keys belong below it, as `key: value`"},
@@ -102,6 +104,7 @@ func TestMappingDoesNotFit(t *testing.T) {
 		"id,membr,at,sku,pieces,total\n": `map.yaml:3:34: the file has no column "member" (did you mean "membr"?)
 map.yaml:4:44: the file has no column "amount"; it has id, membr, at, sku, pieces, total`,
 		"id,member,at,sku,pieces,amount,at\n": "map.yaml:3:55: the file has column \"at\" twice: name its columns in `file: {columns: [...]}`, and leave out its header line",
+		"i\x00d\x00,":                         "map.yaml:3:19: the file's header line is no text in utf-8: say in `file: {encoding: ...}` which it is; there are utf-8, utf-16, utf-16le, utf-16be, gbk, gb18030, latin-1, windows-1252",
 		"":                                    "the file is empty",
 	} {
 		_, err := imports.New(m, imports.Options{Refused: func(imports.Refusal) {}, Event: func(*schemas.Order) error { return nil }}).

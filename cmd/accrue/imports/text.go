@@ -99,7 +99,7 @@ func (l *lineReader) next() (line string, long bool, err error) {
 		case err == nil:
 		case err == bufio.ErrBufferFull: //nolint:errorlint // ReadSlice returns it as it is
 			continue
-		case err == io.EOF && len(whole) > 0: //nolint:errorlint // as above
+		case err == io.EOF && len(whole) > 0:
 		default:
 			return "", false, err
 		}
