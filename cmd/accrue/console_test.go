@@ -285,7 +285,40 @@ func TestConsole(t *testing.T) {
 		}
 	})
 	t.Run("an operator decides, once", func(t *testing.T) { operatorDecides(t, s) })
+	t.Run("a dead letter is sent again, once", func(t *testing.T) { deadLetterAgain(t, s) })
 	t.Run("another instance says the same", func(t *testing.T) { otherInstance(t, s) })
+}
+
+// deadLetterAgain sends the one dead letter again. It fails again, so it is a new letter; who sends the first one once more is told.
+func deadLetterAgain(t *testing.T, s *service) {
+	viewer := newVisitor(t, s)
+	viewer.signIn("vera", viewerToken)
+	body := viewer.until("/dead-letters?lang=en", "is no order")
+	if strings.Contains(body, `type="checkbox"`) {
+		t.Error("a viewer may choose dead letters")
+	}
+	viewer.status(http.StatusForbidden, "POST", "/dead-letters", url.Values{"form": {field(body, "form")}, "id": {"0:0"}})
+
+	v := newVisitor(t, s)
+	v.signIn("olga", operatorToken)
+	body = v.until("/dead-letters?lang=en", `name="id"`)
+	m := regexp.MustCompile(`name="id" value="([0-9]+:[0-9]+)"`).FindStringSubmatch(body)
+	form := url.Values{"form": {field(body, "form")}, "id": {m[1]}}
+	v.status(http.StatusForbidden, "POST", "/dead-letters", url.Values{"id": {m[1]}})
+	v.status(http.StatusForbidden, "POST", "/dead-letters", form, "Sec-Fetch-Site", "cross-site")
+	v.status(http.StatusUnprocessableEntity, "POST", "/dead-letters", url.Values{"form": {field(body, "form")}})
+	v.status(http.StatusUnprocessableEntity, "POST", "/dead-letters", url.Values{"form": {field(body, "form")}, "id": {"../../x"}})
+	for _, want := range []string{"before=0&sent=1&wrong=0", "before=1&sent=0&wrong=0"} {
+		response, body := v.do("POST", "/dead-letters", form)
+		if to := response.Header.Get("Location"); response.StatusCode != http.StatusSeeOther || to != "/dead-letters?"+want {
+			t.Errorf("sent again: %s to %q, not %q\n%s", response.Status, to, want, body)
+		}
+	}
+	body = v.until("/dead-letters?sent=1", "sent again</span>")
+	if !strings.Contains(body, "olga") || !strings.Contains(body, "1 sent again; what fails again") {
+		t.Errorf("the page does not say who sent what again:\n%s", body)
+	}
+	v.until("/dead-letters", `name="id"`) // the new one
 }
 
 // otherInstance has no shard: it reads members from the changelog. Who is signed in on one instance is on all.
@@ -313,7 +346,7 @@ func otherInstance(t *testing.T, s *service) {
 	if there := v.status(http.StatusOK, "GET", "/api/member/"+url.PathEscape(evil), nil); there != here {
 		t.Errorf("from the changelog:\n%s\nfrom the store:\n%s", there, here)
 	}
-	if body := v.status(http.StatusOK, "GET", "/member?id=m1&lang=en", nil); !strings.Contains(body, "read from the changelog") {
+	if body := v.status(http.StatusOK, "GET", "/member?id=m1&lang=en", nil); !strings.Contains(body, "From the changelog") {
 		t.Errorf("the page does not say where it has this from:\n%s", body)
 	}
 	v.until("/held", "a bonus")

@@ -20,7 +20,7 @@ import (
 const (
 	maxMember    = 1000 // bytes of an id that is looked up
 	shownEvents  = 100
-	shownLots    = 10
+	shownDates   = 12 // on which points expire
 	shownEntries = 200
 	entriesMost  = 200_000 // records that are looked through for a member's entries
 	memberWait   = 25 * time.Second
@@ -120,7 +120,7 @@ func (c *Console) showMember(w http.ResponseWriter, r *http.Request, v *visit) e
 		Once    string
 		Sent    string
 		Tiers   []string
-		Expires []rules.ExpiringGrant
+		Expires []expiring
 	}{visit: v, ID: r.FormValue("id"), Once: newOnce(), Sent: ours(r.FormValue("sent"))}
 	if data.ID == "" {
 		c.write(w, r, http.StatusOK, "member", data)
@@ -138,13 +138,41 @@ func (c *Console) showMember(w http.ResponseWriter, r *http.Request, v *visit) e
 		return err
 	}
 	data.Found = true
-	data.Expires = data.D.Left[:min(len(data.D.Left), shownLots)]
+	data.Expires = expiringOf(data.D.Left)
 	data.Held = heldOf(&data.D)
 	data.Hidden = max(0, len(data.D.Events)-shownEvents)
 	data.D.Events = data.D.Events[data.Hidden:]
 	slices.Reverse(data.D.Events)
 	c.write(w, r, http.StatusOK, "member", data)
 	return nil
+}
+
+// expiring is what expires at one moment.
+type expiring struct {
+	At     time.Time
+	Points int64
+	Grants int
+	Rules  []string // that granted them
+}
+
+// expiringOf adds up what expires at each moment, the next first.
+func expiringOf(left []rules.ExpiringGrant) []expiring {
+	var list []expiring
+	for i := range left {
+		x := &left[i]
+		at := slices.IndexFunc(list, func(e expiring) bool { return e.At.Equal(x.Expires) })
+		if at < 0 {
+			at = len(list)
+			list = append(list, expiring{At: x.Expires})
+		}
+		e := &list[at]
+		e.Points, e.Grants = e.Points+x.Points, e.Grants+1
+		if !slices.Contains(e.Rules, x.Rule) {
+			e.Rules = append(e.Rules, x.Rule)
+		}
+	}
+	slices.SortFunc(list, func(a, b expiring) int { return a.At.Compare(b.At) })
+	return list[:min(len(list), shownDates)]
 }
 
 // heldOf finds the grant_id of each held grant among the events.
