@@ -132,17 +132,7 @@ func (s *Server) guard(access Access, next http.Handler) http.Handler {
 	})
 }
 
-func (s *Server) allows(access Access, r *http.Request) bool {
-	if access == AccessOpen || s.viewer == "" && s.operator == "" {
-		return true
-	}
-	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	isOperator := ok && s.holds(s.operator, shown)
-	if access == AccessOperator {
-		return isOperator
-	}
-	return isOperator || s.viewer == "" || ok && s.holds(s.viewer, shown)
-}
+func (s *Server) allows(access Access, r *http.Request) bool { return access <= s.Allowed(Bearer(r)) }
 
 // holds says whether a token's file holds what was shown. It is read for each request, so that a token can be changed without a
 // restart. A file that cannot be read lets nobody in.

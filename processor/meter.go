@@ -2,6 +2,8 @@ package processor
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -73,6 +75,13 @@ func (t *Meter) fill(budgets []BudgetReport) {
 		t.m.BudgetLeft.WithLabelValues(b.Rule).Set(float64(b.Left))
 		t.m.BudgetOwed.WithLabelValues(b.Rule).Set(float64(b.Owed))
 	}
+}
+
+// Budgets returns how full the budgets are whose owner is served here, in no order. Safe for any goroutine.
+func (t *Meter) Budgets() []BudgetReport {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Values(t.budgets))
 }
 
 // unfill tells nothing any more of budgets whose owner is served elsewhere from now on.

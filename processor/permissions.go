@@ -56,7 +56,9 @@ func (c Config) runPermissions() []Permission {
 		case RoleInput:
 			all = append(all, onTopic(spec.Name, kmsg.ACLOperationRead, "to read events"))
 		case RoleOutput:
-			all = append(all, onTopic(spec.Name, kmsg.ACLOperationWrite, "to write what is decided"))
+			look := onTopic(spec.Name, kmsg.ACLOperationRead, "for the console to show what was written; without it all else works")
+			look.Optional = true
+			all = append(all, onTopic(spec.Name, kmsg.ACLOperationWrite, "to write what is decided"), look)
 		case RoleInternal:
 			all = append(all, onTopic(spec.Name, kmsg.ACLOperationRead, "to read the app's own state, effects and versions"),
 				onTopic(spec.Name, kmsg.ACLOperationWrite, "to write them"))
@@ -65,7 +67,9 @@ func (c Config) runPermissions() []Permission {
 	effects := onTopic(InternalTopic(c.App, "effects"), kmsg.ACLOperationDelete,
 		"to let effects go that were taken in; without it all works and the topic grows for ever")
 	effects.Optional = true
-	return append(all, effects,
+	command := onTopic(c.Topics.Commands, kmsg.ACLOperationWrite, "for what operators do in the console; without it all else works")
+	command.Optional = true
+	return append(all, effects, command,
 		Permission{Resource: kmsg.ACLResourceTypeGroup, Name: c.App, Operation: kmsg.ACLOperationRead, Why: "to share the shards and to commit offsets"},
 		Permission{Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationWrite,
 			Why: "for transactions: each lane's own, and those of instances that are gone, which their successors end"})

@@ -40,7 +40,7 @@ func newDemoCmd() *cobra.Command {
 		Use:   "demo",
 		Short: "The whole system on this machine, with nothing installed",
 		Long: "Runs a broker, a schema registry, the engine, and a shop whose members order, return, check in and sometimes send\n" +
-			"rubbish, and prints every few seconds what was granted. All data is in one folder: started again it goes on with the\n" +
+			"rubbish, and prints every few seconds what was granted, and where the console is. All data is in one folder: started again it goes on with the\n" +
 			"same members and their balances. With --events N --exit it sends N events as fast as the engine takes them, waits\n" +
 			"until each is answered, and prints a summary.",
 		Example: "  accrue demo\n  accrue demo --events 500 --exit\n  accrue demo --data /tmp/demo --rate 50 --programme my-programme.yaml",
@@ -201,9 +201,7 @@ func (d *demoRun) waitReady(ctx context.Context, ended chan error) error {
 
 // serving says whether every shard is served: ready is also a lane that has none.
 func (d *demoRun) serving() bool {
-	d.service.mu.Lock()
-	engine := d.service.engine
-	d.service.mu.Unlock()
+	engine := d.service.runningEngine()
 	if engine == nil {
 		return false
 	}
@@ -282,6 +280,7 @@ func (d *demoRun) tell(ground *demo.Ground) {
 	fmt.Fprintf(d.out, `A shop with %d members sends orders, returns, check-ins and some rubbish to Kafka: %s (run %d).
 Accrue applies %s and writes points and tiers, exactly once.
 
+  console     %s  (open it in a browser)
   programme   %s
   Kafka       %s (embedded)
   registry    %s (embedded)
@@ -293,7 +292,7 @@ In another terminal (from a checkout, write go run ./cmd/accrue for accrue):
   accrue tail rewards.decisions --config %s
   accrue state get %s --config %s
 
-`, demo.Members, how, d.shop.Run(), d.service.programme.Version, ground.Programme, ground.Broker, ground.Registry,
+`, demo.Members, how, d.shop.Run(), d.service.programme.Version, d.service.server.URL(), ground.Programme, ground.Broker, ground.Registry,
 		d.service.server.URL(), filepath.Join(d.data, "engine.log"), d.configPath(), d.configPath(), demo.MemberName(0), d.configPath())
 }
 

@@ -17,7 +17,8 @@ func newRunCmd() *cobra.Command {
 		Long: "Runs one instance of the engine: reads orders and check-ins, applies the programme, and writes grants, tier changes\n" +
 			"and decisions exactly once. Start as many as there is work for, each with a data folder of its own; they share the\n" +
 			"shards. SIGTERM or Ctrl-C stops it within 10 seconds: what was decided is committed, the shards go to the others.\n" +
-			"An outage of the brokers or of the registry is waited for; /readyz and the log say so. The log goes to stderr.",
+			"An outage of the brokers or of the registry is waited for; /readyz and the log say so. The log goes to stderr.\n" +
+			"The console, a page for people, is at the address of http.listen (default 127.0.0.1:8080).",
 		Example: "  accrue topics apply --config accrue.yaml\n  accrue run --config accrue.yaml",
 		Args:    usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -30,8 +31,9 @@ func newRunCmd() *cobra.Command {
 				return err
 			}
 			if s.server != nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "accrue %s, configured with programme %s; metrics at %s/metrics, readiness at %s/readyz\n",
-					c.App, s.programme.Version, s.server.URL(), s.server.URL())
+				fmt.Fprintf(cmd.OutOrStdout(), "accrue %s, configured with programme %s; console at %s, metrics at %s/metrics, readiness at %s/readyz\n",
+					c.App, s.programme.Version, s.server.URL(), s.server.URL(), s.server.URL())
+				s.log.Info("console", "url", s.server.URL())
 			}
 			return s.run(cmd.Context())
 		},

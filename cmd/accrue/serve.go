@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"accrue/cmd/accrue/console"
 	"accrue/processor"
 	"accrue/rules"
 	"accrue/rules/programme"
@@ -34,7 +35,9 @@ type service struct {
 	secret    []byte               // of lots; nil: none is configured
 	registry  *schemas.Registry
 	metrics   *processor.Metrics
+	meter     *processor.Meter
 	server    *processor.Server // nil: off
+	console   *console.Console  // nil: there is no server
 
 	mu     sync.Mutex // guards what follows
 	engine *processor.Engine
@@ -47,6 +50,7 @@ func newService(c processor.Config, log *slog.Logger) (*service, error) {
 		return nil, invalidf("the configuration names no programme: set the key programme to a file or folder of rules (accrue rules check tells whether it is valid)")
 	}
 	s := &service{config: c, log: log, metrics: processor.NewMetrics(), phase: "starting"}
+	s.meter = processor.NewMeter(s.metrics)
 	s.metrics.Build.WithLabelValues(readBuild().Version).Set(1)
 	var err error
 	if s.programme, s.files, err = loadValid(c.Programme); err != nil {
@@ -64,6 +68,13 @@ func newService(c processor.Config, log *slog.Logger) (*service, error) {
 	if c.HTTP.Listen != "off" {
 		if s.server, err = processor.NewServer(c.HTTP, s.metrics, s.notReady, log); err != nil {
 			return nil, fmt.Errorf("%w; set http.listen to another port, or to off", err)
+		}
+		s.console, err = console.New(console.Options{
+			Config: c, Server: s.server, Registry: s.registry, Decoder: schemas.NewDecoder(s.registry), Engine: s.runningEngine,
+			Budgets: s.meter.Budgets, Log: log,
+		})
+		if err != nil {
+			return nil, errors.Join(err, s.server.Close())
 		}
 	}
 	return s, nil
@@ -92,6 +103,7 @@ func (s *service) run(ctx context.Context) error {
 	defer cancel()
 	var serverErr error
 	if s.server != nil {
+		beside.Go(func() { s.console.Run(ctx) })
 		beside.Go(func() {
 			defer cancel()
 			serverErr = s.server.Run(ctx)
@@ -131,7 +143,7 @@ func (s *service) options(ids map[schemas.Kind]int) (processor.Options, error) {
 	return processor.Options{
 		App: c.App, Instance: c.Instance, DataDir: c.Data, Lanes: c.Lanes, Standbys: c.Standbys, Topics: engineTopics(c),
 		Kafka: kafka, Programme: s.files, Secret: s.secret, Decoder: schemas.NewDecoder(s.registry), Encoder: schemas.NewEncoder(ids),
-		Log: s.log, Observer: processor.NewMeter(s.metrics),
+		Log: s.log, Observer: s.meter,
 		MemoryBytes: c.State.MemoryBytes, FlushEvery: c.State.FlushEvery, TimersQuiet: c.Timers.Quiet,
 		CommitInterval: c.Commit.Interval, MaxRecords: c.Commit.MaxRecords, MaxBytes: c.Commit.MaxBytes,
 		MaxRecordBytes: processor.MaxRecordBytes - recordRoom,
@@ -225,6 +237,13 @@ func (s *service) setEngine(e *processor.Engine) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.engine, s.phase = e, ""
+}
+
+// runningEngine is nil while there is none yet.
+func (s *service) runningEngine() *processor.Engine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.engine
 }
 
 func (s *service) setPhase(phase string) {

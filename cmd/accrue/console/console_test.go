@@ -1,0 +1,129 @@
+package console
+
+import (
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"accrue/rules/explain"
+	"accrue/schemas"
+)
+
+// Both languages say everything, with the same places to fill in, and nothing that no page says.
+func TestCataloguesAreEqual(t *testing.T) {
+	all, err := readCatalogues()
+	if err != nil {
+		t.Fatal(err)
+	}
+	en, zh := all[explain.English], all[explain.Chinese]
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(en)), slices.Sorted(maps.Keys(zh))); diff != "" {
+		t.Errorf("the catalogues have different keys (-en +zh):\n%s", diff)
+	}
+	places := regexp.MustCompile(`\{\d\}`)
+	for key := range en {
+		a, b := places.FindAllString(en[key], -1), places.FindAllString(zh[key], -1)
+		slices.Sort(a)
+		slices.Sort(b)
+		if !slices.Equal(a, b) || en[key] == "" || zh[key] == "" {
+			t.Errorf("%s: %q and %q do not fill in the same", key, en[key], zh[key])
+		}
+	}
+	said := regexp.MustCompile(`\.T "([^"]+)"`)
+	names, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		text, err := templateFiles.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range said.FindAllStringSubmatch(string(text), -1) {
+			if _, ok := en[m[1]]; !ok {
+				t.Errorf("%s says %q, which no catalogue has", name, m[1])
+			}
+		}
+		if strings.Contains(string(text), "<script>") || regexp.MustCompile(`\s(on\w+|style)=`).Match(text) {
+			t.Errorf("%s has a script or a style in it: the policy forbids it", name)
+		}
+	}
+	// What the engine may say is said in words.
+	for _, o := range []schemas.Outcome{schemas.OutcomeGranted, schemas.OutcomeNothing, schemas.OutcomeHeld, schemas.OutcomeDenied, schemas.OutcomeDuplicate, schemas.OutcomeLate, schemas.OutcomeInvalid} {
+		if en["outcome."+string(o)] == "" {
+			t.Errorf("outcome %s has no word", o)
+		}
+	}
+}
+
+func TestOwnPath(t *testing.T) {
+	for next, want := range map[string]string{
+		"/held?all=1": "/held?all=1", "//evil.example": "/", "https://evil.example": "/", `/\evil.example`: "/", "": "/", "/a\r\nSet-Cookie: x": "/", "javascript:alert(1)": "/",
+	} {
+		if got := ownPath(next); got != want {
+			t.Errorf("ownPath(%q) = %q, not %q", next, got, want)
+		}
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234567: "−1,234,567", -9223372036854775808: "−9,223,372,036,854,775,808"} {
+		if got := number(n); got != want {
+			t.Errorf("number(%d) = %q, not %q", n, got, want)
+		}
+	}
+}
+
+// A held grant is open until its pending sum is 0; what was taken back is told apart from what expired.
+func TestTallyAddsUp(t *testing.T) {
+	tally := newTally()
+	at := time.Date(2026, 11, 1, 10, 20, 0, 0, time.UTC)
+	take := func(g schemas.PointGrant) {
+		g.MemberID, g.RuleID, g.DecidedAt = "m1", "spend", at
+		tally.take(&kgo.Record{Timestamp: at}, &g)
+	}
+	tally.take(&kgo.Record{Timestamp: at}, &schemas.TierChange{MemberID: "m1", To: "gold"})
+	take(schemas.PointGrant{GrantID: "a", Entry: schemas.EntryGranted, AvailableDelta: 100})
+	take(schemas.PointGrant{GrantID: "b", Entry: schemas.EntryHeld, PendingDelta: 40})
+	take(schemas.PointGrant{GrantID: "c", Entry: schemas.EntryHeld, PendingDelta: 7})
+	take(schemas.PointGrant{GrantID: "b", Entry: schemas.EntryReleased, PendingDelta: -40, AvailableDelta: 40})
+	take(schemas.PointGrant{GrantID: "a", Entry: schemas.EntryReversed, AvailableDelta: -30})
+	take(schemas.PointGrant{GrantID: "a", Entry: schemas.EntryExpired, AvailableDelta: -70})
+	want := points{Entries: 6, Granted: 140, Held: 47, Taken: 30, Expired: 70}
+	if got := tally.issuedBy("tier"); len(got) != 1 || got[0].ID != "gold" || got[0].points != want {
+		t.Errorf("by tier: %+v, not %+v", got, want)
+	}
+	if len(tally.held) != 1 || tally.held["c"] == nil || tally.held["c"].Points != 7 {
+		t.Errorf("held: %v, not only c", tally.held)
+	}
+	tally.take(&kgo.Record{Timestamp: at}, &schemas.Decision{EventID: "console-X", Outcome: schemas.OutcomeGranted})
+	tally.take(&kgo.Record{Timestamp: at}, &schemas.Decision{EventID: "console-X", Outcome: schemas.OutcomeDuplicate})
+	if s := tally.seconds[at.Unix()%flowSeconds]; s.events != 2 || s.grants != 1 {
+		t.Errorf("the second has %+v", s)
+	}
+	if tally.answers["console-X"].Outcome != schemas.OutcomeGranted {
+		t.Error("the answer to a command is that to its second click")
+	}
+}
+
+// What nobody looks at is bounded.
+func TestTallyIsBounded(t *testing.T) {
+	tally := newTally()
+	at := time.Unix(1_800_000_000, 0)
+	for i := range int64(keptHeld + 10) {
+		id, _ := json.Marshal(i)
+		tally.take(&kgo.Record{Timestamp: at}, &schemas.PointGrant{GrantID: string(id), RuleID: string(id), Entry: schemas.EntryHeld, PendingDelta: 1, DecidedAt: at})
+		tally.take(&kgo.Record{Timestamp: at, Headers: []kgo.RecordHeader{{Key: "x"}}}, nil)
+		tally.take(&kgo.Record{Timestamp: at}, &schemas.Decision{EventID: ourEvents + string(id)})
+	}
+	if len(tally.held) != keptHeld || tally.lost != 10 || len(tally.dead) != keptDead || len(tally.answers) != keptAnswers || len(tally.recent) != keptRecent || len(tally.ages) != keptAges {
+		t.Errorf("%d held, %d lost, %d dead letters, %d answers, %d recent, %d ages", len(tally.held), tally.lost, len(tally.dead), len(tally.answers), len(tally.recent), len(tally.ages))
+	}
+}
