@@ -22,10 +22,14 @@ const registryTimeout = 10 * time.Second
 // ClientOptions returns what every Kafka client of this configuration has in common: where the brokers are, TLS, who
 // we are, and the compression of what we produce. The error names the file that could not be used.
 func (k KafkaConfig) ClientOptions() ([]kgo.Opt, error) {
+	compression, err := k.compression()
+	if err != nil {
+		return nil, err
+	}
 	options := []kgo.Opt{
 		kgo.SeedBrokers(k.Brokers...),
 		kgo.ClientID("accrue"),
-		kgo.ProducerBatchCompression(k.codec()),
+		compression,
 		// Our topics take records of MaxRecordBytes; the client's own limit is the broker's usual 1 MB.
 		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
 		// A client's metadata may be 10 s old while a topic is being made; unbounded waiting would hide a missing one.
@@ -47,19 +51,27 @@ func (k KafkaConfig) ClientOptions() ([]kgo.Opt, error) {
 	return options, nil
 }
 
-func (k KafkaConfig) codec() kgo.CompressionCodec {
+// compression is an option that many clients may share: kgo writes into the list of ProducerBatchCompression when a client is made, so that
+// two that are made at the same time would race for it.
+func (k KafkaConfig) compression() (kgo.Opt, error) {
+	var codec kgo.CompressionCodec
 	switch k.Compression {
 	case "snappy":
-		return kgo.SnappyCompression()
+		codec = kgo.SnappyCompression()
 	case "lz4":
-		return kgo.Lz4Compression()
+		codec = kgo.Lz4Compression()
 	case "zstd":
-		return kgo.ZstdCompression()
+		codec = kgo.ZstdCompression()
 	case "gzip":
-		return kgo.GzipCompression()
+		codec = kgo.GzipCompression()
 	default:
-		return kgo.NoCompression()
+		return kgo.ProducerBatchCompression(), nil // none
 	}
+	compressor, err := kgo.DefaultCompressor(codec)
+	if err != nil {
+		return nil, fmt.Errorf("setting up compression by %s: %w", k.Compression, err)
+	}
+	return kgo.WithCompressor(compressor), nil
 }
 
 // mechanism returns nil where nobody asks who we are. Passwords and tokens are read again for each new connection: a
