@@ -163,6 +163,7 @@ func (b *Budget) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	if l.called != 0 && e.Epoch >= l.called {
 		l.called = 0
 	}
+	b.greet(l, e.Points, now, out)
 	if since := e.Since.UnixMilli(); b.size == 0 || since > b.since {
 		b.size, b.since, b.closed = e.Size, since, 0
 	}
@@ -182,6 +183,19 @@ func (b *Budget) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	b.warn(now, out)
 	out.Budget = &BudgetLevel{Rule: b.budget.Rule, Period: b.budget.Period, Size: b.size, Left: b.ungranted(), Owed: len(b.owed)}
 	return nil
+}
+
+// greet tells a lease that is heard of for the first time, and has points all the same, how the budget stands: they are of members who
+// came from another shard when there were more of them, and nobody has called them back.
+func (b *Budget) greet(l *leased, free int64, now time.Time, out *Outcome) {
+	switch {
+	case free == 0 || l.said > 0:
+	case b.usedUp:
+		b.say(l, 0, schemas.BudgetUsedUp, now, out)
+	case b.calls:
+		b.say(l, 0, schemas.BudgetCalled, now, out)
+		l.called = l.said
+	}
 }
 
 // remember puts a refused grant among those that are owed.
@@ -276,14 +290,14 @@ func (b *Budget) nobodyAsks() {
 	b.asks = nil
 }
 
-// call calls back all leases that may have something.
+// call calls back all leases. Also one that has returned all that it was given may have something: of members who came from another
+// shard with what that one's lease had given them.
 func (b *Budget) call(now time.Time, out *Outcome) {
 	b.calls = true
 	for i := range b.leases {
-		if l := &b.leases[i]; l.given > l.returned {
-			b.say(l, 0, schemas.BudgetCalled, now, out)
-			l.called = l.said
-		}
+		l := &b.leases[i]
+		b.say(l, 0, schemas.BudgetCalled, now, out)
+		l.called = l.said
 	}
 }
 

@@ -188,8 +188,10 @@ func (x *Lease) take(points int64, t terms) taken {
 	}
 }
 
-// give puts points back that were taken.
+// give puts points back that were taken, perhaps out of another shard's lease, before there were more shards and the member came
+// here. The owner calls back only leases that it has heard of.
 func (x *Lease) give(points int64, t terms) {
+	x.tell = x.tell || points > 0 && x.revision == 0
 	x.free += points
 	x.until = max(x.until, t.until)
 	x.touched = true
