@@ -163,8 +163,7 @@ func (b *Budget) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	if l.called != 0 && e.Epoch >= l.called {
 		l.called = 0
 	}
-	b.greet(l, e.Points, now, out)
-	if since := e.Since.UnixMilli(); b.size == 0 || since > b.since {
+	if since := e.Since.UnixMilli(); e.Size > 0 && (b.size == 0 || since > b.since) { // who has only given back knows of none
 		b.size, b.since, b.closed = e.Size, since, 0
 	}
 	b.until = max(b.until, e.KeepUntil.UnixMilli())
@@ -183,19 +182,6 @@ func (b *Budget) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	b.warn(now, out)
 	out.Budget = &BudgetLevel{Rule: b.budget.Rule, Period: b.budget.Period, Size: b.size, Left: b.ungranted(), Owed: len(b.owed)}
 	return nil
-}
-
-// greet tells a lease that is heard of for the first time, and has points all the same, how the budget stands: they are of members who
-// came from another shard when there were more of them, and nobody has called them back.
-func (b *Budget) greet(l *leased, free int64, now time.Time, out *Outcome) {
-	switch {
-	case free == 0 || l.said > 0:
-	case b.usedUp:
-		b.say(l, 0, schemas.BudgetUsedUp, now, out)
-	case b.calls:
-		b.say(l, 0, schemas.BudgetCalled, now, out)
-		l.called = l.said
-	}
 }
 
 // remember puts a refused grant among those that are owed.

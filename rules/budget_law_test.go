@@ -28,6 +28,7 @@ type fleet struct {
 	buffer  rules.Buffer
 	lent    []string
 	now     *fleetShard // whose call is in progress
+	owner   int         // the shard of all owners
 	at      time.Time
 }
 
@@ -38,7 +39,7 @@ type fleetShard struct {
 	keys     map[string]rules.Key
 }
 
-const budgetOwner = 1 // the shard of all owners
+const budgetOwner = 1 // the shard of all owners at first
 
 func newFleet(t *rapid.T, text string) *fleet {
 	p, problems := programme.Parse(map[string][]byte{"programme.yaml": []byte(text)})
@@ -50,13 +51,45 @@ func newFleet(t *rapid.T, text string) *fleet {
 		t.Fatal(err)
 	}
 	f := &fleet{
-		t: t, ledger: ledger, mail: map[[2]int][]schemas.Effect{}, sums: map[string]int64{}, waiting: map[string]bool{},
+		t: t, ledger: ledger, mail: map[[2]int][]schemas.Effect{}, sums: map[string]int64{}, waiting: map[string]bool{}, owner: budgetOwner,
 		at: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC),
 	}
-	for n := range 3 {
+	f.add(3)
+	return f
+}
+
+// add adds shards up to a number.
+func (f *fleet) add(shards int) {
+	for n := len(f.shards); n < shards; n++ {
 		f.shards = append(f.shards, &fleetShard{n, map[string]rowStore{}, map[string]*rules.Account{}, map[string]rules.Key{}})
 	}
-	return f
+}
+
+// grow is what a change of the number of shards does: members and owners go where they are at home then, leases stay, and what is on its
+// way to those who have moved goes there.
+func (f *fleet) grow(shards int) {
+	old := slices.Clone(f.shards)
+	f.add(shards)
+	f.owner = shards - 1
+	for _, s := range old {
+		for name, rows := range s.stores {
+			bare := strings.TrimPrefix(name, "key ")
+			if home := f.shards[f.home(bare)]; home != s {
+				home.stores[name] = rows
+				delete(s.stores, name)
+				delete(s.accounts, bare)
+				delete(s.keys, bare)
+			}
+		}
+	}
+	ways, mail := f.ways(), f.mail
+	f.mail = map[[2]int][]schemas.Effect{}
+	for _, way := range ways {
+		for _, e := range mail[way] {
+			now := [2]int{f.home(e.FromMember), f.home(e.MemberID)}
+			f.mail[now] = append(f.mail[now], e)
+		}
+	}
 }
 
 func (f *fleet) home(name string) int {
@@ -64,7 +97,7 @@ func (f *fleet) home(name string) int {
 		return int(n)
 	}
 	if strings.HasPrefix(name, "budget:") {
-		return budgetOwner
+		return f.owner
 	}
 	return int(name[1]-'0') % len(f.shards)
 }
@@ -257,7 +290,11 @@ rules:
 		var orders []*schemas.Order
 		wanted := map[string]int64{}
 		n := rapid.IntRange(5, 60).Draw(t, "events")
+		grows := rapid.IntRange(0, 90).Draw(t, "grows at event")
 		for i := 0; i < n; {
+			if i == grows && len(f.shards) == 3 {
+				f.grow(5)
+			}
 			if ways := f.ways(); len(ways) > 0 && !oneIn(t, 3, "send") {
 				f.deliver(rapid.SampledFrom(ways).Draw(t, "way"))
 				continue

@@ -189,9 +189,9 @@ func (x *Lease) take(points int64, t terms) taken {
 }
 
 // give puts points back that were taken, perhaps out of another shard's lease, before there were more shards and the member came
-// here. The owner calls back only leases that it has heard of.
+// here. The owner calls back only leases that it has heard of, so what is given to another goes back at once.
 func (x *Lease) give(points int64, t terms) {
-	x.tell = x.tell || points > 0 && x.revision == 0
+	x.called = x.called || x.epoch == 0
 	x.free += points
 	x.until = max(x.until, t.until)
 	x.touched = true
@@ -381,7 +381,7 @@ func (x *Lease) Save(b *Buffer, put func(key, value []byte)) {
 	for _, n := range x.changed {
 		saveWish(rows, n, x.queue)
 	}
-	if x.size == 0 && x.free == 0 { // nothing is known of it
+	if x.size == 0 && x.free == 0 && x.revision == 0 { // nothing is known of it
 		rows.delete([]byte(leaseRow))
 	} else {
 		rows.emit([]byte(leaseRow), rows.cut(x.write))
