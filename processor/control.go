@@ -53,7 +53,7 @@ func (f Formats) String() string {
 	return fmt.Sprintf("control %d, grammar %d, rows %d, semantics %d", f.Control, f.Grammar, f.Rows, f.Semantics)
 }
 
-// AppRecord is what stays the same for all instances of an app.
+// AppRecord is what is the same for all instances of an app.
 type AppRecord struct {
 	ID      string  `json:"id"`
 	Shards  int32   `json:"shards"`
@@ -141,7 +141,7 @@ func (c *Control) Take(r Record) {
 			c.App = record.App
 			return
 		}
-		// Instances that start together each write it; it only ever says the same, or newer formats.
+		// Instances that start together each write it; it only ever says the same, or newer formats, or more shards (Reshard).
 		err = c.nextApp(record.App)
 		if err == nil {
 			return
@@ -190,8 +190,8 @@ func (c *Control) decode(value []byte) (*controlRecord, error) {
 
 // nextApp takes a later record of the app.
 func (c *Control) nextApp(a *AppRecord) error {
-	if a.ID != c.App.ID || a.Shards != c.App.Shards {
-		return fmt.Errorf("it is of app %s with %d shards, this is app %s with %d, for good", a.ID, a.Shards, c.App.ID, c.App.Shards)
+	if a.ID != c.App.ID || a.Shards < c.App.Shards {
+		return fmt.Errorf("it is of app %s with %d shards, this is app %s with %d, and there are never fewer", a.ID, a.Shards, c.App.ID, c.App.Shards)
 	}
 	if !a.Formats.knows(c.App.Formats) {
 		return fmt.Errorf("it goes back from formats %s to %s", c.App.Formats, a.Formats)

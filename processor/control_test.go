@@ -135,8 +135,8 @@ func TestControlIgnores(t *testing.T) {
 		"too soon":                {raw(func(r *controlRecord) { r.Programme.Effective = &soon }), "10m0s ahead are needed"},
 		"a second first":          {raw(func(r *controlRecord) { r.Programme.Effective = nil }), "a later version needs a time"},
 		"too large":               {raw(func(r *controlRecord) { r.Programme.Files[0].Content = make([]byte, maxProgrammeBytes+1) }), "more than 8388608"},
-		"of another app":          {raw(func(r *controlRecord) { r.Programme, r.App = nil, &AppRecord{ID: "mall", Shards: 4} }), "this is app test with 4, for good"},
-		"of another shard number": {raw(func(r *controlRecord) { r.Programme, r.App = nil, &AppRecord{ID: testApp, Shards: 5} }), "of app test with 5 shards"},
+		"of another app":          {raw(func(r *controlRecord) { r.Programme, r.App = nil, &AppRecord{ID: "mall", Shards: 4} }), "this is app test with 4"},
+		"of fewer shards":         {raw(func(r *controlRecord) { r.Programme, r.App = nil, &AppRecord{ID: testApp, Shards: 3} }), "of app test with 3 shards, this is app test with 4, and there are never fewer"},
 		"older formats":           {raw(func(r *controlRecord) { r.Programme, r.App = nil, &AppRecord{ID: testApp, Shards: 4} }), "it goes back from formats"},
 		"of another programme": {raw(func(r *controlRecord) {
 			text := strings.Replace(testProgramme, "programme: test", "programme: mall", 1)

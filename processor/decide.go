@@ -195,13 +195,17 @@ func idBytes(e *rules.Event) int {
 
 // decode turns a record into one of the input types.
 func (l *Lane) decode(ctx context.Context, r *Record, o *origin) (any, error) {
+	return decodeInput(ctx, l.o.Decoder, r, o)
+}
+
+func decodeInput(ctx context.Context, decoder Decoder, r *Record, o *origin) (any, error) {
 	if r.Value == nil {
 		if o.kind == schemas.KindMember && len(r.Key) > 0 && utf8.Valid(r.Key) {
 			return endOfProfile(r, o), nil
 		}
 		return nil, errTombstone
 	}
-	return l.o.Decoder.Decode(ctx, o.kind, r.Value)
+	return decoder.Decode(ctx, o.kind, r.Value)
 }
 
 // count takes a record into the transaction's account.

@@ -111,8 +111,8 @@ func (e *Engine) checkTopics(ctx context.Context) error {
 	}
 	state, effects := len(details[t.State].Partitions), len(details[t.Effects].Partitions)
 	if state != effects {
-		return &setupError{text: fmt.Sprintf("%s has %d partitions and %s has %d: both have one a shard, and a shard's number never changes: delete the one that is wrong if it holds nothing, and %s",
-			t.State, state, t.Effects, effects, apply)}
+		return &setupError{fmt.Sprintf("%s has %d partitions and %s has %d, and both have one a shard: a change of the number of shards is not finished, run `accrue topics reshard --shards %d` with this configuration; "+
+			"or delete the one that is wrong if it holds nothing, and %s", t.State, state, t.Effects, effects, max(state, effects), apply), true}
 	}
 	if n := len(details[t.Control].Partitions); n != 1 {
 		return &setupError{text: fmt.Sprintf("%s has %d partitions and must have one, so that versions have an order: delete it if it holds nothing, and %s", t.Control, n, apply)}

@@ -249,8 +249,14 @@ func (c *client) tryCommitOffsets(ctx context.Context, p *txnProducer, commit Co
 		// Without them the broker would take the offsets from anybody.
 		return kerr.UnknownMemberID
 	}
+	return c.sendOffsets(ctx, p.client, member, generation, commit.Offsets)
+}
+
+// sendOffsets makes offsets a part of the producer's open transaction, in the name of a member; without one (empty, -1) only a group that
+// has no members takes them.
+func (c *client) sendOffsets(ctx context.Context, producer *kgo.Client, member string, generation int32, offsets map[Partition]Committed) error {
 	// Anew for each transaction: with transaction.version 2 the epoch rises with each (KIP-890).
-	id, epoch, err := p.client.ProducerID(ctx)
+	id, epoch, err := producer.ProducerID(ctx)
 	if err != nil {
 		return err
 	}
@@ -262,7 +268,7 @@ func (c *client) tryCommitOffsets(ctx context.Context, p *txnProducer, commit Co
 	req.TransactionalID, req.Group, req.MemberID, req.Generation = c.name, c.group, member, generation
 	req.ProducerID, req.ProducerEpoch = id, epoch
 	byTopic := make(map[string]int)
-	for part, at := range commit.Offsets {
+	for part, at := range offsets {
 		i, ok := byTopic[part.Topic]
 		if !ok {
 			t := kmsg.NewTxnOffsetCommitRequestTopic()
@@ -275,7 +281,7 @@ func (c *client) tryCommitOffsets(ctx context.Context, p *txnProducer, commit Co
 		rp.Partition, rp.Offset, rp.Metadata = part.Partition, at.Offset, kmsg.StringPtr(at.Metadata)
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, rp)
 	}
-	resp, err := req.RequestWith(ctx, p.client)
+	resp, err := req.RequestWith(ctx, producer)
 	if err != nil {
 		return err
 	}
@@ -288,8 +294,8 @@ func (c *client) tryCommitOffsets(ctx context.Context, p *txnProducer, commit Co
 			}
 		}
 	}
-	if answered != len(commit.Offsets) {
-		return fmt.Errorf("%d of %d partitions were answered", answered, len(commit.Offsets))
+	if answered != len(offsets) {
+		return fmt.Errorf("%d of %d partitions were answered", answered, len(offsets))
 	}
 	return nil
 }

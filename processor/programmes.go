@@ -38,6 +38,7 @@ type programmes struct {
 	log        *slog.Logger
 
 	reader controlReader // of whoever loads or follows
+	shards int32         // that the internal topics had when they were loaded
 
 	mu      sync.Mutex // guards what follows
 	control Control
@@ -57,7 +58,7 @@ func (p *programmes) load(ctx context.Context, shards int32) error {
 	p.mu.Lock()
 	p.control, p.seenAt = Control{secret: p.secret}, time.Time{}
 	p.mu.Unlock()
-	p.reader = controlReader{client: p.client, topic: p.topic}
+	p.reader, p.shards = controlReader{client: p.client, topic: p.topic}, shards
 	if err := p.read(ctx, false); err != nil {
 		return err
 	}
@@ -124,9 +125,12 @@ func (p *programmes) fits(shards int32) error {
 	switch ours := ourFormats(); {
 	case a.ID != p.app:
 		return &setupError{text: fmt.Sprintf("%s is of app %s, and this is app %s: correct the key app, or delete the topic if it was copied by mistake", p.topic, a.ID, p.app)}
-	case a.Shards != shards:
-		return &setupError{text: fmt.Sprintf("app %s has %d shards by %s, and its internal topics have %d partitions: the number of shards never changes, as members would be looked for in the wrong one; "+
-			"restore the topics as they were, or choose another app and load a dump into it (accrue state dump, accrue state load)", a.ID, a.Shards, p.topic, shards)}
+	case a.Shards < shards:
+		return &setupError{text: fmt.Sprintf("app %s has %d shards by %s, and its internal topics have %d partitions: a change of the number of shards is not finished, "+
+			"run `accrue topics reshard --shards %d` with this configuration", a.ID, a.Shards, p.topic, shards, shards), mayPass: true}
+	case a.Shards > shards:
+		return &setupError{text: fmt.Sprintf("app %s has %d shards by %s, and its internal topics have %d partitions: members would be looked for in the wrong one; "+
+			"restore the topics as they were, or choose another app and load a dump into it (accrue state dump, accrue state load)", a.ID, a.Shards, p.topic, shards), mayPass: true}
 	case !ours.knows(a.Formats):
 		return &setupError{text: fmt.Sprintf("app %s is at formats %s, and this instance knows %s: run the version that its other instances run", a.ID, a.Formats, ours)}
 	}
@@ -199,7 +203,10 @@ func (p *programmes) follow(ctx context.Context) error {
 			said.warn(p.log, p.now(), "the control topic cannot be read, trying again", "err", err)
 			continue
 		}
-		if err := p.fits(p.control.App.Shards); err != nil { // its formats may have been raised
+		if n := p.control.App.Shards; n != p.shards {
+			return &setupError{text: fmt.Sprintf("app %s has been given %d shards while this instance ran with %d: start it again, it then knows where members are", p.app, n, p.shards)}
+		}
+		if err := p.fits(p.shards); err != nil { // its formats may have been raised
 			return err
 		}
 		if err := p.lots(); err != nil {

@@ -150,6 +150,7 @@ func TestControlThatDoesNotFit(t *testing.T) {
 		want  []string
 	}{
 		"shards":     {app(func(a *AppRecord) { a.Shards = 12 }), []string{"app test has 12 shards by test-control, and its internal topics have 4 partitions", "choose another app"}},
+		"half done":  {app(func(a *AppRecord) { a.Shards = 3 }), []string{"app test has 3 shards by test-control, and its internal topics have 4 partitions", "run `accrue topics reshard --shards 4`"}},
 		"app":        {app(func(a *AppRecord) { a.ID = "mall" }), []string{"test-control is of app mall, and this is app test", "correct the key app"}},
 		"newer rows": {app(func(a *AppRecord) { a.Formats.Rows++ }), []string{"app test is at formats", "run the version that its other instances run"}},
 	} {

@@ -166,7 +166,7 @@ func LoadID(app string) string { return app + "-load" }
 // RetryID is the transactional id of `dlq retry`. All who retry dead letters of an app have the same, so that one fences the other.
 func RetryID(app string) string { return app + "-retry" }
 
-// isAppsID says whether a transactional id is one of the app's: of a lane of any instance, of a load, or of a retry.
+// isAppsID says whether a transactional id is one of the app's: of a lane of any instance, of a load, a retry, or a change of the number of shards.
 func isAppsID(app, id string) bool {
 	rest, ok := strings.CutPrefix(id, app+"-")
 	if !ok {
@@ -174,7 +174,7 @@ func isAppsID(app, id string) bool {
 	}
 	dash := strings.LastIndexByte(rest, '-')
 	_, err := strconv.ParseUint(rest[dash+1:], 10, 31)
-	return id == LoadID(app) || id == RetryID(app) || dash > 0 && err == nil
+	return id == LoadID(app) || id == RetryID(app) || id == ReshardID(app) || dash > 0 && err == nil
 }
 
 // AbortTransaction ends the open transaction of a transactional id by taking the id over for a moment, which fences whoever had

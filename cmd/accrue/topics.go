@@ -15,12 +15,13 @@ func newTopicsCmd() *cobra.Command {
 		Short: "Show or make the topics and register the schemas",
 		Long: "Compares the cluster and the schema registry with the configuration. `plan` says what is to be done, `apply` does it.\n" +
 			"Both may be run at any time: what is as it should be is left alone. Input topics are made where they are missing and\n" +
-			"never changed. Partitions are never taken away, and no schema is registered that would break its readers.",
+			"never changed. Partitions are never taken away, and no schema is registered that would break its readers. `reshard` gives the\n" +
+			"app more shards while its engine is stopped.",
 		Example: "  accrue topics plan --config accrue.yaml\n  accrue topics apply --config accrue.yaml",
 		Args:    commandArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTopicsPlanCmd(), newTopicsApplyCmd())
+	cmd.AddCommand(newTopicsPlanCmd(), newTopicsApplyCmd(), newTopicsReshardCmd())
 	return cmd
 }
 
