@@ -123,21 +123,21 @@ func TestControlIgnores(t *testing.T) {
 		value []byte
 		want  string
 	}{
-		"rubbish":                 {[]byte("rubbish"), "it is no JSON record"},
-		"a tombstone":             {nil, "it is no JSON record"},
-		"more than a record":      {append(raw(func(*controlRecord) {}), "{}"...), "something follows its JSON"},
-		"a format of tomorrow":    {raw(func(r *controlRecord) { r.Format = 2 }), "it has format 2, this app has formats up to 1"},
-		"a grammar of tomorrow":   {raw(func(r *controlRecord) { r.Programme.Grammar = 2 }), "it is of grammar 2"},
-		"nothing":                 {raw(func(r *controlRecord) { r.Programme = nil }), "neither an app nor a programme"},
-		"not valid":               {raw(func(r *controlRecord) { r.Programme.Files[0].Content = []byte("programme: [") }), "it is not a valid programme: test.yaml:1:"},
-		"no file":                 {raw(func(r *controlRecord) { r.Programme.Files = nil }), "it is not a valid programme: there is no programme file"},
-		"another digest":          {raw(func(r *controlRecord) { r.Programme.Version = "test@00000000" }), "it says that it is test@00000000"},
-		"too soon":                {raw(func(r *controlRecord) { r.Programme.Effective = &soon }), "10m0s ahead are needed"},
-		"a second first":          {raw(func(r *controlRecord) { r.Programme.Effective = nil }), "a later version needs a time"},
-		"too large":               {raw(func(r *controlRecord) { r.Programme.Files[0].Content = make([]byte, maxProgrammeBytes+1) }), "more than 8388608"},
-		"of another app":          {raw(func(r *controlRecord) { r.Programme, r.App = nil, &AppRecord{ID: "mall", Shards: 4} }), "this is app test with 4"},
-		"of fewer shards":         {raw(func(r *controlRecord) { r.Programme, r.App = nil, &AppRecord{ID: testApp, Shards: 3} }), "of app test with 3 shards, this is app test with 4, and there are never fewer"},
-		"older formats":           {raw(func(r *controlRecord) { r.Programme, r.App = nil, &AppRecord{ID: testApp, Shards: 4} }), "it goes back from formats"},
+		"rubbish":               {[]byte("rubbish"), "it is no JSON record"},
+		"a tombstone":           {nil, "it is no JSON record"},
+		"more than a record":    {append(raw(func(*controlRecord) {}), "{}"...), "something follows its JSON"},
+		"a format of tomorrow":  {raw(func(r *controlRecord) { r.Format = 2 }), "it has format 2, this app has formats up to 1"},
+		"a grammar of tomorrow": {raw(func(r *controlRecord) { r.Programme.Grammar = 2 }), "it is of grammar 2"},
+		"nothing":               {raw(func(r *controlRecord) { r.Programme = nil }), "neither an app nor a programme"},
+		"not valid":             {raw(func(r *controlRecord) { r.Programme.Files[0].Content = []byte("programme: [") }), "it is not a valid programme: test.yaml:1:"},
+		"no file":               {raw(func(r *controlRecord) { r.Programme.Files = nil }), "it is not a valid programme: there is no programme file"},
+		"another digest":        {raw(func(r *controlRecord) { r.Programme.Version = "test@00000000" }), "it says that it is test@00000000"},
+		"too soon":              {raw(func(r *controlRecord) { r.Programme.Effective = &soon }), "10m0s ahead are needed"},
+		"a second first":        {raw(func(r *controlRecord) { r.Programme.Effective = nil }), "a later version needs a time"},
+		"too large":             {raw(func(r *controlRecord) { r.Programme.Files[0].Content = make([]byte, maxProgrammeBytes+1) }), "more than 8388608"},
+		"of another app":        {raw(func(r *controlRecord) { r.Programme, r.App = nil, &AppRecord{ID: "mall", Shards: 4} }), "this is app test with 4"},
+		"of fewer shards":       {raw(func(r *controlRecord) { r.Programme, r.App = nil, &AppRecord{ID: testApp, Shards: 3} }), "of app test with 3 shards, this is app test with 4, and there are never fewer"},
+		"older formats":         {raw(func(r *controlRecord) { r.Programme, r.App = nil, &AppRecord{ID: testApp, Shards: 4} }), "it goes back from formats"},
 		"of another programme": {raw(func(r *controlRecord) {
 			text := strings.Replace(testProgramme, "programme: test", "programme: mall", 1)
 			p, _ := programme.Parse(map[string][]byte{"test.yaml": []byte(text)})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -216,7 +217,9 @@ func (r *Reshard) grow(ctx context.Context, kafka *kgo.Client) error {
 		}
 		answers, err := adm.UpdatePartitions(ctx, int(r.Shards), topic)
 		for _, a := range answers {
-			err = errors.Join(err, a.Err)
+			if !errors.Is(a.Err, kerr.InvalidPartitions) { // it has as many, and the broker that was asked had not heard of it
+				err = errors.Join(err, a.Err)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("add partitions to %s: %w", topic, err)
@@ -344,7 +347,7 @@ type move struct {
 func (r *Reshard) newMove(kafka *kgo.Client, put func(*kgo.Record) error) *move {
 	return &move{
 		Reshard: r, put: put, ends: map[int32]state.Position{}, carried: map[int32]bool{},
-		client: newClient(clientOptions{admin: kafka, group: r.App, topics: Topics{State: r.Topics.State, Effects: r.Topics.Effects}}),
+		client: newClient(clientOptions{admin: kafka, group: r.App, name: ReshardID(r.App), topics: Topics{State: r.Topics.State, Effects: r.Topics.Effects}}),
 	}
 }
 
