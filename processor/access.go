@@ -358,7 +358,11 @@ func (a *access) groupAllows(ctx context.Context, p Permission) (bool, error) {
 // for Describe a description. An instance that runs under such an id does not notice. The instance's own ids are asked for,
 // and one that no instance has: with permissions for single ids the instances that are gone could not be succeeded.
 func (a *access) idsAllow(ctx context.Context, p Permission) (bool, error) {
-	for _, id := range []string{transactionalID(a.config.App, a.config.Instance, 0), transactionalID(a.config.App, "config-check", 0)} {
+	ids := []string{transactionalID(a.config.App, a.config.Instance, 0), transactionalID(a.config.App, "config-check", 0)}
+	if !p.Prefixed {
+		ids = []string{p.Name}
+	}
+	for _, id := range ids {
 		var err error
 		if p.Operation == kmsg.ACLOperationDescribe {
 			request := kmsg.NewPtrDescribeTransactionsRequest()

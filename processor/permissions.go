@@ -25,7 +25,7 @@ type Job string
 // The jobs. One user may have several; each needs no more than its own.
 const (
 	JobRun     Job = "run"     // accrue run
-	JobTopics  Job = "topics"  // accrue topics plan and apply
+	JobTopics  Job = "topics"  // accrue topics plan, apply and reshard
 	JobOperate Job = "operate" // the commands for operators: rules, state, txn, dlq, tail, send of commands
 )
 
@@ -89,10 +89,34 @@ func (c Config) topicsPermissions() []Permission {
 		case RoleOutput:
 			all = append(all, onTopic(spec.Name, kmsg.ACLOperationAlter, "to add partitions"),
 				onTopic(spec.Name, kmsg.ACLOperationAlterConfigs, "to set it right"))
-		case RoleInternal: // their partitions stay as they are
+		case RoleInternal: // their partitions stay as they are, but for reshard
 			all = append(all, onTopic(spec.Name, kmsg.ACLOperationDescribe, "to see whether it is there"),
 				onTopic(spec.Name, kmsg.ACLOperationAlterConfigs, "to set it right"))
 		}
+	}
+	return append(all, c.reshardPermissions()...)
+}
+
+// reshardPermissions are those that `topics reshard` needs on top of what makes topics.
+func (c Config) reshardPermissions() []Permission {
+	state, effects, control := InternalTopic(c.App, "state"), InternalTopic(c.App, "effects"), InternalTopic(c.App, "control")
+	all := []Permission{
+		onTopic(state, kmsg.ACLOperationAlter, "for accrue topics reshard, which moves what they hold"),
+		onTopic(effects, kmsg.ACLOperationAlter, "for accrue topics reshard, which moves what they hold"),
+	}
+	for _, name := range []string{state, effects, control} {
+		all = append(all, onTopic(name, kmsg.ACLOperationRead, "for accrue topics reshard, which moves what they hold"),
+			onTopic(name, kmsg.ACLOperationWrite, "for accrue topics reshard, which moves what they hold"))
+	}
+	all = append(all,
+		Permission{Resource: kmsg.ACLResourceTypeGroup, Name: c.App, Operation: kmsg.ACLOperationRead,
+			Why: "for accrue topics reshard, to see that all is stopped and to commit where the changelogs end"},
+		Permission{Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationDescribe,
+			Why: "for accrue topics reshard, to see that no transaction is open"},
+		Permission{Resource: kmsg.ACLResourceTypeTransactionalId, Name: ReshardID(c.App), Operation: kmsg.ACLOperationWrite,
+			Why: "for accrue topics reshard, which does it in one transaction"})
+	for i := range all {
+		all[i].Optional = true
 	}
 	return all
 }

@@ -273,3 +273,64 @@ func (s *shop) goesOn(had *machine) {
 		e.end()
 	}
 }
+
+// The number of shards is not changed while somebody may write, nor to fewer, nor where nothing was begun to be kept; what is half done
+// is finished first, by this command and by nobody else.
+func TestReshardRefuses(t *testing.T) {
+	s := newShop(t, 4)
+	refuses := func(shards int32, want string) {
+		t.Helper()
+		err, _, requests := s.reshard(shards, 0, false)
+		if err == nil || !strings.Contains(err.Error(), want) || slices.Contains(requests, kmsg.CreatePartitions) || slices.Contains(requests, kmsg.Produce) {
+			t.Errorf("to %d shards: %v, after %v; want %q", shards, err, requests, want)
+		}
+	}
+	refuses(6, "no instance of test was ever started: delete test-state and test-effects")
+	e := s.run(newMachine("a"))
+	s.trade(20)
+	s.check(s.read())
+	refuses(6, "1 lane of test in the group: stop all instances")
+	e.end()
+	refuses(3, "test has 4 shards, and there are never fewer")
+
+	open, err := kgo.NewClient(kgo.SeedBrokers(s.cluster.ListenAddrs()...), kgo.TransactionalID(transactionalID(testApp, "gone", 0)), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	fatal(t, err)
+	defer open.Close()
+	fatal(t, open.BeginTransaction())
+	fatal(t, open.ProduceSync(t.Context(), &kgo.Record{Topic: s.topics.State, Key: state.EncodeKey("m1", []byte("h")), Value: []byte("never")}).FirstErr())
+	refuses(6, "a transaction is open, of "+transactionalID(testApp, "gone", 0))
+	fatal(t, open.EndTransaction(t.Context(), kgo.TryAbort))
+
+	if err, died, _ := s.reshard(6, 2, false); !died {
+		t.Fatalf("it has not died between the two topics: %v", err)
+	}
+	refuses(7, "to give test 6 shards was begun and is not finished")
+	refuses(5, "to give test 6 shards was begun and is not finished")
+	half := s.run(newMachine("a"))
+	if err := <-half.done; err == nil || !strings.Contains(err.Error(), "run `accrue topics reshard --shards 6`") {
+		t.Errorf("an instance starts on what is half done: %v", err)
+	}
+	if err, died, _ := s.reshard(6, 4, false); !died {
+		t.Fatalf("it has not died in the transaction: %v", err)
+	}
+	half = s.run(newMachine("a"))
+	if err := <-half.done; err == nil || !strings.Contains(err.Error(), "run `accrue topics reshard --shards 6`") {
+		t.Errorf("an instance starts where nothing is moved yet: %v", err)
+	}
+	err, _, _ = s.reshard(6, 0, false)
+	fatal(t, err)
+}
+
+// An instance that runs on a number of shards that the app had before ends, and says why.
+func TestInstanceOfFewerShardsEnds(t *testing.T) {
+	s := newShop(t, 4)
+	e := s.run(newMachine("a"))
+	s.trade(5)
+	s.check(s.read())
+	value, err := encodeApp(AppRecord{ID: testApp, Shards: testShards + 1, Formats: ourFormats()})
+	fatal(t, err)
+	s.appendControl(value)
+	if err := <-e.done; err == nil || !strings.Contains(err.Error(), "app test has been given 5 shards while this instance ran with 4: start it again") {
+		t.Errorf("it ended with %v", err)
+	}
+}

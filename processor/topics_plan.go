@@ -78,6 +78,9 @@ func PlanTopics(ctx context.Context, client *kgo.Client, registry *sr.Client, c 
 			p.planCreate(spec)
 		}
 	}
+	if err := p.planShards(ctx); err != nil {
+		return nil, fmt.Errorf("looking how many shards the app has: %w", err)
+	}
 	for _, spec := range specs {
 		if spec.Kind == 0 {
 			continue
@@ -164,6 +167,7 @@ func (p *topicPlanner) planExisting(spec TopicSpec, partitions int) {
 			p.plan.Notes = append(p.plan.Notes, fmt.Sprintf("input topic %s has cleanup.policy %s: events may be compacted away before they are read",
 				spec.Name, actual["cleanup.policy"]))
 		}
+		p.noteAway(spec.Name, int32(partitions)) //nolint:gosec // a broker's number
 		p.plan.Fine++
 		return
 	}
@@ -190,11 +194,61 @@ func (p *topicPlanner) planExisting(spec TopicSpec, partitions int) {
 	}
 }
 
+// noteAway says how many records of an input topic are away from home, if its keys are members and its partitioner is Kafka's own.
+func (p *topicPlanner) noteAway(name string, partitions int32) {
+	shards := p.config.Topics.Partitions
+	if n, exists := p.existing[InternalTopic(p.config.App, "state")]; exists {
+		shards = int32(n) //nolint:gosec // a broker's number
+	}
+	if partitions%shards == 0 {
+		return
+	}
+	away, all := 0, int(partitions)*int(shards) // hashes go round once in as many
+	for hash := range all {
+		if int32(hash)%partitions%shards != int32(hash)%shards { //nolint:gosec // below all
+			away++
+		}
+	}
+	p.plan.Notes = append(p.plan.Notes, fmt.Sprintf("input topic %s has %s and the app %s: about %d in 100 of its records are read away from home, "+
+		"each of them is written and read once more; to avoid it give the topic %d partitions, or a multiple of that",
+		name, count(int(partitions), "partition"), count(int(shards), "shard"), (100*away+all/2)/all, shards))
+}
+
+// planShards compares the internal topics with the number of shards that the app has by its control topic.
+func (p *topicPlanner) planShards(ctx context.Context) error {
+	control := InternalTopic(p.config.App, "control")
+	if _, exists := p.existing[control]; !exists {
+		return nil
+	}
+	read, err := ReadControl(ctx, p.client, p.config.App, nil)
+	switch {
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		p.plan.Notes = append(p.plan.Notes, fmt.Sprintf("%s may not be read by this user: whether a change of the number of shards is unfinished is not known", control))
+		return nil
+	case err != nil:
+		return err
+	case read.App == nil:
+		return nil
+	}
+	most := 0
+	for _, what := range []string{"state", "effects"} {
+		most = max(most, p.existing[InternalTopic(p.config.App, what)])
+	}
+	if most > int(read.App.Shards) {
+		p.refuse("to give the app %s instead of %d was begun and is not finished, and no instance starts before it is: run `accrue topics reshard --shards %d`",
+			count(most, "shard"), read.App.Shards, most)
+	}
+	return nil
+}
+
 func (p *topicPlanner) planPartitions(spec TopicSpec, actual int32) {
 	switch {
 	case actual == spec.Partitions:
+	case spec.Role == RoleInternal && actual < spec.Partitions && spec.Partitions > 1:
+		p.refuse("internal topic %s has %s and %d are asked for: to give the app more shards stop its instances and run `accrue topics reshard --shards %d`, which moves what it holds; or set topics.partitions to %d",
+			spec.Name, count(int(actual), "partition"), spec.Partitions, spec.Partitions, actual)
 	case spec.Role == RoleInternal:
-		p.refuse("internal topic %s has %s and %d are asked for: the number of shards of an app never changes, as members would be looked for in the wrong one; set topics.partitions to %d, or choose another app",
+		p.refuse("internal topic %s has %s and %d are asked for: an app never has fewer shards than it had; set topics.partitions to %d, or choose another app",
 			spec.Name, count(int(actual), "partition"), spec.Partitions, actual)
 	case actual > spec.Partitions:
 		p.refuse("output topic %s has %s and %d are asked for: partitions cannot be taken away; use another topic name, or delete the topic when nobody needs it",

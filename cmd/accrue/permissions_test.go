@@ -32,7 +32,7 @@ func jobsUser(c processor.Config, job processor.Job, more ...kfake.ACL) kfake.Op
 }
 
 // The permissions that the documentation lists are enough: topics are made, an instance grants and lets go of effects, and an operator
-// looks, publishes and commands, each as a user who has nothing else.
+// looks, publishes and commands, each as a user who has nothing else; then the app gets more shards.
 func TestDocumentedPermissionsAreEnough(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -117,5 +117,8 @@ func TestDocumentedPermissionsAreEnough(t *testing.T) {
 	stop()
 	if code := <-ended; code != exitDone || strings.Contains(log.String(), "AUTHORIZATION") {
 		t.Errorf("the instance ended with %d:\n%s", code, &log)
+	}
+	if told := as(processor.JobTopics, "", "topics", "reshard", "--shards", "3", "--yes"); !strings.Contains(told, "shop has 3 shards now") {
+		t.Errorf("resharded: %s", told)
 	}
 }
