@@ -107,14 +107,14 @@ func (r *resharding) count(cmd *cobra.Command, app string, plan processor.Reshar
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s would have %s instead of %s: %d of %d rows and %d of %d waiting requests would be moved; nothing was changed\n",
-		app, shardsText(r.shards), shardsText(plan.From), counts.RowsMoved, counts.Rows, counts.RequestsMoved, counts.Requests)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s would have %s instead of %d: %d of %d rows and %d of %d waiting requests would be moved; nothing was changed\n",
+		app, shardsText(r.shards), plan.From, counts.RowsMoved, counts.Rows, counts.RequestsMoved, counts.Requests)
 	return nil
 }
 
 func (r *resharding) ask(cmd *cobra.Command, app string, plan processor.ReshardPlan) error {
-	fmt.Fprintf(cmd.OutOrStdout(), "%s gets %s instead of %s; there is no way back to fewer. Type the app's name to go on: ",
-		app, shardsText(r.shards), shardsText(plan.From))
+	fmt.Fprintf(cmd.OutOrStdout(), "%s gets %s instead of %d; there is no way back to fewer. Type the app's name to go on: ",
+		app, shardsText(r.shards), plan.From)
 	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	if strings.TrimRight(line, "\r\n") == app {
 		return nil
