@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"accrue/schemas"
 )
 
 // reshardProgramme is one whose members depend on each other in each of the ways there are: what `scarce` gives depends on who came first,
@@ -89,10 +91,21 @@ func TestReshard(t *testing.T) {
 	for _, e := range engines {
 		e.stop()
 	}
+	denied := 0
 	for at := range places {
 		if n := len(w.answers[at]); n != 1 || w.answers[at][0].outcome == buried {
 			t.Errorf("%v has the answers %v", at, w.answers[at])
+		} else if w.answers[at][0].outcome == string(schemas.OutcomeDenied) {
+			denied++
 		}
+	}
+	for at, answers := range w.answers {
+		if !places[at] {
+			t.Errorf("%v, which nobody sent, has the answers %v", at, answers) // such as a request that was in the wrong shard
+		}
+	}
+	if denied != reshardDevices*sharers {
+		t.Errorf("%d orders are denied, want those of the second party on each device: %d", denied, reshardDevices*sharers)
 	}
 	for id, n := range w.entries {
 		if n != 1 {
