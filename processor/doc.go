@@ -48,6 +48,7 @@
 //	standby.go writers.go  shards that are followed, ready to be taken over; and who may write to the store
 //	balance.go fleet.go    who gets which shards: what members tell each other, and what their leader makes of it
 //	route.go               homes, forwarded records, names of topics
+//	load.go reshard.go     a changelog filled from a dump;   an app that gets more shards
 //	effects.go             what accounts ask of each other, on its way to the other's shard
 //	status.go observe.go   what a lane tells others: readiness, reports for metrics (meter.go, gauges.go)
 //	answers.go quiet.go    whether brokers answer at all; log lines that would repeat themselves
@@ -131,6 +132,8 @@
 //	C13   | a version is appended while lanes    | -                | (alive) it is in force 10 minutes later; lanes| TestVersionWhileDeciding,
 //	      | decide, outside of transactions      |                  | that have not read to the topic's end within  | TestNothingIsDecidedUnsure
 //	      |                                      |                  | a minute wait, not ready                      |
+//	C14   | the number of shards is changed:     | as before        | (the command) run again it goes on; instances | TestReshardDiesAnywhere
+//	      | nothing is moved, or everything      |                  | refuse to start before it has finished        |
 //
 // # Not obvious
 //

@@ -58,6 +58,14 @@ func homeOf(e *schemas.Effect, shards int32) int32 {
 	return Home(e.MemberID, shards)
 }
 
+// waitingHome is the shard in which a request that waits is taken in, by what is told beside its value; false: it is no request.
+func waitingHome(headers []Header, key []byte, shards int32) (home int32, is bool) {
+	if len(headers) == 0 || headers[0].Key != headerEffect {
+		return 0, false
+	}
+	return homeOf(&schemas.Effect{Kind: string(headers[0].Value), MemberID: string(key)}, shards), true
+}
+
 // stageEffect adds a request to the transaction's outputs.
 func (l *Lane) stageEffect(t *transaction, e *schemas.Effect) error {
 	value, err := l.encode(t, e)

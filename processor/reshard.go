@@ -14,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"accrue/rules"
-	"accrue/schemas"
 	"accrue/state"
 )
 
@@ -118,7 +117,7 @@ func (r *Reshard) atRest(ctx context.Context, kafka *kgo.Client) error {
 		return err
 	}
 	if n := len(members); n > 0 {
-		return fmt.Errorf("%s of %s in the group: stop all instances, and run it again; one that was killed leaves the group after its session timeout (45 s)",
+		return fmt.Errorf("%s of %s in the group: stop all instances, and run it again; one that was killed leaves the group after its session timeout (10 s by default)",
 			count(n, "lane"), r.App)
 	}
 	open, err := OpenTransactions(ctx, kafka, r.App, []string{r.Topics.State, r.Topics.Effects})
@@ -520,8 +519,8 @@ func (m *move) waiting(ctx context.Context, shard int32, committed int64) (list 
 
 // homeOfRequest is where a record of the effects belongs. What cannot be read stays where it is, for the engine to bury.
 func (m *move) homeOfRequest(ctx context.Context, shard int32, r *Record) (int32, error) {
-	if m.Topics.isEffect(r) {
-		return homeOf(&schemas.Effect{Kind: string(r.Headers[0].Value), MemberID: string(r.Key)}, m.Shards), nil
+	if home, is := waitingHome(r.Headers, r.Key, m.Shards); is {
+		return home, nil
 	}
 	o, err := m.Topics.originOf(r, r.Timestamp)
 	if err != nil {

@@ -300,3 +300,18 @@ func TestRetryWaitsForWhatItCannotSee(t *testing.T) {
 		t.Errorf("%d sent again, %d records, %v", sent, len(s.committed(schemas.TopicOrders)), err)
 	}
 }
+
+// A request that is sent again goes to where its member or key is at home now: since it was buried the app may have got more shards.
+func TestRetriedRequestGoesHome(t *testing.T) {
+	s := newShop(t, 4)
+	home := Home("anna", testShards)
+	from := schemas.Source{Topic: s.topics.Effects, Partition: (home + 1) % testShards, Offset: 3}
+	asked := []Header{{headerEffect, []byte(effectAward)}}
+	id := s.bury(&Record{Partition: Partition{from.Topic, from.Partition}, Key: []byte("anna"), Value: []byte("points"), Headers: asked}, &origin{source: from, headers: asked}, BuriedRoute, 1<<20)
+	if done := s.retry(LetterFilter{}); !done[id].Sent {
+		t.Fatalf("it is not sent: %v", done[id].Why)
+	}
+	if sent := s.committed(s.topics.Effects); len(sent) != 1 || sent[0].Partition != home || string(sent[0].Value) != "points" {
+		t.Errorf("sent to %+v, want partition %d", sent, home)
+	}
+}
