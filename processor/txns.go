@@ -99,18 +99,14 @@ func membersSoon(ctx context.Context, adm *kadm.Client, app string) (map[string]
 // hangingTransactions finds transactions that partitions hold open and no coordinator knows (KIP-664), also on the partition in
 // which the app's offsets are: with one of the app's there no shard is assigned any more.
 func hangingTransactions(ctx context.Context, adm *kadm.Client, app string, topics []string, known map[int64]bool) ([]OpenTransaction, error) {
-	there, err := adm.ListTopicsWithInternal(ctx, append([]string{offsetsTopic}, topics...)...)
+	there, err := adm.ListTopics(ctx, topics...)
 	if err != nil {
 		return nil, err
 	}
-	asked := make(kadm.TopicsSet)
+	asked := there.TopicsSet()
 	for name, d := range there {
-		switch {
-		case d.Err != nil:
-		case name == offsetsTopic:
-			asked.Add(name, offsetsPartition(app, len(d.Partitions)))
-		default:
-			asked.Add(name, d.Partitions.Numbers()...)
+		if d.Err != nil {
+			delete(asked, name)
 		}
 	}
 	if len(asked) == 0 {
@@ -123,8 +119,9 @@ func hangingTransactions(ctx context.Context, adm *kadm.Client, app string, topi
 		}
 	}
 	producers, err := adm.DescribeProducers(ctx, asked)
+	producing := append(producers.SortedProducers(), offsetsProducers(ctx, adm, app)...)
 	found := make(map[int64]*OpenTransaction)
-	for _, p := range producers.SortedProducers() {
+	for _, p := range producing {
 		// A transaction that began after the coordinators were asked is not known either: it is young.
 		last, writer := time.UnixMilli(p.LastTimestamp).UTC(), writers[p.ProducerID]
 		if p.CurrentTxnStartOffset < 0 || known[p.ProducerID] || time.Since(last) < hangingAfter ||
@@ -145,6 +142,23 @@ func hangingTransactions(ctx context.Context, adm *kadm.Client, app string, topi
 	}
 	slices.SortFunc(list, func(a, b OpenTransaction) int { return cmp.Compare(a.ProducerID, b.ProducerID) })
 	return list, err
+}
+
+// offsetsProducers are those who wrote to the partition that holds the app's offsets. Who may not look there goes without: the
+// permission may be left out.
+func offsetsProducers(ctx context.Context, adm *kadm.Client, app string) []kadm.DescribedProducer {
+	there, err := adm.ListTopicsWithInternal(ctx, offsetsTopic)
+	topic := there[offsetsTopic]
+	if err != nil || topic.Err != nil || len(topic.Partitions) == 0 {
+		return nil
+	}
+	asked := make(kadm.TopicsSet)
+	asked.Add(offsetsTopic, offsetsPartition(app, len(topic.Partitions)))
+	producers, err := adm.DescribeProducers(ctx, asked)
+	if err != nil {
+		return nil
+	}
+	return producers.SortedProducers()
 }
 
 // offsetsTopic is where Kafka keeps what groups have committed.
