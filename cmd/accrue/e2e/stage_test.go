@@ -23,13 +23,14 @@ type stage struct {
 	t         *testing.T
 	kafka     *kafkatest.Cluster
 	replicas  int // of the topics that the command makes
+	shards    int // and their partitions
 	app       string
 	programme string
 	client    *kgo.Client // for what no command does
 	engines   []*engine
 }
 
-// shards is how many partitions all topics have that the command makes.
+// shards is how many partitions all topics have that the command makes, if the test does not say.
 const shards = 8
 
 // newStage makes one on the shared broker.
@@ -45,7 +46,7 @@ func newStageOn(t *testing.T, kafka *kafkatest.Cluster, replicas int, app, progr
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, kafka: kafka, replicas: replicas, app: app, programme: filepath.Join(t.TempDir(), "programme.yaml"), client: client}
+	s := &stage{t: t, kafka: kafka, replicas: replicas, shards: shards, app: app, programme: filepath.Join(t.TempDir(), "programme.yaml"), client: client}
 	t.Cleanup(s.strike)
 	s.write(s.programme, programme)
 	return s
@@ -105,7 +106,7 @@ timers:
   quiet: 1s
 http:
   listen: 127.0.0.1:0
-%s`, s.app, instance, s.programme, data, lanes, strings.Join(s.kafka.Bootstrap(), ", "), shared.registry, shards, s.replicas, more))
+%s`, s.app, instance, s.programme, data, lanes, strings.Join(s.kafka.Bootstrap(), ", "), shared.registry, s.shards, s.replicas, more))
 	return path
 }
 
