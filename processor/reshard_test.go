@@ -106,6 +106,9 @@ func (s *shop) reshard(shards int32, at int, answered bool) (err error, died boo
 		App: testApp, Shards: shards, Topics: s.topics, Decoder: schemas.NewDecoder(s.registry), Empty: store,
 		Connect: func(_ context.Context, more ...kgo.Opt) (*kgo.Client, error) {
 			options := []kgo.Opt{kgo.SeedBrokers(s.cluster.ListenAddrs()...), kgo.Dialer(d.dial), kgo.MetadataMinAge(20 * time.Millisecond)}
+			if len(more) > 0 { // the transaction's: as few requests as can be, however slow this machine is
+				options = append(options, kgo.ProducerLinger(time.Minute))
+			}
 			client, err := kgo.NewClient(append(options, more...)...)
 			if err != nil {
 				return nil, err
