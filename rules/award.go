@@ -171,7 +171,19 @@ func (r *run) passAward(f *fact) error {
 	if err := r.grant(given, f, v.programme, now); err != nil {
 		return err
 	}
+	r.tellAward(given, f, v)
 	return r.look(v, f.key.at, f.key)
+}
+
+// tellAward notes why an award gives nothing: there is no decision about it that could tell, so an entry of 0 does. What a
+// budget may still bring, and what is decided on trial, is not told.
+func (r *run) tellAward(c *candidate, f *fact, v *version) {
+	if r.silent || c.points != 0 || c.rule.Mode == programme.Shadow || c.short.waits || r.kept(f, c.rule.ID, 0, f.key.at) != 0 {
+		return
+	}
+	var texts pieces
+	texts.reason(c, v)
+	r.wants = append(r.wants, wanted{rule: c.rule.ID, booked: f.key.at, at: f.key.at, told: string(texts.bytes)})
 }
 
 // ruleNamed finds a rule that is not switched off; below 0: there is none.

@@ -74,7 +74,7 @@ func (d *deciding) difference(r *run, f *fact) {
 		w := &f.want[i]
 		g := f.grantOf(w.rule, w.part)
 		if g == nil {
-			if w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0 && w.expired == 0 {
+			if w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0 && w.expired == 0 && w.told == "" {
 				continue
 			}
 			f.grants = append(f.grants, grant{rule: w.rule, part: w.part})
@@ -105,7 +105,8 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		d.write(r, f, g, w.unexpired(expired)) // first what else has changed
 	}
 	available, pending, tier := w.available-g.available, w.pending-g.pending, w.tier-g.tier
-	if available == 0 && pending == 0 && tier == 0 && w.due == g.due && w.expires == g.expires {
+	telling := w.told != "" && g.revision == 0
+	if available == 0 && pending == 0 && tier == 0 && w.due == g.due && w.expires == g.expires && !telling {
 		if w.expired != g.expired {
 			g.expired = w.expired
 			d.account.change(f)
@@ -159,6 +160,10 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		return
 	}
 	is := grantPoints(w.available+w.expired, w.pending, w.tier)
+	if telling {
+		e.Reason = w.told
+		return
+	}
 	if kind == schemas.EntryAdjusted && was == is && revived > 0 {
 		e.Reason = d.causeText() + ": " + pointsText(revived) + " fewer of it had expired"
 		return
@@ -184,15 +189,15 @@ func entryKind(f *fact, g *grant, w *wanted) schemas.EntryKind {
 	switch {
 	case w.expired > g.expired:
 		return schemas.EntryExpired
-	case f.past: // its place is settled
+	case f.past, w.told != "" && g.revision == 0: // its place is settled; or there is nothing but a reason
 		return schemas.EntryAdjusted
-	case g.revision == 0 && w.due != 0:
+	case g.untouched() && w.due != 0:
 		return schemas.EntryHeld
 	case w.answered != nil && !w.answered.released:
 		return schemas.EntryRejected
 	case w.available < 0:
 		return schemas.EntryAdjusted
-	case g.revision == 0:
+	case g.untouched():
 		return schemas.EntryGranted
 	case w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0:
 		return schemas.EntryReversed
@@ -244,7 +249,11 @@ func (d *deciding) entryReason(r *run, f *fact, g *grant, w *wanted, kind schema
 	var buffer [128]byte
 	text := append(append(buffer[:0], d.causeText()...), ": "...)
 	text = append(appendPoints(text, is), " instead of "...)
-	return string(strconv.AppendInt(text, was, 10))
+	text = strconv.AppendInt(text, was, 10)
+	if w.told != "" {
+		text = append(append(text, ": "...), w.told...)
+	}
+	return string(text)
 }
 
 // causeText says in words what made the past be decided again.

@@ -162,6 +162,12 @@ type wanted struct {
 	expires   int64
 	expired   int64
 	answered  *answer // what became of it, if it was held; nil: nothing yet, or that was written before
+	told      string  // why an award gives nothing, with the numbers; empty: it gives something, or there is nothing to tell
+}
+
+// untouched says that nothing was ever written for the grant, but perhaps why it gives nothing.
+func (g *grant) untouched() bool {
+	return g.revision == 0 || g.revision == 1 && g.due == 0 && g.expired == 0 && g.available == 0 && g.pending == 0 && g.tier == 0
 }
 
 func attributesOf(m map[string]string) []attribute {

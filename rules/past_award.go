@@ -162,7 +162,7 @@ func (a *Account) correctionOf(f, by *fact) (*correction, error) {
 	case programme.CountsTier:
 		c.points = 0
 	}
-	if g.revision == 0 {
+	if g.untouched() {
 		now := a.head.local(by.key.at, v.programme)
 		level := 0
 		if v.programme.Tiers != nil {
