@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -112,12 +113,18 @@ func (a *Account) revise(d *deciding, f *fact, e *schemas.Effect) error {
 	if err := a.load(); err != nil {
 		return err
 	}
-	was, before := f.award, a.head.tier
+	was, before, keeps, how := f.award, a.head.tier, slices.Clone(f.keeps), programme.ClawbackFull
+	if e.Refunds > 0 && a.ledger.claws { // a friend's refund takes no more than one of the member's own
+		how = a.ledger.at(f.key.at).programme.Clawback
+	}
 	f.award, d.fact = awardOf(e), f
 	r := a.newRun()
 	defer r.free()
-	if err := a.decideAgain(r, a.place(f.key), a.asOf); err != nil {
-		f.award = was
+	if err := a.decideTaking(r, f, how, a.place(f.key), a.asOf); err != nil {
+		f.award, f.keeps, a.keeps = was, keeps, nil
+		if a.ledger.claws {
+			a.keeps = keepsOf(a.facts)
+		}
 		a.undecided()
 		a.forgetSnapshots(0)
 		if isOverflow(err) {

@@ -168,7 +168,7 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		e.Reason = d.causeText() + ": " + pointsText(revived) + " fewer of it had expired"
 		return
 	}
-	e.Reason = d.entryReason(r, f, g, w, kind, rule, was, is)
+	e.Reason = d.entryReason(r, f, g, w, kind, rule, was, is, tier)
 }
 
 // source is the event that the grants of a fact come from.
@@ -189,7 +189,8 @@ func entryKind(f *fact, g *grant, w *wanted) schemas.EntryKind {
 	switch {
 	case w.expired > g.expired:
 		return schemas.EntryExpired
-	case f.past, w.told != "" && g.revision == 0: // its place is settled; or there is nothing but a reason
+	case w.told != "" && g.revision == 0, // there is nothing but a reason
+		f.past && w.answered == nil && (w.due == 0 || !g.untouched()): // its place is settled
 		return schemas.EntryAdjusted
 	case g.untouched() && w.due != 0:
 		return schemas.EntryHeld
@@ -226,12 +227,14 @@ func ruleOf(p *programme.Programme, id string) *programme.Rule {
 	return &programme.Rule{}
 }
 
-func (d *deciding) entryReason(r *run, f *fact, g *grant, w *wanted, kind schemas.EntryKind, rule *programme.Rule, was, is int64) string {
+func (d *deciding) entryReason(r *run, f *fact, g *grant, w *wanted, kind schemas.EntryKind, rule *programme.Rule, was, is, tier int64) string {
 	switch {
 	case w.answered != nil && (kind == schemas.EntryReleased || kind == schemas.EntryRejected):
 		return answerText(w.answered, rule.Hold)
 	case f.command != nil && f.command.kind == commandErase:
 		return f.command.text("erased")
+	case was == is && kind == schemas.EntryAdjusted && tier != 0:
+		return d.causeText() + ": " + pointsText(max(tier, -tier)) + map[bool]string{true: " more", false: " fewer"}[tier > 0] + " count for the tier" + d.keptText(f)
 	case was == is && kind == schemas.EntryAdjusted:
 		return d.causeText() + ": the points expire at another time"
 	case w.rule == byHand && f.command != nil && g.revision == 1:
@@ -250,10 +253,21 @@ func (d *deciding) entryReason(r *run, f *fact, g *grant, w *wanted, kind schema
 	text := append(append(buffer[:0], d.causeText()...), ": "...)
 	text = append(appendPoints(text, is), " instead of "...)
 	text = strconv.AppendInt(text, was, 10)
+	if kind == schemas.EntryHeld && w.due == noDue {
+		text = append(text, ", held until an operator decides"...)
+	}
 	if w.told != "" {
 		text = append(append(text, ": "...), w.told...)
 	}
-	return string(text)
+	return string(text) + d.keptText(f)
+}
+
+// keptText says of an award what a refund was not allowed to take of it; there is no decision that could.
+func (d *deciding) keptText(f *fact) string {
+	if f != d.fact || f.award == nil {
+		return ""
+	}
+	return f.keptText(d.account.ledger.at(f.key.at).programme.Clawback)
 }
 
 // causeText says in words what made the past be decided again.
