@@ -208,6 +208,16 @@ func (f *fact) pending() bool {
 	return f.waits() || f.draws != nil && slices.ContainsFunc(f.draws, func(d allotment) bool { return d.waits() }) || slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 })
 }
 
+// open says whether the fact cannot be folded away yet. What only an operator can answer does not keep it: what entries need of it
+// is kept beside the window (kept.go), or with the awards of before (past_award.go).
+func (f *fact) open() bool {
+	if !f.pending() {
+		return false
+	}
+	return f.waits() || slices.ContainsFunc(f.draws, func(d allotment) bool { return d.waits() }) ||
+		slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 && g.due != noDue })
+}
+
 func (f *fact) encode(w *writer) {
 	w.byte(formatVersion)
 	if f.seeded {

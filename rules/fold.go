@@ -53,7 +53,7 @@ func (a *Account) fold() error {
 	if at, waits := a.keptWaits(); waits {
 		start = min(start, at-1)
 	}
-	for n < len(a.facts) && a.facts[n].key.at <= start && !a.facts[n].pending() {
+	for n < len(a.facts) && a.facts[n].key.at <= start && !a.facts[n].open() {
 		n++
 	}
 	for before := -1; n != before; { // what one of them takes away may be another's

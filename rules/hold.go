@@ -144,7 +144,7 @@ func (r *run) answer(h heldAt, a *answer) error {
 		return nil
 	}
 	f, err := r.account.holder(h.fact)
-	if err != nil || f == nil { // folded away: it was answered before that (R4)
+	if err != nil || f == nil { // folded away: it was answered by time before that (R4)
 		return err
 	}
 	r.touch(f)

@@ -465,11 +465,19 @@ func (l *lots) forget(upTo int64) {
 	l.taken.takeFront(n)
 }
 
-// facts are those of which something is left after the standing, or comes to be, or may come back.
+// facts are those of which something is left after the standing, or comes to be, or may come back. Where nobody follows what is
+// spent only what an operator may still release comes to be after the fact is folded away.
 func (s *standing) facts() map[factKey]bool {
 	l := s.lots
 	if l == nil {
-		return nil
+		var keys map[factKey]bool
+		for i := s.held.len() - 1; i >= 0 && s.held.items[i].due == noDue; i-- {
+			if keys == nil {
+				keys = map[factKey]bool{}
+			}
+			keys[s.held.items[i].fact] = true
+		}
+		return keys
 	}
 	keys := make(map[factKey]bool, len(l.open))
 	for _, list := range [...][]lot{l.open, l.closed} {
