@@ -94,6 +94,12 @@ func (a *Account) CheckLots() error {
 // Spaced takes a snapshot every so many facts, so that short histories have some.
 func Spaced(facts int) Option { return func(l *Ledger) { l.spaced = facts } }
 
+// Crowded has awards alone fold old facts away from so many facts on.
+func Crowded(facts int) Option { return func(l *Ledger) { l.crowded = facts } }
+
+// Folding looks after so many facts whether old ones can be folded away.
+func Folding(facts int) Option { return func(l *Ledger) { l.folding = facts } }
+
 // Free is what a lease can give at once, and Wanted what it has to ask for.
 func (x *Lease) Free() (free, wanted int64) {
 	for i := range x.queue {

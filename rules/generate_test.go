@@ -88,7 +88,7 @@ func (w *world) ready(t rapid.TB) {
 }
 
 func (w *world) newLedger(t rapid.TB) *rules.Ledger {
-	ledger, err := rules.NewLedger(w.parsed, rules.Secret([]byte("drawn")), rules.Spaced(2))
+	ledger, err := rules.NewLedger(w.parsed, rules.Secret([]byte("drawn")), rules.Spaced(2), rules.Crowded(2))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,6 +150,8 @@ func (r *run) answer(h heldAt, a *answer) error {
 	r.touch(f)
 	if a.event == "" {
 		withoutRises(f, a.at)
+	} else if h.due != noDue { // nor is what its own time would have brought
+		withoutRises(f, h.due)
 	}
 	i := slices.IndexFunc(f.want, func(w wanted) bool { return w.rule == h.rule && w.part == h.part })
 	if i < 0 { // nothing was written for it: when it was first decided its hold had run out already
