@@ -142,3 +142,58 @@ func (w *world) drawFriends(t *rapid.T) []rules.Event {
 	}
 	return events
 }
+
+// Who invites thousands and does nothing else is folded as others are, by the newest award. Own events are late then by that; till
+// then they are not, however far the friends are ahead.
+func TestAwardsAloneAreFolded(t *testing.T) {
+	w := pastWorld(t, "")
+	r := w.replay(t).stored()
+	var err error
+	if r.ledger, err = rules.NewLedger(w.parsed, rules.Secret([]byte("drawn"))); err != nil { // as engines do
+		t.Fatal(err)
+	}
+	invite := func(n int) {
+		at := pastDay(0).Add(time.Duration(n) * time.Hour)
+		r.effects([]schemas.Effect{{
+			MemberID: "anna", FromMember: fmt.Sprint("friend", n), RuleID: "invite", Source: schemas.Source{Topic: schemas.TopicOrders, EventID: fmt.Sprint("o", n), OrderID: fmt.Sprint("o", n)},
+			OccurredAt: at, Revision: 1, Points: 100, Cause: fmt.Sprint("o", n), CausedAt: at, Reason: "a friend", DecidedAt: at,
+		}})
+	}
+	window := func() (rows int) {
+		for key := range r.stores["anna"] {
+			if key[0] == 'f' {
+				rows++
+			}
+		}
+		return rows
+	}
+	for n := range 1000 {
+		invite(n)
+	}
+	if n := window(); n != 1000 {
+		r.fatalf("%d of 1000 awards are in the window", n)
+	}
+	r.handle(orderOf("anna", "before", schemas.Paid, pastDay(-50))) // own events may come long after those of friends
+	if r.outcome != schemas.OutcomeGranted {
+		r.fatalf("an order of before all awards is decided %s", r.outcome)
+	}
+	most := 0
+	for n := range 4000 {
+		invite(1000 + n)
+		most = max(most, window())
+	}
+	if n := window(); most > 1024 || n < 3*24 {
+		r.fatalf("%d facts were in the window at most, %d are at last", most, n)
+	}
+	newest := pastDay(0).Add(4999 * time.Hour)
+	for hours := 71; hours <= 73; hours += 2 {
+		want := schemas.OutcomeGranted
+		if hours > 72 {
+			want = schemas.OutcomeLate
+		}
+		r.handle(orderOf("anna", fmt.Sprint("own ", hours), schemas.Paid, newest.Add(-time.Duration(hours)*time.Hour)))
+		if r.outcome != want {
+			r.fatalf("an own order of %d hours before the newest award is decided %s, expected %s", hours, r.outcome, want)
+		}
+	}
+}
