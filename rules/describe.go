@@ -291,6 +291,16 @@ func (a *Account) describeFacts() ([]FactDescription, error) {
 			list = append(list, a.describeFact(f, &passResult{}))
 		}
 	}
+	for _, h := range a.head.held.items {
+		if h.due != noDue || h.fact.kind != awardFact {
+			continue
+		}
+		if f, err := a.factAt(h.fact); err != nil {
+			return nil, err
+		} else if f != nil && f.past && !slices.ContainsFunc(list, func(x FactDescription) bool { return x.Source == sourceText(f) && x.EventID == f.award.source }) {
+			list = append(list, a.describeFact(f, &passResult{}))
+		}
+	}
 	slices.SortStableFunc(list, func(x, y FactDescription) int { return x.OccurredAt.Compare(y.OccurredAt) })
 	return list, nil
 }
@@ -299,7 +309,7 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 	p := a.ledger.at(f.at()).programme
 	d := FactDescription{
 		OccurredAt: instantUTC(f.at()), Kind: factKindText(f.key.kind), EventID: f.key.event, Note: passed.reason,
-		Source: fmt.Sprintf("%s/%d@%d", f.topic, f.partition, f.offset),
+		Source: sourceText(f),
 	}
 	if f.waits() {
 		d.Note = "it is not decided yet: an answer from elsewhere is awaited"
@@ -335,6 +345,9 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 	}
 	return d
 }
+
+// sourceText is where the record of a fact stands.
+func sourceText(f *fact) string { return fmt.Sprintf("%s/%d@%d", f.topic, f.partition, f.offset) }
 
 func whyOf(verdicts []schemas.Verdict, rule string) string {
 	for i := range verdicts {
