@@ -56,6 +56,16 @@ type held struct {
 	why     error           // while refused
 	starved time.Time       // since when its inputs may wait for a budget; zero: they need not
 	stopped map[string]bool // members whose account went no further when it was last needed
+
+	// How far it had come when it was last seen to come further, and when that was; see tellHeldUp.
+	came   progress
+	cameAt time.Time
+}
+
+// progress is how far a shard is on its way to be served.
+type progress struct {
+	state heldState
+	at    int64 // of the changelog
 }
 
 // letting is a set of partitions that must be let go.

@@ -178,7 +178,7 @@ func DefaultConfig() Config {
 			FraudAlerts: schemas.TopicFraudAlerts, Notices: schemas.TopicNotices, DeadLetters: schemas.TopicDeadLetters,
 			Partitions: 8, ReplicationFactor: 3,
 		},
-		Commit: CommitConfig{Interval: 100 * time.Millisecond, MaxRecords: 10_000, MaxBytes: 8 << 20},
+		Commit: CommitConfig{Interval: 100 * time.Millisecond, MaxRecords: 10_000, MaxBytes: 2 << 20},
 		State:  StateConfig{Memory: Memory{Percent: 25}, FlushEvery: 10 * time.Second},
 		Timers: TimersConfig{Quiet: time.Minute},
 		HTTP:   HTTPConfig{Listen: "127.0.0.1:8080"},

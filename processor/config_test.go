@@ -32,7 +32,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the example does not load:\n%v", err)
 	}
-	if c.App != "city-mart" || len(c.Kafka.Brokers) != 3 || c.Commit.MaxBytes != 8<<20 || c.Topics.Retention != 0 {
+	if c.App != "city-mart" || len(c.Kafka.Brokers) != 3 || c.Commit.MaxBytes != 2<<20 || c.Topics.Retention != 0 {
 		t.Errorf("the example was read as %+v", c)
 	}
 	text, err := os.ReadFile(example)

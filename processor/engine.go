@@ -53,7 +53,7 @@ type Options struct {
 
 	CommitInterval     time.Duration // 0: 100 ms
 	MaxRecords         int           // input records a transaction; 0: 10,000
-	MaxBytes           int64         // produced bytes a transaction; 0: 8 MiB
+	MaxBytes           int64         // produced bytes a transaction; 0: 2 MiB
 	MaxRecordBytes     int64         // the largest record that our topics take; 0: 1,000,000
 	SessionTimeout     time.Duration // 0: 10 s
 	Heartbeat          time.Duration // 0: a fifth of SessionTimeout, at most 200 ms. A shard that moves waits until all have heard of it

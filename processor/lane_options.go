@@ -26,7 +26,7 @@ type LaneOptions struct {
 
 	CommitInterval     time.Duration // 0: 100 ms
 	MaxRecords         int           // input records a transaction; 0: 10,000
-	MaxBytes           int64         // produced bytes a transaction; 0: 8 MiB
+	MaxBytes           int64         // produced bytes a transaction; 0: 2 MiB
 	PollRecords        int           // records taken at once, between two looks at the group; 0: 500
 	MaxRecordBytes     int64         // the largest record that is produced; 0: 1,000,000
 	CacheBytes         int64         // accounts in memory, all shards together; 0: 32 MiB
@@ -65,7 +65,7 @@ func (o LaneOptions) withDefaults() LaneOptions {
 		o.PollRecords = 500
 	}
 	if o.MaxBytes == 0 {
-		o.MaxBytes = 8 << 20
+		o.MaxBytes = 2 << 20
 	}
 	if o.MaxRecordBytes == 0 {
 		o.MaxRecordBytes = 1_000_000

@@ -3,6 +3,7 @@ package processor
 import (
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,3 +136,35 @@ func TestFullDiskUnderAStoreThatSlept(t *testing.T) {
 type reading struct{ Kafka }
 
 func (reading) ReadChangelog(int64, int32, int64) {}
+
+// A shard that comes no further on its way to be served is told of once a while, with what it waits for and where to look; one
+// that comes further or is served is not.
+func TestHeldUpShardIsToldOf(t *testing.T) {
+	var log lines
+	l, h := laneOf(&seeker{}, nil)
+	now := time.Now()
+	l.log = log.logger()
+	tell := func(after time.Duration) int {
+		now = now.Add(after)
+		l.tellHeldUp(h, now)
+		return strings.Count(log.String(), "shard is held up")
+	}
+	if tell(0)+tell(time.Hour) != 0 {
+		t.Errorf("told of a shard that is served:\n%s", log.String())
+	}
+	h.state, h.at, h.target = restoring, 7, 90
+	if tell(0)+tell(heldUpAfter-time.Second) != 0 {
+		t.Errorf("told too soon:\n%s", log.String())
+	}
+	h.at = 8
+	if tell(time.Second)+tell(heldUpAfter-time.Second) != 0 {
+		t.Errorf("told of a shard that came further:\n%s", log.String())
+	}
+	if tell(time.Second) != 1 || tell(time.Second) != 1 || tell(quietFor) != 2 || !strings.Contains(log.String(), "from offset 8 to 90") {
+		t.Errorf("what was told:\n%s", log.String())
+	}
+	h.state = awaiting
+	if tell(time.Second); tell(heldUpAfter) != 2 || tell(quietFor) != 3 || !strings.Contains(log.String(), "committed offsets are not told") {
+		t.Errorf("what was told:\n%s", log.String())
+	}
+}

@@ -125,10 +125,12 @@ func (c Config) operatePermissions() []Permission {
 		Why: "to see open transactions (txn list)"}
 	abort := ids
 	abort.Operation, abort.Why, abort.Optional = kmsg.ACLOperationWrite, "for accrue txn abort, accrue state load and accrue dlq retry; nothing else needs it", true
+	offsets := onTopic(offsetsTopic, kmsg.ACLOperationRead, "for accrue txn list to see what hangs where the offsets are; nothing else needs it")
+	offsets.Optional = true
 	return append(all,
 		onTopic(control, kmsg.ACLOperationWrite, "to publish versions of the programme"),
 		onTopic(commands, kmsg.ACLOperationWrite, "to release, reject, grant, deduct and block by hand"),
-		load,
+		load, offsets,
 		Permission{Resource: kmsg.ACLResourceTypeGroup, Name: c.App, Operation: kmsg.ACLOperationDescribe, Why: "to see which instances live"},
 		ids, abort)
 }

@@ -235,6 +235,7 @@ func (l *Lane) ask(now time.Time) {
 	}
 	var foreign []int32
 	for h := range l.inOrder() {
+		l.tellHeldUp(h, now)
 		switch {
 		case h.state == awaiting && !now.Before(h.fenceAt):
 			h.fenceAt = now.Add(time.Second)
@@ -248,4 +249,29 @@ func (l *Lane) ask(now time.Time) {
 		l.kafka.FenceGone(foreign)
 	}
 	l.trim(now)
+}
+
+// heldUpAfter is how long a shard may come no further on its way to be served before the log tells why: about the timeout of a
+// transaction, which is what most often is in the way.
+const heldUpAfter = 15 * time.Second
+
+// tellHeldUp tells of a shard that is not served and comes no further. What ends it is not known here; who waits should know
+// where to look.
+func (l *Lane) tellHeldUp(h *held, now time.Time) {
+	at := progress{h.state, h.at}
+	switch {
+	case h.state == serving || h.state == refused:
+		return
+	case at != h.came || h.cameAt.IsZero():
+		h.came, h.cameAt = at, now
+		return
+	case now.Sub(h.cameAt) < heldUpAfter:
+		return
+	}
+	what := "its committed offsets are not told: a transaction on them is open"
+	if h.state == restoring {
+		what = fmt.Sprintf("its changelog cannot be read from offset %d to %d: a transaction on it is open, or its broker does not answer", h.at, h.target)
+	}
+	l.said.warn(l.log, now, "shard is held up, `accrue txn list` shows open transactions and how to end them", "shard", h.id, "why", what,
+		"since", now.Sub(h.cameAt).Round(time.Second))
 }

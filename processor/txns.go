@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -24,6 +25,8 @@ type OpenTransaction struct {
 	Began      time.Time
 	Timeout    time.Duration // after which the coordinator aborts it by itself; 0: nobody does
 	Partitions []Partition   // those of the topics that were asked about, in order
+	Starts     []int64       // of a hanging one: where it begins in each of Partitions
+	Writer     string        // of a hanging one: the transactional id whose producer began it; empty: no coordinator knows
 	Ours       bool          // its id is one that the app uses
 	Alive      bool          // its owner is a member of the app's group
 }
@@ -66,7 +69,7 @@ func OpenTransactions(ctx context.Context, kafka *kgo.Client, app string, topics
 			}
 		}
 	}
-	hanging, hangErr := hangingTransactions(ctx, adm, topics, known)
+	hanging, hangErr := hangingTransactions(ctx, adm, app, topics, known)
 	open = append(open, hanging...)
 	slices.SortStableFunc(open, func(a, b OpenTransaction) int { return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.ID, b.ID)) })
 	if err = errors.Join(err, hangErr); err != nil {
@@ -93,8 +96,9 @@ func membersSoon(ctx context.Context, adm *kadm.Client, app string) (map[string]
 	}
 }
 
-// hangingTransactions finds transactions that partitions hold open and no coordinator knows (KIP-664).
-func hangingTransactions(ctx context.Context, adm *kadm.Client, topics []string, known map[int64]bool) ([]OpenTransaction, error) {
+// hangingTransactions finds transactions that partitions hold open and no coordinator knows (KIP-664), also on the partition in
+// which the app's offsets are: with one of the app's there no shard is assigned any more.
+func hangingTransactions(ctx context.Context, adm *kadm.Client, app string, topics []string, known map[int64]bool) ([]OpenTransaction, error) {
 	there, err := adm.ListTopics(ctx, topics...)
 	if err != nil {
 		return nil, err
@@ -108,20 +112,29 @@ func hangingTransactions(ctx context.Context, adm *kadm.Client, topics []string,
 	if len(asked) == 0 {
 		return nil, nil
 	}
+	writers := make(map[int64]string)
+	if all, listErr := adm.ListTransactions(ctx, nil, nil); listErr == nil { // else they go without their names
+		for id := range all {
+			writers[all[id].ProducerID] = id
+		}
+	}
 	producers, err := adm.DescribeProducers(ctx, asked)
+	producing := append(producers.SortedProducers(), offsetsProducers(ctx, adm, app)...)
 	found := make(map[int64]*OpenTransaction)
-	for _, p := range producers.SortedProducers() {
+	for _, p := range producing {
 		// A transaction that began after the coordinators were asked is not known either: it is young.
-		last := time.UnixMilli(p.LastTimestamp).UTC()
-		if p.CurrentTxnStartOffset < 0 || known[p.ProducerID] || time.Since(last) < hangingAfter {
+		last, writer := time.UnixMilli(p.LastTimestamp).UTC(), writers[p.ProducerID]
+		if p.CurrentTxnStartOffset < 0 || known[p.ProducerID] || time.Since(last) < hangingAfter ||
+			p.Topic == offsetsTopic && !isAppsID(app, writer) { // of another group
 			continue
 		}
 		t := found[p.ProducerID]
 		if t == nil {
-			t = &OpenTransaction{ProducerID: p.ProducerID, State: "hanging", Began: last}
+			t = &OpenTransaction{ProducerID: p.ProducerID, State: "hanging", Began: last, Writer: writer, Ours: isAppsID(app, writer)}
 			found[p.ProducerID] = t
 		}
 		t.Partitions = append(t.Partitions, Partition{p.Topic, p.Partition})
+		t.Starts = append(t.Starts, p.CurrentTxnStartOffset)
 	}
 	var list []OpenTransaction
 	for _, t := range found {
@@ -129,6 +142,42 @@ func hangingTransactions(ctx context.Context, adm *kadm.Client, topics []string,
 	}
 	slices.SortFunc(list, func(a, b OpenTransaction) int { return cmp.Compare(a.ProducerID, b.ProducerID) })
 	return list, err
+}
+
+// offsetsProducers are those who wrote to the partition that holds the app's offsets. Who may not look there goes without: the
+// permission may be left out.
+func offsetsProducers(ctx context.Context, adm *kadm.Client, app string) []kadm.DescribedProducer {
+	there, err := adm.ListTopicsWithInternal(ctx, offsetsTopic)
+	topic := there[offsetsTopic]
+	if err != nil || topic.Err != nil || len(topic.Partitions) == 0 {
+		return nil
+	}
+	asked := make(kadm.TopicsSet)
+	asked.Add(offsetsTopic, offsetsPartition(app, len(topic.Partitions)))
+	producers, err := adm.DescribeProducers(ctx, asked)
+	if err != nil {
+		return nil
+	}
+	return producers.SortedProducers()
+}
+
+// offsetsTopic is where Kafka keeps what groups have committed.
+const offsetsTopic = "__consumer_offsets"
+
+// offsetsPartition is the partition of the offsets topic that belongs to a group: by Java's String.hashCode and Kafka's
+// Utils.abs, as the broker does it.
+func offsetsPartition(group string, partitions int) int32 {
+	if partitions == 0 {
+		return 0
+	}
+	var hash int32
+	for _, unit := range utf16.Encode([]rune(group)) {
+		hash = 31*hash + int32(unit)
+	}
+	if hash < 0 {
+		hash = -hash
+	}
+	return int32(max(0, int(hash)) % partitions) // the least has no absolute value, and counts as 0
 }
 
 // hangingAfter is how long nothing may have come of a transaction that no coordinator knows before it is taken to hang.

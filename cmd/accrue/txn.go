@@ -108,7 +108,7 @@ func printTxns(out io.Writer, app string, open []processor.OpenTransaction) {
 		t := &open[i]
 		id, timeout := t.ID, "-"
 		if t.Hanging() {
-			id = "producer " + strconv.FormatInt(t.ProducerID, 10)
+			id = producerText(t)
 		}
 		if t.Timeout > 0 {
 			timeout = t.Timeout.String()
@@ -118,10 +118,27 @@ func printTxns(out io.Writer, app string, open []processor.OpenTransaction) {
 	table.Flush() //nolint:errcheck // a table that cannot be shown is no reason to fail
 	for i := range open {
 		if t := &open[i]; t.Hanging() {
-			fmt.Fprintf(out, "producer %d hangs: find it with kafka-transactions.sh find-hanging, end it with kafka-transactions.sh abort --topic %s --partition %d --start-offset OFFSET\n",
-				t.ProducerID, t.Partitions[0].Topic, t.Partitions[0].Partition)
+			printHanging(out, t)
 		}
 	}
+}
+
+// producerText names who began a hanging transaction.
+func producerText(t *processor.OpenTransaction) string {
+	name := "producer " + strconv.FormatInt(t.ProducerID, 10)
+	if t.Writer != "" {
+		name += " (" + t.Writer + ")"
+	}
+	return name
+}
+
+// printHanging says how a transaction is ended that no coordinator knows.
+func printHanging(out io.Writer, t *processor.OpenTransaction) {
+	fmt.Fprintf(out, "%s hangs: no coordinator knows the transaction, so nothing ends it by itself. Stop the instances, end it with\n", producerText(t))
+	for i, p := range t.Partitions {
+		fmt.Fprintf(out, "  kafka-transactions.sh abort --topic %s --partition %d --start-offset %d\n", p.Topic, p.Partition, t.Starts[i])
+	}
+	fmt.Fprintln(out, "and move the instances' data folders away, they are restored from the changelog; accrue verify shows whether all is right")
 }
 
 // partitionsText is "topic/1,2 other/3".
@@ -144,6 +161,7 @@ func partitionsText(parts []processor.Partition) string {
 // txnJSON is one transaction of `txn list --json`.
 type txnJSON struct {
 	ID         string           `json:"id"`
+	Writer     string           `json:"writer,omitempty"` // of a hanging one, where it is known
 	ProducerID int64            `json:"producer_id"`
 	State      string           `json:"state"`
 	Began      time.Time        `json:"began"`
@@ -160,7 +178,7 @@ func printTxnsJSON(out io.Writer, open []processor.OpenTransaction) error {
 		for _, p := range t.Partitions {
 			parts[p.Topic] = append(parts[p.Topic], int(p.Partition))
 		}
-		list = append(list, txnJSON{t.ID, t.ProducerID, t.State, t.Began, t.Timeout.Milliseconds(), ownerOf(t), parts})
+		list = append(list, txnJSON{t.ID, t.Writer, t.ProducerID, t.State, t.Began, t.Timeout.Milliseconds(), ownerOf(t), parts})
 	}
 	lines := json.NewEncoder(out)
 	lines.SetIndent("", "  ")

@@ -6,22 +6,41 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"accrue/deploy/kafka/kafkatest"
 )
 
 // All members want points of one budget that is not enough for them, a tenth of the orders is taken back, and engines are killed with
 // -9 all the while. In the end the budget is given to the last point, and not one more: what came back went to those who
 // had been refused.
+//
+//	go test ./cmd/accrue/e2e -run TestBudgetToTheLastPoint -trial -timeout 60m
+//
+// runs it with four engines, sixteen shards, three brokers and 200,000 orders.
 func TestBudgetToTheLastPoint(t *testing.T) {
-	const budget, orders, members, rounds = 100_003, 12_000, 3_000, 5
+	budget, orders, members, rounds, patience := int64(100_003), 12_000, 3_000, 5, 2*time.Minute
+	kafka, names, replicas, partitions := shared.kafka, []string{"a", "b", "c"}, 1, shards
+	if shared.trial {
+		budget, orders, members, rounds, patience = 1_000_003, 200_000, 20_000, 12, 20*time.Minute
+		kafka, names, replicas, partitions = kafkatest.Start(t, 3), []string{"a", "b", "c", "d"}, 3, 16
+	}
 	t.Logf("seed %d", shared.seed)
 	random := rand.New(rand.NewPCG(shared.seed, 3))
-	s := newStage(t, "budget", fmt.Sprintf(`programme: shop
+	s := newStageOn(t, kafka, replicas, "budget", fmt.Sprintf(`programme: shop
 currency: EUR
 time_zone: Europe/Berlin
 rules:
   - {id: launch, on: order, earn: {points: 1, per: 1.00}, budget: {points: %d, queue: true}}
 `, budget))
-	engines := []*engine{s.engine("a", 2, "state: {flush_every: 1s}\n"), s.engine("b", 1, ""), s.engine("c", 1, "")}
+	s.shards = partitions
+	var engines []*engine
+	for i, name := range names {
+		lanes, more := 1, ""
+		if i == 0 {
+			lanes, more = 2, "state: {flush_every: 1s}\n"
+		}
+		engines = append(engines, s.engine(name, lanes, more))
+	}
 	s.accrue("", "topics", "apply", "--config", engines[0].config)
 	w := s.wallet()
 	for _, e := range engines {
@@ -47,8 +66,8 @@ rules:
 			t.Fatal(err)
 		}
 	}
-	w.awaitAnswers(2 * time.Minute)
-	s.await("the budget is given to the last point", time.Minute, func() string {
+	w.awaitAnswers(patience)
+	s.await("the budget is given to the last point", patience, func() string {
 		w.read()
 		given := int64(0)
 		for grant, sum := range w.grants {
@@ -77,12 +96,12 @@ func budgetOrders(random *rand.Rand, orders, members int) (lines []string, wante
 	begin := time.Now().UTC().Add(-time.Hour).Truncate(time.Second)
 	const order = `{"topic":"commerce.orders","value":{"event_id":%q,"order_id":%q,"member_id":%q,"status":%q,"occurred_at":%q,"currency":"EUR"%s}}`
 	for i := range orders {
-		id, member, at := fmt.Sprint("o", i), fmt.Sprint("m", random.IntN(members)), begin.Add(time.Duration(i)*100*time.Millisecond)
+		id, member, at := fmt.Sprint("o", i), fmt.Sprint("m", random.IntN(members)), begin.Add(time.Duration(i)*10*time.Millisecond)
 		euros := int64(5 + random.IntN(50))
 		lines = append(lines, fmt.Sprintf(order, id, id, member, "PAID", at.Format(time.RFC3339Nano),
 			fmt.Sprintf(`,"lines":[{"line_id":"1","sku":"s","quantity":1,"amount":%d}]`, 100*euros)))
 		if random.IntN(10) == 0 {
-			lines = append(lines, fmt.Sprintf(order, "r"+id, id, member, "REFUNDED", at.Add(50*time.Millisecond).Format(time.RFC3339Nano), ""))
+			lines = append(lines, fmt.Sprintf(order, "r"+id, id, member, "REFUNDED", at.Add(5*time.Millisecond).Format(time.RFC3339Nano), ""))
 		} else {
 			wanted += euros
 		}

@@ -21,6 +21,7 @@ type machine struct {
 	registry string // its URL
 	seed     uint64 // of what is chosen at random
 	faults   time.Duration
+	trial    bool
 }
 
 var shared machine //nolint:gochecknoglobals // TestMain has no other way to hand over what it started
@@ -28,6 +29,7 @@ var shared machine //nolint:gochecknoglobals // TestMain has no other way to han
 func TestMain(m *testing.M) {
 	flag.Uint64Var(&shared.seed, "seed", rand.Uint64(), "what is chosen at random follows from it")
 	flag.DurationVar(&shared.faults, "faults", 40*time.Second, "for how long TestFaults strikes")
+	flag.BoolVar(&shared.trial, "trial", false, "run TestBudgetToTheLastPoint at its full size: it takes most of half an hour")
 	flag.Parse()
 	code, err := runAll(m)
 	if err != nil {

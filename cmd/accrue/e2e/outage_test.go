@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"accrue/deploy/kafka/kafkatest"
 )
 
 // Whoever is asked to stop is gone within 10 seconds, with 0, and nothing of it has to be aborted, there or elsewhere. When it
@@ -55,41 +57,64 @@ func (s *stage) calm(e *engine) {
 	}
 }
 
-// A broker that goes away and comes back is waited for: no engine ends, readiness tells, and they go on by themselves.
-func TestBrokerRestart(t *testing.T) {
-	s := newStage(t, "outage", programme(t))
+// Brokers are stopped in order and started again one after the other, as for an upgrade, while records arrive; then two of three are
+// killed, so that nothing can be written or agreed on. No engine ends, readiness tells of the outage, and they go on by themselves.
+//
+// There are three because a transaction is not safe on one: where no replica of a partition is alive, Kafka (seen with 4.3.1, stopped
+// in order as well as killed) takes the partition for deleted and forgets the marker of a transaction that was just committed.
+func TestBrokersAway(t *testing.T) {
+	cluster := kafkatest.Start(t, 3)
+	s := newStageOn(t, cluster, 3, "outage", programme(t))
 	a, b := s.engine("a", 2, ""), s.engine("b", 1, "")
 	s.accrue("", "topics", "apply", "--config", a.config)
-	events := shopEvents(t, 4)
+	events := shopEvents(t, 8)
 	w := s.wallet()
 	a.start()
 	b.start()
 	s.awaitReady(a, b)
-	sending := make(chan error, 1)
-	go func() { sending <- s.send(a.config, events) }()
-	s.await("something is decided", time.Minute, func() string {
-		w.read()
-		return problem(nil, len(w.answers) == 0, "nothing is")
+	const parts = 4
+	during := func(part int, happens func()) {
+		t.Helper()
+		sending := make(chan error, 1)
+		go func() { sending <- s.send(a.config, events[len(events)*part/parts:len(events)*(part+1)/parts]) }()
+		answered := len(w.answers)
+		s.await("something of the next part is decided", time.Minute, func() string {
+			w.read()
+			return problem(nil, len(w.answers) == answered, "%d answers", answered)
+		})
+		happens()
+		if err := <-sending; err != nil {
+			t.Fatal(err)
+		}
+		s.awaitReady(a, b)
+	}
+	do := func(what func(int) error, node int) {
+		t.Helper()
+		if err := what(node); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for node := 1; node <= 3; node++ {
+		during(node-1, func() {
+			do(cluster.Stop, node)
+			do(cluster.Start, node)
+		})
+	}
+	during(3, func() {
+		do(cluster.Kill, 1)
+		do(cluster.Kill, 2)
+		s.await("readiness tells of the outage", time.Minute, func() string {
+			return problem(nil, a.answers(http.StatusOK) && b.answers(http.StatusOK), "both are ready")
+		})
+		do(cluster.Start, 1)
+		do(cluster.Start, 2)
 	})
-	if err := shared.kafka.Stop(1); err != nil {
-		t.Fatal(err)
-	}
-	s.await("readiness tells of the outage", time.Minute, func() string {
-		return problem(nil, a.answers(http.StatusOK) && b.answers(http.StatusOK), "both are ready")
-	})
-	if err := shared.kafka.Start(1); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-sending; err != nil {
-		t.Fatal(err)
-	}
 	sent := w.awaitAnswers(2 * time.Minute)
 	if len(sent) < len(events) {
 		t.Errorf("%d records are in the topics, %d were sent", len(sent), len(events))
 	}
 	want := s.simulate(events)
 	w.awaitStanding(want, time.Minute)
-	s.awaitReady(a, b)
 	a.stop()
 	b.stop()
 	w.finish(sent, want)

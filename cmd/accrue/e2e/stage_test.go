@@ -20,32 +20,33 @@ import (
 
 // stage is one test's app on a cluster: topics, programme, configurations. Its topics are gone when the test ends.
 type stage struct {
-	t         *testing.T
+	t         testing.TB
 	kafka     *kafkatest.Cluster
 	replicas  int // of the topics that the command makes
+	shards    int // and their partitions
 	app       string
 	programme string
 	client    *kgo.Client // for what no command does
 	engines   []*engine
 }
 
-// shards is how many partitions all topics have that the command makes.
+// shards is how many partitions all topics have that the command makes, if the test does not say.
 const shards = 8
 
 // newStage makes one on the shared broker.
-func newStage(t *testing.T, app, programme string) *stage {
+func newStage(t testing.TB, app, programme string) *stage {
 	t.Helper()
 	return newStageOn(t, shared.kafka, 1, app, programme)
 }
 
-func newStageOn(t *testing.T, kafka *kafkatest.Cluster, replicas int, app, programme string) *stage {
+func newStageOn(t testing.TB, kafka *kafkatest.Cluster, replicas int, app, programme string) *stage {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Bootstrap()...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.ProducerBatchMaxBytes(16<<20), kgo.MaxBufferedBytes(128<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, kafka: kafka, replicas: replicas, app: app, programme: filepath.Join(t.TempDir(), "programme.yaml"), client: client}
+	s := &stage{t: t, kafka: kafka, replicas: replicas, shards: shards, app: app, programme: filepath.Join(t.TempDir(), "programme.yaml"), client: client}
 	t.Cleanup(s.strike)
 	s.write(s.programme, programme)
 	return s
@@ -105,7 +106,7 @@ timers:
   quiet: 1s
 http:
   listen: 127.0.0.1:0
-%s`, s.app, instance, s.programme, data, lanes, strings.Join(s.kafka.Bootstrap(), ", "), shared.registry, shards, s.replicas, more))
+%s`, s.app, instance, s.programme, data, lanes, strings.Join(s.kafka.Bootstrap(), ", "), shared.registry, s.shards, s.replicas, more))
 	return path
 }
 
