@@ -31,7 +31,7 @@ const (
 	starveMost = 2 * time.Second
 	// A partition with more than pauseAbove bytes waiting is not polled until they are below resumeBelow. That is as much as a
 	// fetch brings of it: the client lets go of what it has of a paused partition, and fetches it once more.
-	pauseAbove  = 1 << 20
+	pauseAbove  = 256 << 10
 	resumeBelow = pauseAbove / 4
 )
 

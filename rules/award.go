@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -112,12 +113,18 @@ func (a *Account) revise(d *deciding, f *fact, e *schemas.Effect) error {
 	if err := a.load(); err != nil {
 		return err
 	}
-	was, before := f.award, a.head.tier
+	was, before, keeps, how := f.award, a.head.tier, slices.Clone(f.keeps), programme.ClawbackFull
+	if e.Refunds > 0 && a.ledger.claws { // a friend's refund takes no more than one of the member's own
+		how = a.ledger.at(f.key.at).programme.Clawback
+	}
 	f.award, d.fact = awardOf(e), f
 	r := a.newRun()
 	defer r.free()
-	if err := a.decideAgain(r, a.place(f.key), a.asOf); err != nil {
-		f.award = was
+	if err := a.decideTaking(r, f, how, a.place(f.key), a.asOf); err != nil {
+		f.award, f.keeps, a.keeps = was, keeps, nil
+		if a.ledger.claws {
+			a.keeps = keepsOf(a.facts)
+		}
 		a.undecided()
 		a.forgetSnapshots(0)
 		if isOverflow(err) {
@@ -171,7 +178,19 @@ func (r *run) passAward(f *fact) error {
 	if err := r.grant(given, f, v.programme, now); err != nil {
 		return err
 	}
+	r.tellAward(given, f, v)
 	return r.look(v, f.key.at, f.key)
+}
+
+// tellAward notes why an award gives nothing: there is no decision about it that could tell, so an entry of 0 does. What a
+// budget may still bring, and what is decided on trial, is not told.
+func (r *run) tellAward(c *candidate, f *fact, v *version) {
+	if r.silent || c.points != 0 || c.rule.Mode == programme.Shadow || c.short.waits || r.kept(f, c.rule.ID, 0, f.key.at) != 0 {
+		return
+	}
+	var texts pieces
+	texts.reason(c, v)
+	r.wants = append(r.wants, wanted{rule: c.rule.ID, booked: f.key.at, at: f.key.at, told: string(texts.bytes)})
 }
 
 // ruleNamed finds a rule that is not switched off; below 0: there is none.

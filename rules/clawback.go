@@ -154,8 +154,13 @@ func hasWanted(list []wanted, rule string, part int32) bool {
 // decideRefund decides from facts[from] on once more, as a refund that has just arrived asks for, and rules what it may take. What is
 // kept may change what else is given; so it is looked at until nothing more is to be kept.
 func (a *Account) decideRefund(r *run, f *fact, from int, asOf int64) error {
+	return a.decideTaking(r, f, a.clawback(f), from, asOf)
+}
+
+// decideTaking is decideRefund for a fact that takes no more than it may: a refund, or an award that one has taken back.
+func (a *Account) decideTaking(r *run, f *fact, how programme.Clawback, from int, asOf int64) error {
 	const most = 5
-	balance, how := a.head.points, a.clawback(f)
+	balance := a.head.points
 	for range most {
 		if err := a.decideAgain(r, from, asOf); err != nil {
 			return err

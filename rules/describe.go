@@ -23,6 +23,9 @@ type Description struct {
 	TierValue    string    `json:"tier_metric_value,omitempty"`
 	NextTier     string    `json:"next_tier,omitempty"` // empty: the highest is held
 	NextTierFrom string    `json:"next_tier_from,omitempty"`
+	NextTierLack string    `json:"next_tier_missing,omitempty"` // of the metric, as things are now
+
+	Blocked *BlockDescription `json:"blocked,omitempty"` // nil: no block held at DecidedTo
 
 	Orders   int64  `json:"orders"` // that are not gone, over the lifetime
 	Spend    string `json:"spend"`
@@ -41,8 +44,16 @@ type Description struct {
 	Folded int               `json:"orders_folded"`
 }
 
+// BlockDescription is why a member's events are denied.
+type BlockDescription struct {
+	By      string    `json:"by,omitempty"`   // the threshold; empty: an operator
+	EventID string    `json:"event_id"`       // the event that crossed it, or the command
+	Until   time.Time `json:"until,omitzero"` // zero: until an operator ends it
+}
+
 // HeldGrant is a grant that waits for its release.
 type HeldGrant struct {
+	GrantID    string    `json:"grant_id,omitempty"` // what a release names; empty: its event is folded away
 	Rule       string    `json:"rule"`
 	EventID    string    `json:"event_id"`
 	Points     int64     `json:"points"`
@@ -131,6 +142,7 @@ func (a *Account) Describe() (Description, error) {
 		d.NextDue = due
 	}
 	d.describeTier(p, s, a.asOf)
+	d.Blocked = s.fraud.describe(a.asOf)
 	for _, h := range s.held.items {
 		d.Held = append(d.Held, HeldGrant{Rule: h.rule, EventID: h.fact.event, Points: h.available, TierPoints: h.tier, Until: momentOf(h.due)})
 	}
@@ -140,7 +152,52 @@ func (a *Account) Describe() (Description, error) {
 	}
 	var err error
 	d.Events, err = a.describeFacts()
+	d.nameHeld()
 	return d, err
+}
+
+// nameHeld finds the id of each held grant among the events.
+func (d *Description) nameHeld() {
+	used := map[string]bool{}
+	for i := range d.Held {
+		h := &d.Held[i]
+		for _, e := range d.Events {
+			for _, g := range e.Grants {
+				if e.EventID == h.EventID && g.Rule == h.Rule && g.Pending > 0 && !used[g.GrantID] && h.GrantID == "" {
+					h.GrantID = g.GrantID
+					used[g.GrantID] = true
+				}
+			}
+		}
+	}
+}
+
+// Expiring is what expires at one moment.
+type Expiring struct {
+	At     time.Time // UTC
+	Points int64
+	Grants int
+	Rules  []string // that granted them
+}
+
+// Expiring adds up what is left by the moment at which it expires, the next first.
+func (d *Description) Expiring() []Expiring {
+	var list []Expiring
+	for i := range d.Left {
+		x := &d.Left[i]
+		at := slices.IndexFunc(list, func(e Expiring) bool { return e.At.Equal(x.Expires) })
+		if at < 0 {
+			at = len(list)
+			list = append(list, Expiring{At: x.Expires})
+		}
+		e := &list[at]
+		e.Points, e.Grants = e.Points+x.Points, e.Grants+1
+		if !slices.Contains(e.Rules, x.Rule) {
+			e.Rules = append(e.Rules, x.Rule)
+		}
+	}
+	slices.SortFunc(list, func(a, b Expiring) int { return a.At.Compare(b.At) })
+	return list
 }
 
 func instantUTC(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
@@ -157,11 +214,27 @@ func (d *Description) describeTier(p *programme.Programme, s *standing, at int64
 	if s.tier.graceUntil != 0 {
 		d.TierGrace = instantUTC(s.tier.graceUntil)
 	}
-	d.TierMetric, d.TierValue = metricName(p.Tiers.By), metricText(p, s.value(p, at))
+	value := s.value(p, at)
+	d.TierMetric, d.TierValue = metricName(p.Tiers.By), metricText(p, value)
 	if level+1 < len(p.Tiers.Levels) {
 		next := p.Tiers.Levels[level+1]
 		d.NextTier, d.NextTierFrom = next.ID, metricText(p, next.At)
+		if lack := next.At - value; lack > 0 { // else the next event brings it; what passes 64 bits is not told
+			d.NextTierLack = metricText(p, lack)
+		}
 	}
+}
+
+// describe tells of a block that holds at an instant; nil: none does.
+func (s *fraudStanding) describe(at int64) *BlockDescription {
+	if s.blocked <= at {
+		return nil
+	}
+	d := &BlockDescription{By: s.by, EventID: s.event}
+	if s.blocked != noDue {
+		d.Until = instantUTC(s.blocked)
+	}
+	return d
 }
 
 func describeCounts(list []counter) []Count {
@@ -218,6 +291,16 @@ func (a *Account) describeFacts() ([]FactDescription, error) {
 			list = append(list, a.describeFact(f, &passResult{}))
 		}
 	}
+	for _, h := range a.head.held.items {
+		if h.due != noDue || h.fact.kind != awardFact {
+			continue
+		}
+		if f, err := a.factAt(h.fact); err != nil {
+			return nil, err
+		} else if f != nil && f.past && !slices.ContainsFunc(list, func(x FactDescription) bool { return x.Source == sourceText(f) && x.EventID == f.award.source }) {
+			list = append(list, a.describeFact(f, &passResult{}))
+		}
+	}
 	slices.SortStableFunc(list, func(x, y FactDescription) int { return x.OccurredAt.Compare(y.OccurredAt) })
 	return list, nil
 }
@@ -226,7 +309,7 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 	p := a.ledger.at(f.at()).programme
 	d := FactDescription{
 		OccurredAt: instantUTC(f.at()), Kind: factKindText(f.key.kind), EventID: f.key.event, Note: passed.reason,
-		Source: fmt.Sprintf("%s/%d@%d", f.topic, f.partition, f.offset),
+		Source: sourceText(f),
 	}
 	if f.waits() {
 		d.Note = "it is not decided yet: an answer from elsewhere is awaited"
@@ -262,6 +345,9 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 	}
 	return d
 }
+
+// sourceText is where the record of a fact stands.
+func sourceText(f *fact) string { return fmt.Sprintf("%s/%d@%d", f.topic, f.partition, f.offset) }
 
 func whyOf(verdicts []schemas.Verdict, rule string) string {
 	for i := range verdicts {

@@ -60,6 +60,10 @@ rules:
 		t.Fatal(err)
 	}
 	until := at.AddDate(0, 0, 2)
+	if len(got.Held) != 1 || got.Held[0].GrantID != got.Events[0].Grants[1].GrantID {
+		t.Fatalf("the held grant is not named as among the events: %+v", got.Held)
+	}
+	got.Held[0].GrantID = ""
 	for i := range got.Events {
 		for j := range got.Events[i].Grants {
 			got.Events[i].Grants[j].GrantID = "" // a hash
@@ -88,5 +92,65 @@ rules:
 	var outcome rules.Outcome
 	if err := account.Advance(until, until, &outcome); err != nil || len(outcome.Entries) != 1 || outcome.Entries[0].Entry != schemas.EntryReleased || outcome.Entries[0].AvailableDelta != 7 {
 		t.Errorf("after the description the hold ended with %+v, %v", outcome.Entries, err)
+	}
+}
+
+// A description tells who is blocked, by whom and until when, what is missing to the next level, and what expires at which moment.
+func TestDescribeBlockedMember(t *testing.T) {
+	p, problems := programme.Parse(map[string][]byte{"shop.yaml": []byte(`programme: shop
+currency: CNY
+time_zone: Asia/Shanghai
+redemptions: true
+expiry: {after: 1 months, at: month_end}
+tiers: {by: spend, over: lifetime, levels: [{id: member, at: 0.00}, {id: gold, at: 100.00}]}
+rules:
+  - {id: spend, on: order, earn: {points: 1, per: 1.00}}
+  - {id: extra, on: order, earn: {points: 5}}
+fraud:
+  - {id: burst, on: order, measure: count, by: member, within: 1h, over: 2, action: block, for: 3 days}
+`)})
+	if p == nil {
+		t.Fatal(problems)
+	}
+	ledger, err := rules.NewLedger(programme.Versions{{Programme: p}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := ledger.Open("m1", noRows{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)
+	describe := func() rules.Description {
+		t.Helper()
+		d, err := account.Describe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for i, id := range []string{"e1", "e2", "e3"} {
+		if i == 2 {
+			if d := describe(); d.Blocked != nil || d.NextTier != "gold" || d.NextTierLack != "59.50" {
+				t.Errorf("before the block: %+v, %s is %s short", d.Blocked, d.NextTier, d.NextTierLack)
+			}
+		}
+		order := &schemas.Order{
+			EventID: id, OrderID: "o" + id, MemberID: "m1", Status: schemas.Paid, OccurredAt: at.Add(time.Duration(i) * time.Minute), Currency: "CNY",
+			Lines: []schemas.Line{{LineID: "1", Quantity: 1, Amount: 2025}},
+		}
+		if err := account.Handle(rules.Event{Order: order, Source: schemas.Source{Topic: schemas.TopicOrders, Offset: int64(i)}}, new(rules.Outcome)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := describe()
+	want := &rules.BlockDescription{By: "burst", EventID: "e3", Until: at.Add(2*time.Minute).AddDate(0, 0, 3)}
+	if diff := cmp.Diff(want, d.Blocked); diff != "" {
+		t.Errorf("the block differs (-want +got):\n%s", diff)
+	}
+	// A month after 1 November is in December; the end of that month is in Shanghai's time.
+	expires := []rules.Expiring{{At: time.Date(2026, 12, 31, 16, 0, 0, 0, time.UTC), Points: 50, Grants: 4, Rules: []string{"spend", "extra"}}}
+	if diff := cmp.Diff(expires, d.Expiring()); diff != "" {
+		t.Errorf("what expires differs (-want +got):\n%s", diff)
 	}
 }

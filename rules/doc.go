@@ -22,7 +22,8 @@
 //	base      the standing after all facts that were folded away                                  row "b"
 //	past      awards whose place is folded away, read one by one                                    rows "w…"
 //	kept      what time made of the member (joined, birthdays), with the grants written for it,
-//	          and what entries need of folded facts whose points can still expire                   rows "k…"
+//	          and what entries need of folded facts whose points can still expire or wait for an
+//	          operator                                                                              rows "k…"
 //	pages     the full pages of lists that grow: ids, instants of the metric, uses, held grants,
 //	          what is left of grants and what redemptions took (lots.go, with `redemptions: true`)  rows "p…"
 //	snapshots standings between base and head; in memory only, see snapshot.go
@@ -58,7 +59,8 @@
 //	R1  A standing depends on the facts up to its place alone, never on the order in which they arrived.
 //	R2  base + facts of the window, decided again, give the head.
 //	R3  For every grant 0 <= available + pending, and after an account is decided what was written is what is wanted.
-//	R4  A fact is folded only when nothing of it is pending and no refund that would be honoured can still come.
+//	R4  A fact is folded only when nothing of it waits for its time and no refund that would be honoured can still come. What waits
+//	    for an operator stands in the base then, and what entries need of it beside the window.
 //	R5  The head never names a fact that is neither stored nor folded.
 //	R6  All amounts of money are whole numbers of 10^-scale of the programme's currency; points are whole; sums are checked.
 //	R7  What can be spent is what is left of lots and of points that never expire, less what is owed (lots.go).

@@ -74,7 +74,7 @@ func (d *deciding) difference(r *run, f *fact) {
 		w := &f.want[i]
 		g := f.grantOf(w.rule, w.part)
 		if g == nil {
-			if w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0 && w.expired == 0 {
+			if w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0 && w.expired == 0 && w.told == "" {
 				continue
 			}
 			f.grants = append(f.grants, grant{rule: w.rule, part: w.part})
@@ -105,7 +105,8 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		d.write(r, f, g, w.unexpired(expired)) // first what else has changed
 	}
 	available, pending, tier := w.available-g.available, w.pending-g.pending, w.tier-g.tier
-	if available == 0 && pending == 0 && tier == 0 && w.due == g.due && w.expires == g.expires {
+	telling := w.told != "" && g.revision == 0
+	if available == 0 && pending == 0 && tier == 0 && w.due == g.due && w.expires == g.expires && !telling {
 		if w.expired != g.expired {
 			g.expired = w.expired
 			d.account.change(f)
@@ -159,11 +160,15 @@ func (d *deciding) write(r *run, f *fact, g *grant, w *wanted) {
 		return
 	}
 	is := grantPoints(w.available+w.expired, w.pending, w.tier)
+	if telling {
+		e.Reason = w.told
+		return
+	}
 	if kind == schemas.EntryAdjusted && was == is && revived > 0 {
 		e.Reason = d.causeText() + ": " + pointsText(revived) + " fewer of it had expired"
 		return
 	}
-	e.Reason = d.entryReason(r, f, g, w, kind, rule, was, is)
+	e.Reason = d.entryReason(r, f, g, w, kind, rule, was, is, tier)
 }
 
 // source is the event that the grants of a fact come from.
@@ -184,15 +189,16 @@ func entryKind(f *fact, g *grant, w *wanted) schemas.EntryKind {
 	switch {
 	case w.expired > g.expired:
 		return schemas.EntryExpired
-	case f.past: // its place is settled
+	case w.told != "" && g.revision == 0, // there is nothing but a reason
+		f.past && w.answered == nil && (w.due == 0 || !g.untouched()): // its place is settled
 		return schemas.EntryAdjusted
-	case g.revision == 0 && w.due != 0:
+	case g.untouched() && w.due != 0:
 		return schemas.EntryHeld
 	case w.answered != nil && !w.answered.released:
 		return schemas.EntryRejected
 	case w.available < 0:
 		return schemas.EntryAdjusted
-	case g.revision == 0:
+	case g.untouched():
 		return schemas.EntryGranted
 	case w.available == 0 && w.pending == 0 && w.tier == 0 && w.due == 0:
 		return schemas.EntryReversed
@@ -221,12 +227,14 @@ func ruleOf(p *programme.Programme, id string) *programme.Rule {
 	return &programme.Rule{}
 }
 
-func (d *deciding) entryReason(r *run, f *fact, g *grant, w *wanted, kind schemas.EntryKind, rule *programme.Rule, was, is int64) string {
+func (d *deciding) entryReason(r *run, f *fact, g *grant, w *wanted, kind schemas.EntryKind, rule *programme.Rule, was, is, tier int64) string {
 	switch {
 	case w.answered != nil && (kind == schemas.EntryReleased || kind == schemas.EntryRejected):
 		return answerText(w.answered, rule.Hold)
 	case f.command != nil && f.command.kind == commandErase:
 		return f.command.text("erased")
+	case was == is && kind == schemas.EntryAdjusted && tier != 0:
+		return d.causeText() + ": " + pointsText(max(tier, -tier)) + map[bool]string{true: " more", false: " fewer"}[tier > 0] + " count for the tier" + d.keptText(f)
 	case was == is && kind == schemas.EntryAdjusted:
 		return d.causeText() + ": the points expire at another time"
 	case w.rule == byHand && f.command != nil && g.revision == 1:
@@ -244,7 +252,22 @@ func (d *deciding) entryReason(r *run, f *fact, g *grant, w *wanted, kind schema
 	var buffer [128]byte
 	text := append(append(buffer[:0], d.causeText()...), ": "...)
 	text = append(appendPoints(text, is), " instead of "...)
-	return string(strconv.AppendInt(text, was, 10))
+	text = strconv.AppendInt(text, was, 10)
+	if kind == schemas.EntryHeld && w.due == noDue {
+		text = append(text, ", held until an operator decides"...)
+	}
+	if w.told != "" {
+		text = append(append(text, ": "...), w.told...)
+	}
+	return string(text) + d.keptText(f)
+}
+
+// keptText says of an award what a refund was not allowed to take of it; there is no decision that could.
+func (d *deciding) keptText(f *fact) string {
+	if f != d.fact || f.award == nil {
+		return ""
+	}
+	return f.keptText(d.account.ledger.at(f.key.at).programme.Clawback)
 }
 
 // causeText says in words what made the past be decided again.

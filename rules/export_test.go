@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+
+	"accrue/schemas"
 )
 
 // Rulings are what was said to an event when it first arrived: by thresholds, of devices, and what of a refund was kept.
@@ -45,6 +47,12 @@ func (a *Account) HandleRuled(e Event, given Rulings, out *Outcome) error {
 // GrantIDOf is the id of the first grant of a rule for an event.
 func GrantIDOf(e Event, rule string) string { return grantID(e.Member(), rule, newFact(&e).key, 0) }
 
+// GrantIDOfAward is the id of what a member gets for an event of somebody who was invited.
+func GrantIDOfAward(e Event, member, rule string) string {
+	f := newFact(&e)
+	return grantID(member, rule, awardKey(&schemas.Effect{FromMember: e.Member(), RuleID: rule, OccurredAt: instantUTC(f.key.at), Source: f.source()}), 0)
+}
+
 // CheckLots says what of the lots contradicts itself, or what was written: what is left of them is what can be spent, and of each
 // grant what was written is what was granted less what has expired.
 func (a *Account) CheckLots() error {
@@ -85,6 +93,12 @@ func (a *Account) CheckLots() error {
 
 // Spaced takes a snapshot every so many facts, so that short histories have some.
 func Spaced(facts int) Option { return func(l *Ledger) { l.spaced = facts } }
+
+// Crowded has awards alone fold old facts away from so many facts on.
+func Crowded(facts int) Option { return func(l *Ledger) { l.crowded = facts } }
+
+// Folding looks after so many facts whether old ones can be folded away.
+func Folding(facts int) Option { return func(l *Ledger) { l.folding = facts } }
 
 // Free is what a lease can give at once, and Wanted what it has to ask for.
 func (x *Lease) Free() (free, wanted int64) {

@@ -162,6 +162,12 @@ type wanted struct {
 	expires   int64
 	expired   int64
 	answered  *answer // what became of it, if it was held; nil: nothing yet, or that was written before
+	told      string  // why an award gives nothing, with the numbers; empty: it gives something, or there is nothing to tell
+}
+
+// untouched says that nothing was ever written for the grant, but perhaps why it gives nothing.
+func (g *grant) untouched() bool {
+	return g.revision == 0 || g.revision == 1 && g.due == 0 && g.expired == 0 && g.available == 0 && g.pending == 0 && g.tier == 0
 }
 
 func attributesOf(m map[string]string) []attribute {
@@ -200,6 +206,16 @@ func (f *fact) grantOf(rule string, part int32) *grant {
 // pending says whether anything of the fact is still open: a grant that waits for its release, or an answer.
 func (f *fact) pending() bool {
 	return f.waits() || f.draws != nil && slices.ContainsFunc(f.draws, func(d allotment) bool { return d.waits() }) || slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 })
+}
+
+// open says whether the fact cannot be folded away yet. What only an operator can answer does not keep it: what entries need of it
+// is kept beside the window (kept.go), or with the awards of before (past_award.go).
+func (f *fact) open() bool {
+	if !f.pending() {
+		return false
+	}
+	return f.waits() || slices.ContainsFunc(f.draws, func(d allotment) bool { return d.waits() }) ||
+		slices.ContainsFunc(f.grants, func(g grant) bool { return g.due != 0 && g.due != noDue })
 }
 
 func (f *fact) encode(w *writer) {

@@ -16,6 +16,12 @@ const (
 	foldPart  = 8
 )
 
+// crowded is how many facts a member has at least before awards alone have old facts folded away. Nothing becomes late by what others
+// do: while history is brought in, the events of who invited may be read long after those of friends. But who invites thousands and
+// does nothing else must not hold all of it for ever. So far and no further: then a member's own event is late, too, that is not within
+// the window of the newest award.
+const crowded = 1024
+
 // windowStart is the instant up to which facts may be folded: a refund that is not late may be of an order return_window
 // before itself, and what spans orders or holds points may reach further. A month or a day may be longer in the zone that the
 // member has then.
@@ -26,23 +32,36 @@ func windowStart(v *version, newest int64) int64 {
 }
 
 // foldable is windowStart with each version, as an order is refunded by the rules that it was decided by.
-func (a *Account) foldable() int64 {
-	start := windowStart(a.ledger.at(a.newest), a.newest)
+func (a *Account) foldable(newest int64) int64 {
+	start := windowStart(a.ledger.at(newest), newest)
 	for i := range a.ledger.versions {
 		// A version to come holds no facts yet. What is kept must not depend on when it became known.
-		if v := &a.ledger.versions[i]; v.from <= a.newest {
-			start = min(start, windowStart(v, a.newest))
+		if v := &a.ledger.versions[i]; v.from <= newest {
+			start = min(start, windowStart(v, newest))
 		}
 	}
 	return start
 }
 
+// lateFrom is the instant from which back it is counted whether an event is late: the member's newest, or the newest award where
+// that has had facts folded away.
+func (a *Account) lateFrom() int64 {
+	if a.folded != 0 && a.folded > a.foldable(a.newest) {
+		return max(a.newest, a.head.last.at)
+	}
+	return a.newest
+}
+
 // fold moves the facts that lie before the window into the base. It changes nothing that anybody can see.
 func (a *Account) fold() error {
-	if a.count < foldEvery || a.count%foldEvery != 0 {
+	if every := a.ledger.folding; a.count < every || a.count%every != 0 {
 		return nil
 	}
-	v, start := a.ledger.at(a.newest), a.foldable()
+	newest := a.newest
+	if a.count >= a.ledger.crowded {
+		newest = max(newest, a.head.last.at)
+	}
+	v, start := a.ledger.at(newest), a.foldable(newest)
 	if old := a.ids.notAfter(start); old == 0 || old < a.ids.len()/foldPart {
 		return nil
 	}
@@ -53,7 +72,7 @@ func (a *Account) fold() error {
 	if at, waits := a.keptWaits(); waits {
 		start = min(start, at-1)
 	}
-	for n < len(a.facts) && a.facts[n].key.at <= start && !a.facts[n].pending() {
+	for n < len(a.facts) && a.facts[n].key.at <= start && !a.facts[n].open() {
 		n++
 	}
 	for before := -1; n != before; { // what one of them takes away may be another's

@@ -3,6 +3,7 @@ package rules_test
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,8 +65,15 @@ func newWorld(t *rapid.T, versions int) *world {
 		w.texts = append(w.texts, text)
 		w.from = append(w.from, time.Time{})
 	}
+	if slices.ContainsFunc(w.texts, func(text string) bool { return strings.Contains(text, "referrer: ") }) {
+		for i := range w.texts { // what a refund left to who invited is a ruling of theirs, which other replays do not get
+			w.texts[i] = clawed.ReplaceAllString(w.texts[i], "")
+		}
+	}
 	return w
 }
+
+var clawed = regexp.MustCompile("(?m)^clawback: .*\n")
 
 // ready parses the versions and makes the ledger.
 func (w *world) ready(t rapid.TB) {
@@ -80,7 +88,7 @@ func (w *world) ready(t rapid.TB) {
 }
 
 func (w *world) newLedger(t rapid.TB) *rules.Ledger {
-	ledger, err := rules.NewLedger(w.parsed, rules.Secret([]byte("drawn")), rules.Spaced(2))
+	ledger, err := rules.NewLedger(w.parsed, rules.Secret([]byte("drawn")), rules.Spaced(2), rules.Crowded(2))
 	if err != nil {
 		t.Fatal(err)
 	}

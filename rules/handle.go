@@ -111,15 +111,15 @@ func (a *Account) seen(d *deciding, f *fact) (bool, error) {
 		f.key.at = max(f.key.at, a.horizon()+1)
 		return false, nil
 	}
-	if a.any && f.key.at < a.newest {
-		p := a.ledger.at(a.newest).programme
-		zone, err := a.zoneAt(a.newest, p)
+	if newest := a.lateFrom(); a.any && f.key.at < newest {
+		p := a.ledger.at(newest).programme
+		zone, err := a.zoneAt(newest, p)
 		if err != nil {
 			return false, err
 		}
-		if f.key.at <= max(p.ReturnWindow.SubFrom(time.UnixMilli(a.newest), zone).UnixMilli(), a.folded) {
+		if f.key.at <= max(p.ReturnWindow.SubFrom(time.UnixMilli(newest), zone).UnixMilli(), a.folded) {
 			return d.answer(schemas.OutcomeLate, fmt.Sprintf("it happened more than %s before the member's newest event, of %s",
-				p.ReturnWindow, time.UnixMilli(a.newest).UTC().Format(time.RFC3339))), nil
+				p.ReturnWindow, time.UnixMilli(newest).UTC().Format(time.RFC3339))), nil
 		}
 	}
 	if f.order == nil {

@@ -144,12 +144,14 @@ func (r *run) answer(h heldAt, a *answer) error {
 		return nil
 	}
 	f, err := r.account.holder(h.fact)
-	if err != nil || f == nil { // folded away: it was answered before that (R4)
+	if err != nil || f == nil { // folded away: it was answered by time before that (R4)
 		return err
 	}
 	r.touch(f)
 	if a.event == "" {
 		withoutRises(f, a.at)
+	} else if h.due != noDue { // nor is what its own time would have brought
+		withoutRises(f, h.due)
 	}
 	i := slices.IndexFunc(f.want, func(w wanted) bool { return w.rule == h.rule && w.part == h.part })
 	if i < 0 { // nothing was written for it: when it was first decided its hold had run out already

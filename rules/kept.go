@@ -6,7 +6,7 @@ import (
 )
 
 // This file is about the facts that stand beside those of the window: what time made of a member (joined, birthdays), and what
-// was folded away while something of it may still expire. The first have rows of their own because their instant may change; of
+// was folded away while something of it may still expire, or an operator may still release it. The first have rows of their own because their instant may change; of
 // the others no more is kept than entries need. What was written for them is theirs like any fact's.
 
 // keptAt finds a fact beside the window; nil: there is none.
@@ -35,7 +35,7 @@ func (a *Account) keep(f *fact) {
 // holder is the fact of a grant of which something is left, wherever it stands; nil: nothing is left, and it is folded away.
 func (a *Account) holder(key factKey) (*fact, error) {
 	f, err := a.factAt(key)
-	if f != nil || err != nil || key.kind >= joinedFact || !a.ledger.follows {
+	if f != nil || err != nil || key.kind >= joinedFact {
 		return f, err
 	}
 	return a.keptAt(key)

@@ -46,6 +46,8 @@ type Ledger struct {
 	claws    bool                  // in one of the versions a refund may not take all
 	secret   []byte                // lots are drawn with it; see Secret
 	spaced   int                   // see takeSnapshot
+	crowded  int                   // see crowded
+	folding  int                   // see foldEvery
 	matter   []schemas.OrderStatus // the statuses of an order's events that matter to the one that it stands at
 }
 
@@ -91,7 +93,7 @@ func NewLedger(versions programme.Versions, options ...Option) (*Ledger, error) 
 		return nil, errors.New("make ledger: there is no programme version")
 	}
 	l := &Ledger{
-		scale: versions[0].Programme.Scale, follows: versions[0].Programme.Redemptions, counting: countingOf(versions), spaced: spaced,
+		scale: versions[0].Programme.Scale, follows: versions[0].Programme.Redemptions, counting: countingOf(versions), spaced: spaced, crowded: crowded, folding: foldEvery,
 	}
 	for _, option := range options {
 		option(l)

@@ -91,6 +91,9 @@ func (l *lots) adopt(from *lots) {
 		from.disk = &[]int64{}
 	}
 	l.disk, l.dirty = from.disk, slices.Clone(from.dirty)
+	for page := from.made / lotPage; page < l.made/lotPage; page++ { // full by now: the head has them no more
+		l.touch(page*lotPage + 1)
+	}
 	was, is := from.byNumber(), l.byNumber()
 	for len(was) > 0 || len(is) > 0 {
 		switch {
@@ -165,10 +168,17 @@ func (l *lots) due() int64 {
 func (l *lots) add(x lot, at int64) {
 	l.own()
 	if x.expires != 0 {
-		l.made++
-		x.number = l.made
+		x.number = l.next()
 	}
 	l.put(x, x.granted, at)
+}
+
+// next is the number of a new lot. Its page is to be written even where nothing is left of the lot: it may be the last of the page,
+// and then the head has the others no more.
+func (l *lots) next() int64 {
+	l.made++
+	l.touch(l.made)
+	return l.made
 }
 
 // put gives points to a lot that is in no list. First they pay off what is owed.
@@ -211,14 +221,37 @@ func (l *lots) correct(x lot, before, is, at int64) {
 	if number := l.numberOf(&x); number != 0 {
 		x, _ = l.remove(number)
 	} else {
-		l.made++
-		x.number, x.granted = l.made, before
+		x.number, x.granted = l.next(), before
 	}
 	x.granted += change
 	n := min(x.left, max(-change, 0))
 	x.left -= n
+	again := l.untake(&x, max(-change, 0)-n)
 	l.put(x, max(change, 0), at)
+	for _, t := range again {
+		n += t.amount
+		l.spend(t.redemption, t.amount, at)
+	}
 	l.owe(max(-change, 0)-n, at)
+}
+
+// untake lets redemptions have taken fewer points of a lot that is in no list, last taken first: nothing can come back to it that
+// it does not have any more. They have to take them elsewhere.
+func (l *lots) untake(x *lot, points int64) (again []takenAt) {
+	for i := l.taken.len() - 1; i >= 0 && points > 0; i-- {
+		t := l.taken.items[i]
+		if t.lot != x.number || t.amount == 0 {
+			continue
+		}
+		n := min(t.amount, points)
+		points -= n
+		again = append(again, takenAt{redemption: t.redemption, amount: n})
+		if t.amount -= n; t.amount == 0 { // it stays, so that the redemption is known
+			x.taken--
+		}
+		l.taken.set(i, t)
+	}
+	return again
 }
 
 // owe takes points that nobody will give back.
@@ -432,11 +465,19 @@ func (l *lots) forget(upTo int64) {
 	l.taken.takeFront(n)
 }
 
-// facts are those of which something is left after the standing, or comes to be, or may come back.
+// facts are those of which something is left after the standing, or comes to be, or may come back. Where nobody follows what is
+// spent only what an operator may still release comes to be after the fact is folded away.
 func (s *standing) facts() map[factKey]bool {
 	l := s.lots
 	if l == nil {
-		return nil
+		var keys map[factKey]bool
+		for i := s.held.len() - 1; i >= 0 && s.held.items[i].due == noDue; i-- {
+			if keys == nil {
+				keys = map[factKey]bool{}
+			}
+			keys[s.held.items[i].fact] = true
+		}
+		return keys
 	}
 	keys := make(map[factKey]bool, len(l.open))
 	for _, list := range [...][]lot{l.open, l.closed} {

@@ -192,11 +192,14 @@ func TestAwardsOfSlowFriends(t *testing.T) {
 		header := pick(t, "tiers", "", "tiers: {by: points, over: 12 months, levels: [{id: member, at: 0}, {id: gold, at: 90}]}\n",
 			"tiers: {by: points, over: 6 days, levels: [{id: member, at: 0}, {id: gold, at: 90}]}\n",
 			"tiers: {by: points, over: calendar_year, levels: [{id: member, at: 0}, {id: gold, at: 90}]}\n") + pick(t, "expiry", "", "expiry: {after: 9 days}\n")
+		if oneIn(t, 2, "redemptions") {
+			header += "redemptions: true\n" + pick(t, "clawback", "", "clawback: within_balance\n", "clawback: pending_only\n")
+		}
 		w := &world{days: 3, from: []time.Time{{}}, texts: []string{"programme: slow\ncurrency: CNY\ntime_zone: UTC\nreturn_window: 3 days\n" + header + `rules:
   - {id: spend, on: order, earn: {points: 1, per: 1.00}}
-  - {id: hello, on: referral, after: joined, earn: {referrer: 7, referee: 5}, ` + pick(t, "hello", "counts: balance", "counts: tier", "hold: 2 days") + `}
-  - {id: invite, on: referral, after: first_order, when: member.points < 30, earn: {referrer: 40}, limit: ` + drawLimits(t, 90) + `}
-`}}
+  - {id: hello, on: referral, after: joined, earn: {referrer: 7, referee: 5}, ` + pick(t, "hello", "counts: balance", "counts: tier", "hold: 2 days", "hold: review", "hold: review, counts: tier") + `}
+  - {id: invite, on: referral, after: first_order, when: member.points < 30, earn: {referrer: 40}, limit: ` + drawLimits(t, 90) + pick(t, "invite", "", ", hold: review", ", hold: 2 days") + `}
+` + pick(t, "fraud", "", "fraud:\n  - {id: large, on: order, when: order.total >= 150.00, action: hold}\n")}}
 		w.ready(t)
 		w.end = pastDay(200)
 		friends := []string{"bert", "cleo", "dora"}
@@ -211,6 +214,9 @@ func TestAwardsOfSlowFriends(t *testing.T) {
 			if kind := pick(t, "kind", "invitation", "order", "refund"); kind != "invitation" {
 				status := map[string]schemas.OrderStatus{"order": schemas.Paid, "refund": schemas.Refunded}[kind]
 				e = orderOf(friend, fmt.Sprintf("%s's %d", friend, rapid.IntRange(1, 4).Draw(t, "order")), status, at)
+				if status == schemas.Paid && oneIn(t, 3, "large") {
+					e.Order.Lines[0].Amount *= 2
+				}
 				e.Order.EventID += fmt.Sprint(" event ", n)
 			}
 			at2 := rapid.IntRange(0, len(events)).Draw(t, "arrives")
@@ -219,6 +225,7 @@ func TestAwardsOfSlowFriends(t *testing.T) {
 			}
 			events = slices.Insert(events, at2, e)
 		}
+		events = drawAnswers(t, events)
 		for i := range events {
 			if i > 0 && events[i].Member() == "anna" && events[i-1].Member() == "anna" && oneIn(t, 3, "late") {
 				events[i], events[i-1] = events[i-1], events[i] // so that what is corrected is decided again
@@ -231,4 +238,30 @@ func TestAwardsOfSlowFriends(t *testing.T) {
 	if past == 0 {
 		t.Error("no award came after its place was folded away: the law says nothing")
 	}
+}
+
+// drawAnswers draws what operators say to what friends have earned anna, and what she spends: around the time at which her newest
+// event of then was.
+func drawAnswers(t *rapid.T, events []rules.Event) []rules.Event {
+	for n := range rapid.IntRange(0, 20).Draw(t, "answers") {
+		of := rapid.IntRange(0, len(events)-1).Draw(t, "about")
+		place, at := rapid.IntRange(of+1, len(events)).Draw(t, "answered"), pastDay(0)
+		for _, e := range events[:place] {
+			if e.Member() == "anna" {
+				at = eventTime(&e)
+			}
+		}
+		at = at.Add(time.Duration(rapid.IntRange(-40, 20).Draw(t, "hours")) * time.Hour)
+		e := rules.Event{Source: schemas.Source{Topic: schemas.TopicCommands}, Command: &schemas.Command{
+			EventID: fmt.Sprint("c", n), MemberID: "anna", OccurredAt: at, Operator: "lin", Kind: pick(t, "answer", "RELEASE", "REJECT"),
+			GrantID: rules.GrantIDOfAward(events[of], "anna", pick(t, "of rule", "hello", "invite", "invite")),
+		}}
+		if oneIn(t, 3, "spent") {
+			e = rules.Event{Source: schemas.Source{Topic: schemas.TopicRedemptions}, Redemption: &schemas.Redemption{
+				EventID: fmt.Sprint("s", n), MemberID: "anna", OccurredAt: at, Kind: "SPENT", Points: int64(rapid.IntRange(1, 90).Draw(t, "points")), RedemptionID: fmt.Sprint("s", n),
+			}}
+		}
+		events = slices.Insert(events, place, e)
+	}
+	return events
 }

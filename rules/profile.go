@@ -196,10 +196,10 @@ func (a *Account) zoneWithin(at int64, p *programme.Programme) *time.Location {
 // horizon is how far back a profile reaches: as far as facts are kept. One that is older holds from there on, so that what it
 // says does not depend on whether what lies there was folded away already.
 func (a *Account) horizon() int64 {
-	if a.newest == 0 {
+	if a.newest == 0 && a.folded == 0 {
 		return math.MinInt64
 	}
-	return max(a.foldable(), a.folded)
+	return max(a.foldable(a.newest), a.folded)
 }
 
 // profileFrom is the first fact that a new profile changes, as changesFrom says it.

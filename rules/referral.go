@@ -214,8 +214,20 @@ func (f *fact) askedOf(rule, to string) *asked {
 	return &(*f.asked)[len(list)]
 }
 
-// requests asks other accounts for what has changed. What is taken back comes first: it makes room in limits.
+// requests asks other accounts for what has changed. What is taken back comes first: it makes room in limits. But where a refund may
+// not take all, what is given in its place comes first: that is what it can take.
 func (d *deciding) requests(r *run) {
+	givesFirst := d.account.ledger.claws && d.fact != nil && d.fact.refunds()
+	if givesFirst {
+		d.giveRequests(r)
+	}
+	d.takeRequests(r)
+	if !givesFirst {
+		d.giveRequests(r)
+	}
+}
+
+func (d *deciding) takeRequests(r *run) {
 	for _, f := range r.asked {
 		for i := range *f.asked {
 			a := &(*f.asked)[i]
@@ -225,6 +237,9 @@ func (d *deciding) requests(r *run) {
 			}
 		}
 	}
+}
+
+func (d *deciding) giveRequests(r *run) {
 	for _, q := range r.requests {
 		a := q.fact.askedOf(q.rule, q.to)
 		if a.points != q.points || a.heldBy != q.heldBy() {
@@ -259,6 +274,9 @@ func (d *deciding) request(f *fact, a *asked, q requested) {
 	}
 	if q.review != nil {
 		e.HeldWhy = q.review.measured
+	}
+	if d.fact.refunds() {
+		e.Refunds = 1
 	}
 	d.out.Requests = append(d.out.Requests, e)
 }

@@ -79,6 +79,7 @@ type replay struct {
 	grants   map[string]*grantSum
 	members  map[string]*standing
 	sent     []rules.Event
+	now      time.Time            // of the newest event
 	log      bytes.Buffer         // what was written, as JSON lines
 	outcome  schemas.Outcome      // of the last event
 	entries  []schemas.PointGrant // since somebody took them
@@ -159,6 +160,9 @@ func (r *replay) all(events []rules.Event) *replay {
 
 func (r *replay) handle(e rules.Event) {
 	r.sent = append(r.sent, e)
+	if eventTime(&e).After(r.now) {
+		r.now = eventTime(&e)
+	}
 	a := r.open(e.Member())
 	var out rules.Outcome
 	r.before(&e)
@@ -261,10 +265,17 @@ func (r *replay) deliver(e schemas.Effect) []schemas.Effect {
 		r.past++
 	}
 	var out, twice rules.Outcome
+	found, _ := r.open(e.MemberID).Points()
+	due, isDue := r.open(e.MemberID).Due()
 	if err := r.open(e.MemberID).Take(&e, time.Time{}, &out); err != nil {
 		r.fatalf("take in %+v: %v", e, err)
 	}
 	r.take(e.MemberID, &out)
+	if has, _ := r.open(e.MemberID).Points(); e.Kind == "" && e.Refunds > 0 && (!isDue || due.After(r.now)) && len(r.w.parsed) == 1 {
+		if how := r.w.parsed[0].Programme.Clawback; how == programme.ClawbackWithinBalance && has < min(found, 0) || how == programme.ClawbackPendingOnly && has < found {
+			r.fatalf("a friend's refund has left %d of %d that could be spent: %+v", has, found, out.Entries)
+		}
+	}
 	if err := r.open(e.MemberID).Take(&e, time.Time{}, &twice); err != nil {
 		r.fatalf("take in once more %+v: %v", e, err)
 	}

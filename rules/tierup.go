@@ -82,7 +82,7 @@ func (a *Account) onlyReleased(n int) int {
 		return n
 	}
 	for i := 0; i < n; i++ {
-		held := func(g grant) bool { return g.at > a.facts[n-1].key.at }
+		held := func(g grant) bool { return g.at != noDue && g.at > a.facts[n-1].key.at } // what an operator releases raises by the command
 		if slices.ContainsFunc(a.facts[i].grants, held) {
 			n, i = i, -1 // fewer facts: those before are looked at again
 		}

@@ -169,7 +169,7 @@ func (a *Account) forgetMember(d *deciding, e *schemas.Effect) error {
 		return err
 	}
 	u := &unlinking{account: a, who: e.FromMember, keys: map[factKey]factKey{}}
-	for _, f := range slices.Clone(a.facts) {
+	for _, f := range slices.Concat(a.facts, a.kept) {
 		u.fact(f)
 	}
 	for _, f := range past {
@@ -296,6 +296,12 @@ func (u *unlinking) base() {
 	}
 	if b.last.kind == awardFact && strings.Contains(b.last.event, "\x00"+u.who+"\x00") {
 		b.last.event, u.based = erasedEvents, true
+	}
+	for i, h := range b.held.items {
+		if is, found := u.keys[h.fact]; found {
+			h.fact, u.based = is, true
+			b.held.set(i, h)
+		}
 	}
 	if b.lots == nil {
 		return

@@ -345,7 +345,7 @@ type Effect struct {
 	Devices   []string
 	Limit     int64 // above which evidence is wanted
 	Events    int64 // with EffectCount: 1, or 0: not (any more); of an answer how many
-	Refunds   int64 // the same of orders of which something was taken back
+	Refunds   int64 // the same of orders of which something was taken back; of points: 1 if that is why they are asked for
 	Distinct  int64 // of an answer: how many different values
 	Evidence  []Number
 

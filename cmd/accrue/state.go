@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -24,6 +25,7 @@ const stateMemory = 64 << 20
 // What is shown of a member's held grants and events; a busy one has thousands.
 const (
 	shownHeld   = 10
+	shownDates  = 12 // on which points expire
 	shownEvents = 50
 )
 
@@ -192,20 +194,24 @@ func printMember(out io.Writer, d rules.Description) {
 		if d.NextTier != "" {
 			fmt.Fprintf(out, "; %s begins at %s", d.NextTier, d.NextTierFrom)
 		}
+		if d.NextTierLack != "" {
+			fmt.Fprintf(out, ", %s are missing", d.NextTierLack)
+		}
 		fmt.Fprintln(out)
+		if !d.TierGrace.IsZero() {
+			fmt.Fprintf(out, "  grace     the tier falls at %s\n", moment(d.TierGrace))
+		}
+	}
+	if d.Blocked != nil {
+		fmt.Fprintf(out, "  blocked   %s\n", blockText(d.Blocked))
 	}
 	fmt.Fprintf(out, "  orders    %d of %s %s\n", d.Orders, d.Spend, d.Currency)
 	fmt.Fprintf(out, "  newest    %s\n", moment(d.NewestEvent))
 	if !d.NextDue.IsZero() {
 		fmt.Fprintf(out, "  next due  %s\n", moment(d.NextDue))
 	}
-	for i, h := range d.Held {
-		if i == shownHeld {
-			fmt.Fprintf(out, "  held      %d more; --json shows all\n", len(d.Held)-i)
-			break
-		}
-		fmt.Fprintf(out, "  held      %d points of %s until %s (event %s)\n", h.Points, h.Rule, moment(h.Until), h.EventID)
-	}
+	printHeld(out, d.Held)
+	printExpiring(out, d.Expiring())
 	printCounts(out, "all rules", d.Limits)
 	for _, r := range d.Rules {
 		printCounts(out, r.Rule, r.Limits)
@@ -214,6 +220,50 @@ func printMember(out io.Writer, d rules.Description) {
 		}
 	}
 	printEvents(out, d.Events)
+}
+
+// blockText says who blocked a member, and until when.
+func blockText(b *rules.BlockDescription) string {
+	by := "by an operator"
+	if b.By != "" {
+		by = "by " + b.By
+	}
+	if b.Until.IsZero() {
+		return fmt.Sprintf("%s since event %s, until an operator unblocks", by, b.EventID)
+	}
+	return fmt.Sprintf("%s since event %s%s", by, b.EventID, until(b.Until))
+}
+
+func printHeld(out io.Writer, held []rules.HeldGrant) {
+	for i, h := range held {
+		if i == shownHeld {
+			fmt.Fprintf(out, "  held      %d more; --json shows all\n", len(held)-i)
+			break
+		}
+		when := until(h.Until)
+		if when == "" {
+			when = " until an operator decides"
+		}
+		fmt.Fprintf(out, "  held      %d points of %s%s (event %s%s)\n", h.Points, h.Rule, when, h.EventID, grantText(h.GrantID))
+	}
+}
+
+// grantText names the grant for a release or a rejection.
+func grantText(id string) string {
+	if id == "" {
+		return ""
+	}
+	return ", grant " + id
+}
+
+func printExpiring(out io.Writer, dates []rules.Expiring) {
+	for i, x := range dates {
+		if i == shownDates {
+			fmt.Fprintf(out, "  expires   on %d more dates; --json shows all\n", len(dates)-i)
+			break
+		}
+		fmt.Fprintf(out, "  expires   %d points at %s, of %s\n", x.Points, moment(x.At), strings.Join(x.Rules, ", "))
+	}
 }
 
 func printCounts(out io.Writer, whose string, counts []rules.Count) {
@@ -245,8 +295,13 @@ func printEvents(out io.Writer, events []rules.FactDescription) {
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", moment(e.OccurredAt), e.Kind, what, e.Note)
 		for _, g := range e.Grants {
 			amount := fmt.Sprintf("%+d", g.Available)
-			if g.Pending != 0 {
+			switch {
+			case g.Pending != 0 && g.HeldUntil.IsZero():
+				amount = fmt.Sprintf("%+d held until an operator decides", g.Pending)
+			case g.Pending != 0:
 				amount = fmt.Sprintf("%+d held until %s", g.Pending, moment(g.HeldUntil))
+			case g.Available == 0 && g.Entries > 1:
+				amount = "undone"
 			}
 			fmt.Fprintf(table, "  \t\t%s %s\t%s\n", amount, g.Rule, g.Why)
 		}

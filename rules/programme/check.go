@@ -75,6 +75,8 @@ func (p *programmeParser) boostOf(self int, read *ruleRead, byID map[string]int)
 			p.fail(n.pos, "a boost cannot be of itself")
 		case named.fields.has("boost"):
 			p.fail(n.pos, "a boost is of earning rules; %q is a boost", name)
+		case named.rule.On == OnReferral:
+			p.fail(n.pos, "%q is a rule on referrals, of which no boost is: write a second rule `on: referral` with `earn`, in force at the same time", name)
 		case named.rule.On != read.rule.On && named.rule.On != 0 && read.rule.On != 0:
 			p.fail(n.pos, "%q is a rule `on: %s`, this one is `on: %s`", name, named.rule.On, read.rule.On)
 		case slices.Contains(boost.Of, i):

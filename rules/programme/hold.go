@@ -30,10 +30,10 @@ func (p *programmeParser) holdUntil(n *node, read *ruleRead) {
 	}
 	rule := read.rule
 	if rule.On != 0 && rule.On != OnOrder && rule.After != AfterFirstOrder {
-		p.fail(f.at("until"), "`hold: {until: ...}` waits for a status of the order; a rule `on: %s` has none", rule.On)
+		p.fail(f.at("until"), "`hold: {until: ...}` waits for a status of the order; a rule `on: %s` has none: hold for a time, `hold: 30 days`", rule.On)
 	}
 	if rule.On == OnReferral && rule.Earn != nil && rule.Earn.Referrer != 0 {
-		p.fail(f.at("until"), "`hold: {until: ...}` waits for a status of the order, which is not the referrer's: hold both for a time, or make a rule for the referrer and one for the referee")
+		p.fail(f.at("until"), "`hold: {until: ...}` waits for a status of the order, which is not the referrer's: hold both for a time (`hold: 30 days`), or make a rule for the referrer and one for the referee")
 	}
 	hold := Hold{}
 	if i, ok := p.word(f, "until"); ok {

@@ -35,8 +35,8 @@
 //	again     the event id of an event before, sent once more as it was
 //	expect    at (first let happen what falls due until then, that instant included), balance, pending, tier, until (the end of the
 //	          tier, as the last tier record says it; never), change (direction of the last tier record), points by rule
-//	          (pending ones are among them), expires, campaign and entry by rule (of its last entry; never, none, EXPIRED), decision and reason
-//	          (a part of it) of the last event, alerts (the thresholds that it passed, "burst, farm"; none), notices (what was
+//	          (pending ones are among them), expires, campaign, entry and why by rule (of its last entry; never, none, EXPIRED, a part of
+//	          its reason), decision and reason (a part of it) of the last event, alerts (the thresholds that it passed, "burst, farm"; none), notices (what was
 //	          told ahead since then, "gold lacks 120 points"; none)
 //
 // Events have an event id of their own, `event`. By default it is the order's id with what happened ("o1 paid",

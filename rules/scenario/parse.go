@@ -61,7 +61,7 @@ func stepKeys(kind string) []string {
 }
 
 func expectKeys() []string {
-	return []string{"member", "at", "balance", "pending", "tier", "until", "change", "points", "expires", "campaign", "entry", "decision", "reason", "alerts", "notices"}
+	return []string{"member", "at", "balance", "pending", "tier", "until", "change", "points", "expires", "campaign", "entry", "why", "decision", "reason", "alerts", "notices"}
 }
 
 // readScript reads a scenario with its programme. Where problems were found it is not to be run.

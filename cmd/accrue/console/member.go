@@ -100,12 +100,6 @@ func (c *Console) allowTime(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(memberWait))
 }
 
-// memberHeld is a held grant with its grant_id, which a release names.
-type memberHeld struct {
-	rules.HeldGrant
-	GrantID string
-}
-
 func (c *Console) showMember(w http.ResponseWriter, r *http.Request, v *visit) error {
 	c.allowTime(w)
 	data := struct {
@@ -115,12 +109,11 @@ func (c *Console) showMember(w http.ResponseWriter, r *http.Request, v *visit) e
 		Wrong   string
 		From    string
 		D       rules.Description
-		Held    []memberHeld
 		Hidden  int // events that are not shown
 		Once    string
 		Sent    string
 		Tiers   []string
-		Expires []expiring
+		Expires []rules.Expiring
 	}{visit: v, ID: r.FormValue("id"), Once: newOnce(), Sent: ours(r.FormValue("sent"))}
 	if data.ID == "" {
 		c.write(w, r, http.StatusOK, "member", data)
@@ -138,60 +131,13 @@ func (c *Console) showMember(w http.ResponseWriter, r *http.Request, v *visit) e
 		return err
 	}
 	data.Found = true
-	data.Expires = expiringOf(data.D.Left)
-	data.Held = heldOf(&data.D)
+	data.Expires = data.D.Expiring()
+	data.Expires = data.Expires[:min(len(data.Expires), shownDates)]
 	data.Hidden = max(0, len(data.D.Events)-shownEvents)
 	data.D.Events = data.D.Events[data.Hidden:]
 	slices.Reverse(data.D.Events)
 	c.write(w, r, http.StatusOK, "member", data)
 	return nil
-}
-
-// expiring is what expires at one moment.
-type expiring struct {
-	At     time.Time
-	Points int64
-	Grants int
-	Rules  []string // that granted them
-}
-
-// expiringOf adds up what expires at each moment, the next first.
-func expiringOf(left []rules.ExpiringGrant) []expiring {
-	var list []expiring
-	for i := range left {
-		x := &left[i]
-		at := slices.IndexFunc(list, func(e expiring) bool { return e.At.Equal(x.Expires) })
-		if at < 0 {
-			at = len(list)
-			list = append(list, expiring{At: x.Expires})
-		}
-		e := &list[at]
-		e.Points, e.Grants = e.Points+x.Points, e.Grants+1
-		if !slices.Contains(e.Rules, x.Rule) {
-			e.Rules = append(e.Rules, x.Rule)
-		}
-	}
-	slices.SortFunc(list, func(a, b expiring) int { return a.At.Compare(b.At) })
-	return list[:min(len(list), shownDates)]
-}
-
-// heldOf finds the grant_id of each held grant among the events.
-func heldOf(d *rules.Description) []memberHeld {
-	var list []memberHeld
-	used := map[string]bool{}
-	for _, h := range d.Held {
-		m := memberHeld{HeldGrant: h}
-		for _, e := range d.Events {
-			for _, g := range e.Grants {
-				if e.EventID == h.EventID && g.Rule == h.Rule && g.Pending > 0 && !used[g.GrantID] && m.GrantID == "" {
-					m.GrantID = g.GrantID
-					used[g.GrantID] = true
-				}
-			}
-		}
-		list = append(list, m)
-	}
-	return list
 }
 
 // showEntries lists a member's ledger entries, the newest first: what was written, and by which event. It is a part of a page.

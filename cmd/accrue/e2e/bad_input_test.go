@@ -27,7 +27,7 @@ type badKind struct {
 
 // rubbish makes records as producers with bugs do.
 type rubbish struct {
-	t       *testing.T
+	t       testing.TB
 	encoder *schemas.Encoder
 	ids     map[schemas.Kind]int
 }

@@ -1,13 +1,20 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"accrue/deploy/kafka/kafkatest"
+	"accrue/processor"
+	"accrue/rules"
+	"accrue/state"
 )
 
 // All members want points of one budget that is not enough for them, a tenth of the orders is taken back, and engines are killed with
@@ -89,6 +96,73 @@ rules:
 	for _, e := range engines {
 		s.accrue("", "state", "verify", "--config", e.config)
 	}
+	s.checkLeases(budget)
+}
+
+// checkLeases reads all that was ever committed of a budget's owner and of its leases: at no instant has the owner lent more than there is,
+// nor a shard granted more than it had.
+func (s *stage) checkLeases(budget int64) {
+	s.t.Helper()
+	topic := processor.InternalTopic(s.app, "state")
+	ends, err := kadm.NewClient(s.client).ListCommittedOffsets(s.t.Context(), topic)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Bootstrap()...), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer client.Close()
+	left := map[int32]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			left[o.Partition] = o.Offset
+		}
+	})
+	owners, leases := 0, 0
+	s.await("the changelog is read", 2*time.Minute, func() string {
+		ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
+		defer cancel()
+		client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+			if r.Attrs.IsControl() || len(r.Value) == 0 {
+				return
+			}
+			_, key, err := state.DecodeKey(r.Key)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			row, err := rules.DescribeRow(key, r.Value)
+			switch {
+			case err != nil:
+				s.t.Fatalf("%s/%d@%d: %v", topic, r.Partition, r.Offset, err)
+			case row.Budget != nil:
+				owners++
+				out := int64(0)
+				for _, l := range row.Budget.Leases {
+					if out += l.Given - l.Returned; l.Returned > l.Given {
+						s.t.Errorf("at offset %d a lease gave back more than it got: %+v", r.Offset, l)
+					}
+				}
+				if row.Budget.Size != budget || row.Budget.Left < 0 || out+row.Budget.Left != budget {
+					s.t.Errorf("at offset %d of %d points %d are out and %d left", r.Offset, row.Budget.Size, out, row.Budget.Left)
+				}
+			case row.Lease != nil:
+				leases++
+				if row.Lease.Free < 0 || row.Lease.Free > row.Lease.Got-row.Lease.Returned {
+					s.t.Errorf("at offset %d a lease has %d free of %d that it got, less %d", r.Offset, row.Lease.Free, row.Lease.Got, row.Lease.Returned)
+				}
+			}
+		})
+		return problem(nil, len(left) > 0, "%d partitions are left", len(left))
+	})
+	if owners == 0 || leases == 0 {
+		s.t.Errorf("%d states of the owner and %d of leases were committed", owners, leases)
+	}
+	s.t.Logf("%d committed states of the owner and %d of leases are right", owners, leases)
 }
 
 // budgetOrders are orders of many members, of which a tenth is refunded soon after, and the whole points that are wanted in the end.

@@ -20,7 +20,7 @@ import (
 
 // stage is one test's app on a cluster: topics, programme, configurations. Its topics are gone when the test ends.
 type stage struct {
-	t         *testing.T
+	t         testing.TB
 	kafka     *kafkatest.Cluster
 	replicas  int // of the topics that the command makes
 	shards    int // and their partitions
@@ -34,12 +34,12 @@ type stage struct {
 const shards = 8
 
 // newStage makes one on the shared broker.
-func newStage(t *testing.T, app, programme string) *stage {
+func newStage(t testing.TB, app, programme string) *stage {
 	t.Helper()
 	return newStageOn(t, shared.kafka, 1, app, programme)
 }
 
-func newStageOn(t *testing.T, kafka *kafkatest.Cluster, replicas int, app, programme string) *stage {
+func newStageOn(t testing.TB, kafka *kafkatest.Cluster, replicas int, app, programme string) *stage {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Bootstrap()...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.ProducerBatchMaxBytes(16<<20), kgo.MaxBufferedBytes(128<<20))

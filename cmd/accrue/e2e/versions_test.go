@@ -105,7 +105,7 @@ func (s *stage) awaitMetric(name string, want float64, engines ...*engine) {
 }
 
 // append puts a record on the control topic.
-func (s *stage) append(t *testing.T, value string, at time.Time) {
+func (s *stage) append(t testing.TB, value string, at time.Time) {
 	t.Helper()
 	record := &kgo.Record{Topic: s.app + "-control", Value: []byte(value), Timestamp: at}
 	if err := s.client.ProduceSync(t.Context(), record).FirstErr(); err != nil {

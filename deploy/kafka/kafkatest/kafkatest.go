@@ -198,6 +198,9 @@ func findScripts() (string, error) {
 	}
 }
 
+// FreePort returns a port that is free now, for a listener of a test's own; so is the one that is ten above it.
+func FreePort() (int, error) { return freePorts(1) }
+
 // freePorts returns a port P such that all ports of a cluster are free now. It looks below the range from which
 // systems give out ports by themselves, so that no outgoing connection takes one in the meantime.
 func freePorts(nodes int) (int, error) {
