@@ -115,6 +115,7 @@ func TestReshard(t *testing.T) {
 	for _, e := range engines {
 		s.accrue("", "state", "verify", "--config", e.config)
 	}
+	s.accrue("", "verify", "--config", config)
 }
 
 // reshardKilled runs the command and kills it with -9 once it has said that both topics have grown.
