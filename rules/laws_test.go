@@ -96,10 +96,21 @@ func TestArrivalOrderDoesNotMatter(t *testing.T) {
 	})
 }
 
+// longer says that the later version has a longer window than the one before it. Such a version reaches no further back than what is
+// still kept (deploy/docs/versions.md): whether a cancellation of long before its order is, depends on what else has arrived by then.
+func (w *world) longer() bool {
+	first, last := w.parsed[0].Programme, w.parsed[len(w.parsed)-1].Programme
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	return last.ReturnWindow.SubFrom(at, last.Zone).Before(first.ReturnWindow.SubFrom(at, first.Zone))
+}
+
 // So it is over several return windows, while what is old is folded away.
 func TestArrivalOrderDoesNotMatterInLongHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, events := long(t, 20, 70)
+		if w.longer() {
+			return
+		}
 		first := w.replay(t).all(inOrder(w.events))
 		want := first.finish()
 		second := w.replay(t).all(events)
