@@ -29,10 +29,10 @@ const (
 	// starveMost is how long old records wait for the answer of a budget's owner. Each that is decided meanwhile waits with its
 	// grants, and is decided once more with all of its member's behind it.
 	starveMost = 2 * time.Second
-	// A partition with more than pauseAbove bytes waiting is not polled until they are below resumeBelow. That is as much as a
-	// fetch brings of it: the client lets go of what it has of a paused partition, and fetches it once more.
+	// A partition with more than pauseAbove bytes waiting is not polled until they are below resumeBelow, which is twice what a fetch
+	// brings of it: the client lets go of what it has of a paused partition, and fetches it once more.
 	pauseAbove  = 256 << 10
-	resumeBelow = pauseAbove / 4
+	resumeBelow = 2 * fetchPartitionBytes
 )
 
 // queue is what waits of one partition.

@@ -16,14 +16,14 @@ type Description struct {
 	Balance int64  `json:"balance"` // points that can be spent; below 0 is a debt
 	Pending int64  `json:"pending"` // points that are held
 
-	Tier         string    `json:"tier,omitempty"` // empty: the programme has none
-	TierUntil    time.Time `json:"tier_until,omitzero"`
-	TierGrace    time.Time `json:"tier_grace_until,omitzero"` // set while the validity has ended and the fall has not come
-	TierMetric   string    `json:"tier_metric,omitempty"`     // "points", "spend" or "orders"
-	TierValue    string    `json:"tier_metric_value,omitempty"`
-	NextTier     string    `json:"next_tier,omitempty"` // empty: the highest is held
-	NextTierFrom string    `json:"next_tier_from,omitempty"`
-	NextTierLack string    `json:"next_tier_missing,omitempty"` // of the metric, as things are now
+	Tier            string    `json:"tier,omitempty"` // empty: the programme has none
+	TierUntil       time.Time `json:"tier_until,omitzero"`
+	TierGrace       time.Time `json:"tier_grace_until,omitzero"` // set while the validity has ended and the fall has not come
+	TierMetric      string    `json:"tier_metric,omitempty"`     // "points", "spend" or "orders"
+	TierValue       string    `json:"tier_metric_value,omitempty"`
+	NextTier        string    `json:"next_tier,omitempty"` // empty: the highest is held
+	NextTierFrom    string    `json:"next_tier_from,omitempty"`
+	NextTierMissing string    `json:"next_tier_missing,omitempty"` // of the metric, as things are now
 
 	Blocked *BlockDescription `json:"blocked,omitempty"` // nil: no block held at DecidedTo
 
@@ -220,7 +220,7 @@ func (d *Description) describeTier(p *programme.Programme, s *standing, at int64
 		next := p.Tiers.Levels[level+1]
 		d.NextTier, d.NextTierFrom = next.ID, metricText(p, next.At)
 		if lack := next.At - value; lack > 0 { // else the next event brings it; what passes 64 bits is not told
-			d.NextTierLack = metricText(p, lack)
+			d.NextTierMissing = metricText(p, lack)
 		}
 	}
 }

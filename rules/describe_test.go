@@ -17,19 +17,10 @@ func (noRows) Get([]byte) ([]byte, error)                                 { retu
 func (noRows) Scan([]byte, func(_, _ []byte) bool) error                  { return nil }
 func (noRows) ScanFrom(_, _ []byte, _ func(key, value []byte) bool) error { return nil }
 
-// A description tells what was decided, and why, and changes nothing: told twice it is the same, and what comes after it is
-// decided as if nobody had asked.
-func TestDescribe(t *testing.T) {
-	p, problems := programme.Parse(map[string][]byte{"shop.yaml": []byte(`programme: shop
-currency: CNY
-time_zone: Asia/Shanghai
-earn_on: PAID
-return_window: 30 days
-tiers: {by: points, over: lifetime, levels: [{id: member, at: 0}, {id: gold, at: 100}]}
-rules:
-  - {id: spend, title: a point a yuan, on: order, earn: {points: 1, per: 1.00}}
-  - {id: later, on: order, earn: {points: 7}, hold: 2 days, limit: {times: 5, per: day}}
-`)})
+// newAccount is the account of m1, of whom nothing is held yet, under a programme.
+func newAccount(t *testing.T, text string) *rules.Account {
+	t.Helper()
+	p, problems := programme.Parse(map[string][]byte{"shop.yaml": []byte(text)})
 	if p == nil {
 		t.Fatal(problems)
 	}
@@ -41,6 +32,22 @@ rules:
 	if err != nil {
 		t.Fatal(err)
 	}
+	return account
+}
+
+// A description tells what was decided, and why, and changes nothing: told twice it is the same, and what comes after it is
+// decided as if nobody had asked.
+func TestDescribe(t *testing.T) {
+	account := newAccount(t, `programme: shop
+currency: CNY
+time_zone: Asia/Shanghai
+earn_on: PAID
+return_window: 30 days
+tiers: {by: points, over: lifetime, levels: [{id: member, at: 0}, {id: gold, at: 100}]}
+rules:
+  - {id: spend, title: a point a yuan, on: order, earn: {points: 1, per: 1.00}}
+  - {id: later, on: order, earn: {points: 7}, hold: 2 days, limit: {times: 5, per: day}}
+`)
 	at := time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)
 	order := &schemas.Order{
 		EventID: "e1", OrderID: "o1", MemberID: "m1", Status: schemas.Paid, OccurredAt: at, Currency: "CNY",
@@ -97,7 +104,7 @@ rules:
 
 // A description tells who is blocked, by whom and until when, what is missing to the next level, and what expires at which moment.
 func TestDescribeBlockedMember(t *testing.T) {
-	p, problems := programme.Parse(map[string][]byte{"shop.yaml": []byte(`programme: shop
+	account := newAccount(t, `programme: shop
 currency: CNY
 time_zone: Asia/Shanghai
 redemptions: true
@@ -108,18 +115,7 @@ rules:
   - {id: extra, on: order, earn: {points: 5}}
 fraud:
   - {id: burst, on: order, measure: count, by: member, within: 1h, over: 2, action: block, for: 3 days}
-`)})
-	if p == nil {
-		t.Fatal(problems)
-	}
-	ledger, err := rules.NewLedger(programme.Versions{{Programme: p}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	account, err := ledger.Open("m1", noRows{})
-	if err != nil {
-		t.Fatal(err)
-	}
+`)
 	at := time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)
 	describe := func() rules.Description {
 		t.Helper()
@@ -131,8 +127,8 @@ fraud:
 	}
 	for i, id := range []string{"e1", "e2", "e3"} {
 		if i == 2 {
-			if d := describe(); d.Blocked != nil || d.NextTier != "gold" || d.NextTierLack != "59.50" {
-				t.Errorf("before the block: %+v, %s is %s short", d.Blocked, d.NextTier, d.NextTierLack)
+			if d := describe(); d.Blocked != nil || d.NextTier != "gold" || d.NextTierMissing != "59.50" {
+				t.Errorf("before the block: %+v, %s is %s short", d.Blocked, d.NextTier, d.NextTierMissing)
 			}
 		}
 		order := &schemas.Order{

@@ -8,13 +8,12 @@ import (
 	"time"
 
 	"accrue/rules"
-	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
 // Every row that an account writes can be shown, pages of long lists included, and what it says is what was put in.
 func TestEveryRowIsDescribed(t *testing.T) {
-	p, problems := programme.Parse(map[string][]byte{"shop.yaml": []byte(`programme: shop
+	account := newAccount(t, `programme: shop
 currency: CNY
 time_zone: Asia/Shanghai
 earn_on: PAID
@@ -22,18 +21,7 @@ return_window: 30 days
 rules:
   - {id: spend, on: order, earn: {points: 1, per: 1.00}}
   - {id: later, on: order, earn: {points: 7}, hold: 200 days, limit: {times: 500, per: day}}
-`)})
-	if p == nil {
-		t.Fatal(problems)
-	}
-	ledger, err := rules.NewLedger(programme.Versions{{Programme: p}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	account, err := ledger.Open("m1", noRows{})
-	if err != nil {
-		t.Fatal(err)
-	}
+`)
 	at := time.Date(2026, 8, 1, 10, 0, 0, 0, time.UTC)
 	for n := range 150 {
 		order := &schemas.Order{

@@ -173,7 +173,7 @@ func escape(b []byte) (rune, int) {
 	return 0, 0
 }
 
-// codeUnit reads \uXXXX at the start of b.
+// codeUnit reads \u and four hexadecimal digits at the start of b.
 func codeUnit(b []byte) (rune, bool) {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return 0, false

@@ -194,8 +194,8 @@ func printMember(out io.Writer, d rules.Description) {
 		if d.NextTier != "" {
 			fmt.Fprintf(out, "; %s begins at %s", d.NextTier, d.NextTierFrom)
 		}
-		if d.NextTierLack != "" {
-			fmt.Fprintf(out, ", %s are missing", d.NextTierLack)
+		if d.NextTierMissing != "" {
+			fmt.Fprintf(out, ", %s are missing", d.NextTierMissing)
 		}
 		fmt.Fprintln(out)
 		if !d.TierGrace.IsZero() {

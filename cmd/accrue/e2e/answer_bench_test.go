@@ -60,8 +60,7 @@ fraud:
 	}
 	encoder := schemas.NewEncoder(ids)
 
-	due := map[place]time.Time{} // of those that are measured
-	seen := w.timesOf(func() { due = sendSteadily(b, s.client, encoder) })
+	due, seen := w.timesOf(func() map[place]time.Time { return sendSteadily(b, s.client, encoder) })
 	waited := map[string][]time.Duration{}
 	for at, from := range due {
 		if until, ok := seen[at]; ok {
@@ -80,31 +79,36 @@ fraud:
 	}
 }
 
-// timesOf returns when each decision was read that came while f ran, or within two seconds after it.
-func (w *wallet) timesOf(f func()) map[place]time.Time {
-	seen := map[place]time.Time{}
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
+// timesOf lets send run, and returns what it says and when the decision of each of those was read. It waits until all are, for half a
+// minute at most.
+func (w *wallet) timesOf(send func() map[place]time.Time) (due, seen map[place]time.Time) {
+	seen = map[place]time.Time{}
+	sent := make(chan map[place]time.Time, 1)
+	go func() { sent <- send() }()
+	missing := func() int {
+		n := 0
+		for at := range due {
+			if _, is := seen[at]; !is {
+				n++
 			}
-			w.read()
-			now := time.Now()
-			for at := range w.answers {
-				seen[at] = now
-			}
-			clear(w.answers)
 		}
-	}()
-	f()
-	<-time.After(2 * time.Second) // what is not decided by then counts as missing
-	close(stop)
-	<-stopped
-	return seen
+		return n
+	}
+	var until time.Time
+	for due == nil || missing() > 0 && time.Now().Before(until) {
+		w.read()
+		now := time.Now()
+		for at := range w.answers {
+			seen[at] = now
+		}
+		clear(w.answers)
+		select {
+		case due = <-sent:
+			until = now.Add(30 * time.Second)
+		default:
+		}
+	}
+	return due, seen
 }
 
 // sendSteadily sends events, each when it is due, and returns when that was.
@@ -128,7 +132,7 @@ func sendSteadily(b *testing.B, client *kgo.Client, encoder *schemas.Encoder) ma
 		})
 	}
 	if err := client.Flush(b.Context()); err != nil {
-		b.Fatal(err)
+		b.Error(err) // this may be another goroutine than the benchmark's
 	}
 	return due
 }
@@ -148,7 +152,7 @@ func answerEvent(b *testing.B, encoder *schemas.Encoder, i int, at time.Time) (t
 	}
 	body, err := encoder.Append(nil, value)
 	if err != nil {
-		b.Fatal(err)
+		b.Error(err)
 	}
 	return topic, member, body
 }
