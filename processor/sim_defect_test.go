@@ -43,7 +43,7 @@ func simDefects() []simDefect {
 		},
 		{
 			// Its rows are found by whoever decides the same records again.
-			name: "what was decided in an aborted transaction stays", checkers: []string{"state", "sums", "entries", "requests"},
+			name: "what was decided in an aborted transaction stays", checkers: []string{"state", "sums", "entries", "requests", "answers", "erased"},
 			kafka: over(func(_ *simLane, o *order) {
 				o.event = func(e Event) Event {
 					if ended, ok := e.(Ended); ok && ended.Outcome == OutcomeAborted {
@@ -227,7 +227,7 @@ func simDefects() []simDefect {
 		},
 		{
 			// The account remembers, from before an abort, that it has asked.
-			name: "a request that was aborted is not made again", checkers: []string{"sums", "requests"},
+			name: "a request that was aborted is not made again", checkers: []string{"sums", "requests", "answers"},
 			kafka: over(func(l *simLane, o *order) {
 				asked := false
 				o.event = func(e Event) Event {
@@ -245,7 +245,7 @@ func simDefects() []simDefect {
 		},
 		{
 			// Whoever takes over counts on from nothing.
-			name: "what keys count is not in the changelog", checkers: []string{"counts", "state"},
+			name: "what keys count is not in the changelog", checkers: []string{"counts", "state", "requests"},
 			kafka: over(func(l *simLane, o *order) {
 				o.produce = l.without(func(name string, _ []byte) bool {
 					_, key := state.KeyOf(name)
