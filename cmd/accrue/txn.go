@@ -62,7 +62,7 @@ func newTxnListCmd() *cobra.Command {
 			if asJSON {
 				return errors.Join(printTxnsJSON(cmd.OutOrStdout(), open), err)
 			}
-			printTxns(cmd.OutOrStdout(), c.App, open)
+			printTxns(cmd.OutOrStdout(), c.App, c.Kafka.Brokers, open)
 			return err
 		},
 	}
@@ -97,7 +97,7 @@ func ownerOf(t *processor.OpenTransaction) string {
 	return ownerForeign
 }
 
-func printTxns(out io.Writer, app string, open []processor.OpenTransaction) {
+func printTxns(out io.Writer, app string, brokers []string, open []processor.OpenTransaction) {
 	if len(open) == 0 {
 		fmt.Fprintf(out, "no transaction is open on the topics of %s\n", app)
 		return
@@ -118,7 +118,7 @@ func printTxns(out io.Writer, app string, open []processor.OpenTransaction) {
 	table.Flush() //nolint:errcheck // a table that cannot be shown is no reason to fail
 	for i := range open {
 		if t := &open[i]; t.Hanging() {
-			printHanging(out, t)
+			printHanging(out, brokers, t)
 		}
 	}
 }
@@ -133,10 +133,11 @@ func producerText(t *processor.OpenTransaction) string {
 }
 
 // printHanging says how a transaction is ended that no coordinator knows.
-func printHanging(out io.Writer, t *processor.OpenTransaction) {
+func printHanging(out io.Writer, brokers []string, t *processor.OpenTransaction) {
 	fmt.Fprintf(out, "%s hangs: no coordinator knows the transaction, so nothing ends it by itself. Stop the instances, end it with\n", producerText(t))
 	for i, p := range t.Partitions {
-		fmt.Fprintf(out, "  kafka-transactions.sh abort --topic %s --partition %d --start-offset %d\n", p.Topic, p.Partition, t.Starts[i])
+		fmt.Fprintf(out, "  kafka-transactions.sh --bootstrap-server %s abort --topic %s --partition %d --start-offset %d\n",
+			strings.Join(brokers, ","), p.Topic, p.Partition, t.Starts[i])
 	}
 	fmt.Fprintln(out, "and move the instances' data folders away, they are restored from the changelog; accrue verify shows whether all is right")
 }
