@@ -227,7 +227,7 @@ func (e *Engine) openStore() (*state.Store, error) {
 	e.setPhase("opening the store")
 	options := state.Options{
 		FS: e.o.FS, MemoryBytes: storeMemory(e.o.MemoryBytes), FlushEvery: e.o.FlushEvery,
-		DueOf: rules.HeadDue, Log: e.o.Log, Now: e.o.Now,
+		DueOf: rules.HeadDue, HasDue: rules.HasDue, Log: e.o.Log, Now: e.o.Now,
 	}
 	store, err := state.Open(e.storeDir(), state.Identity{App: e.o.App}, options)
 	if errors.Is(err, state.ErrCorrupt) {
