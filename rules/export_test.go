@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
@@ -146,4 +147,18 @@ func (a *Account) Drawn() (points, granted int64, open int, err error) {
 		}
 	}
 	return points, granted, open, nil
+}
+
+// EverCounted is what a limit `per: ever` has counted of a member: one of a rule, or, where that is empty, one over all rules.
+func (a *Account) EverCounted(rule string) (times, points int64) {
+	counters := a.head.limits
+	if rule != "" {
+		counters = a.head.use(rule).counters
+	}
+	for _, c := range counters {
+		if c.per == programme.PerEver {
+			return c.times, c.points
+		}
+	}
+	return 0, 0
 }
