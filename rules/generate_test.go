@@ -97,7 +97,7 @@ func (w *world) newLedger(t rapid.TB) *rules.Ledger {
 
 // onOrders says whether a kind of rule listens to orders.
 func onOrders(kind string) bool {
-	return kind != "streak" && kind != "check-in" && kind != "tier-up" && kind != "joined" && kind != "birthday" && kind != "invited" && kind != "first order"
+	return kind != "streak" && kind != "check-in" && kind != "tier-up" && kind != "joined" && kind != "birthday" && kind != "invited" && kind != "first order" && !strings.HasPrefix(kind, "boost of ")
 }
 
 func programmeHeader(t *rapid.T, window string, tiers bool) string {
@@ -165,17 +165,28 @@ func programmeBody(t *rapid.T, tiers bool) string {
 	var b strings.Builder
 	b.WriteString("rules:\n")
 	var earning []string
+	invites := map[string][]string{} // rules on referrals, by kind
 	for i := range rapid.IntRange(1, 5).Draw(t, "rules") {
 		id := "r" + strconv.Itoa(i)
 		kind := pick(t, "kind", "points", "per", "rate", "boost", "each orders", "each spend", "streak", "check-in", "per", "check-in", "random", "tier-up",
-			"joined", "birthday", "invited", "first order", "first order")
+			"joined", "birthday", "invited", "first order", "first order", "boost of invited", "boost of first order", "boost of first order")
+		if of, ok := strings.CutPrefix(kind, "boost of "); ok && len(invites[of]) == 0 {
+			kind = of
+		}
 		if kind == "boost" && len(earning) == 0 || kind == "tier-up" && !tiers {
 			kind = "points"
 		}
 		if onOrders(kind) && kind != "boost" {
 			earning = append(earning, id)
 		}
-		fmt.Fprintf(&b, "  - {id: %s, %s}\n", id, strings.Join(drawRule(t, kind, earning), ", "))
+		of := earning
+		if invited, ok := strings.CutPrefix(kind, "boost of "); ok {
+			of = invites[invited]
+		}
+		if kind == "invited" || kind == "first order" {
+			invites[kind] = append(invites[kind], id)
+		}
+		fmt.Fprintf(&b, "  - {id: %s, %s}\n", id, strings.Join(drawRule(t, kind, of), ", "))
 	}
 	b.WriteString(drawThresholds(t))
 	return b.String()
@@ -227,6 +238,9 @@ func drawRule(t *rapid.T, kind string, earning []string) []string {
 		keys = []string{"on: order", fmt.Sprintf("earn: {points: %d, per: %s}", points%3+1, pick(t, "each", "1.00", "10.00", "7.30"))}
 	case "rate":
 		keys = []string{"on: order", "earn: {rate: " + pick(t, "rate", "1.5", "0.333", "2") + "}"}
+	case "boost of invited", "boost of first order":
+		of := earning[:rapid.IntRange(1, len(earning)).Draw(t, "of")]
+		keys = []string{"on: referral", fmt.Sprintf("boost: {of: [%s], by: %s%%}", strings.Join(of, ", "), pick(t, "by", "20", "100", "12.5"))}
 	case "boost":
 		of := earning[:rapid.IntRange(1, len(earning)).Draw(t, "of")]
 		keys = []string{"on: order", fmt.Sprintf("boost: {of: [%s], by: %s%%}", strings.Join(of, ", "), pick(t, "by", "20", "100", "12.5"))}
@@ -258,9 +272,9 @@ func ruleOptions(t *rapid.T, kind string) []string {
 	conditions := orderConditions()
 	if kind == "joined" || kind == "birthday" {
 		conditions = []string{`"vip" in member.segments`, "member.orders > 0", "member.points < 50", "now.getHours() < 12"}
-	} else if kind == "invited" {
+	} else if strings.HasSuffix(kind, "invited") {
 		conditions = []string{`referral.code == "c1"`, "member.points < 30", "!referral.same_device", "member.orders == 0", `"vip" in member.segments`, "now.getHours() < 12"}
-	} else if kind == "first order" {
+	} else if strings.HasSuffix(kind, "first order") {
 		conditions = append(conditions, "referral.same_device", `referral.code == "c1"`, `referral.code == "c1" || order.total >= 20.00`)
 	} else if kind == "streak" || kind == "check-in" {
 		conditions = []string{`"vip" in member.segments`, `member.attributes["colour"] == "red"`, `check_in.activity == "check-in"`, "member.points < 50", "member.streak >= 1", "member.orders > 0"}
@@ -273,9 +287,9 @@ func ruleOptions(t *rapid.T, kind string) []string {
 		keys = append(keys, "when: '"+rapid.SampledFrom(conditions).Draw(t, "condition")+"'")
 	}
 	switch {
-	case kind == "boost" && oneIn(t, 2, "boost group"):
+	case strings.HasPrefix(kind, "boost") && oneIn(t, 2, "boost group"):
 		keys = append(keys, "group: boosts")
-	case (kind == "points" || kind == "per" || kind == "rate" || kind == "random" || kind == "first order") && oneIn(t, 4, "group"):
+	case (kind == "points" || kind == "per" || kind == "rate" || kind == "random" || kind == "invited" || kind == "first order") && oneIn(t, 4, "group"):
 		keys = append(keys, "group: earning")
 	}
 	if oneIn(t, 3, "limit") {
