@@ -3,7 +3,6 @@ package rules_test
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,15 +64,19 @@ func newWorld(t *rapid.T, versions int) *world {
 		w.texts = append(w.texts, text)
 		w.from = append(w.from, time.Time{})
 	}
-	if slices.ContainsFunc(w.texts, func(text string) bool { return strings.Contains(text, "referrer: ") }) {
-		for i := range w.texts { // what a refund left to who invited is a ruling of theirs, which other replays do not get
-			w.texts[i] = clawed.ReplaceAllString(w.texts[i], "")
-		}
-	}
 	return w
 }
 
-var clawed = regexp.MustCompile("(?m)^clawback: .*\n")
+// withEqualRulings leaves out of a programme that rewards who invites what makes rulings there that another order of arrival does not.
+// With another clawback than full, what a refund may take of who invited is ruled when it gets there (§4.4): it depends on what that
+// member can spend then, and a refund that comes before its order has nothing to rule about, as nothing was granted. What one
+// replay has ruled another cannot be given, as it has no place there. Of a member's own orders it can: Rulings.keeps. So laws that
+// compare orders of arrival, or of timers, have either the one or the other; those that compare replays of one order have both.
+func (w *world) withEqualRulings(t rapid.TB) {
+	if slices.ContainsFunc(w.texts, func(text string) bool { return strings.Contains(text, "referrer: ") }) {
+		w.withFullClawback(t)
+	}
+}
 
 // ready parses the versions and makes the ledger.
 func (w *world) ready(t rapid.TB) {
