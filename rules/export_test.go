@@ -49,9 +49,9 @@ func (a *Account) HandleRuled(e Event, given Rulings, out *Outcome) error {
 func GrantIDOf(e Event, rule string) string { return grantID(e.Member(), rule, newFact(&e).key, 0) }
 
 // GrantIDOfAward is the id of what a member gets for an event of somebody who was invited.
-func GrantIDOfAward(e Event, member, rule string) string {
+func (l *Ledger) GrantIDOfAward(e Event, member, rule string) string {
 	f := newFact(&e)
-	return grantID(member, rule, awardKey(&schemas.Effect{FromMember: e.Member(), RuleID: rule, OccurredAt: instantUTC(f.key.at), Source: f.source()}), 0)
+	return grantID(member, rule, l.awardKey(&schemas.Effect{FromMember: e.Member(), RuleID: rule, OccurredAt: instantUTC(f.key.at), Source: f.source()}), 0)
 }
 
 // CheckLots says what of the lots contradicts itself, or what was written: what is left of them is what can be spent, and of each

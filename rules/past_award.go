@@ -44,6 +44,9 @@ const (
 	rejected             // or rejected
 )
 
+// corrected stands in the place of a correction between that of its award and the revision.
+const corrected = "\x01"
+
 // pastRow is the key of an award whose place is folded away.
 func (k factKey) pastRow() []byte {
 	w := &writer{bytes: make([]byte, 0, 10+len(k.event))}
@@ -129,7 +132,7 @@ func (a *Account) takePast(d *deciding, f *fact, key factKey, e *schemas.Effect)
 		f.award, f.past = &award{rule: e.RuleID}, true
 		a.past = append(a.past, f)
 	}
-	was, head := f.award, factKey{max(a.asOf, a.newest, a.folded+1), awardFact, key.event + "\x00" + strconv.FormatInt(e.Revision, 10)}
+	was, head := f.award, factKey{max(a.asOf, a.newest, a.folded+1), awardFact, key.event + corrected + strconv.FormatInt(e.Revision, 10)}
 	by := newAward(head, e)
 	if err := a.fallDue(d.out, by.dueBefore(), d.now); err != nil { // before anything is drawn for it
 		return err

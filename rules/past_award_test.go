@@ -227,7 +227,7 @@ func TestAwardsOfSlowFriends(t *testing.T) {
 			}
 			events = slices.Insert(events, at2, e)
 		}
-		events = drawAnswers(t, events)
+		events = w.drawAnswers(t, events)
 		for i := range events {
 			if i > 0 && events[i].Member() == "anna" && events[i-1].Member() == "anna" && oneIn(t, 3, "late") {
 				events[i], events[i-1] = events[i-1], events[i] // so that what is corrected is decided again
@@ -272,7 +272,7 @@ func (r *replay) checkCounted(member, rule string) {
 
 // drawAnswers draws what operators say to what friends have earned anna, and what she spends: around the time at which her newest
 // event of then was.
-func drawAnswers(t *rapid.T, events []rules.Event) []rules.Event {
+func (w *world) drawAnswers(t *rapid.T, events []rules.Event) []rules.Event {
 	for n := range rapid.IntRange(0, 20).Draw(t, "answers") {
 		of := rapid.IntRange(0, len(events)-1).Draw(t, "about")
 		place, at := rapid.IntRange(of+1, len(events)).Draw(t, "answered"), pastDay(0)
@@ -284,7 +284,7 @@ func drawAnswers(t *rapid.T, events []rules.Event) []rules.Event {
 		at = at.Add(time.Duration(rapid.IntRange(-40, 20).Draw(t, "hours")) * time.Hour)
 		e := rules.Event{Source: schemas.Source{Topic: schemas.TopicCommands}, Command: &schemas.Command{
 			EventID: fmt.Sprint("c", n), MemberID: "anna", OccurredAt: at, Operator: "lin", Kind: pick(t, "answer", "RELEASE", "REJECT"),
-			GrantID: rules.GrantIDOfAward(events[of], "anna", pick(t, "of rule", "hello", "invite", "invite")),
+			GrantID: w.ledger.GrantIDOfAward(events[of], "anna", pick(t, "of rule", "hello", "invite", "invite")),
 		}}
 		if oneIn(t, 3, "spent") {
 			e = rules.Event{Source: schemas.Source{Topic: schemas.TopicRedemptions}, Redemption: &schemas.Redemption{
