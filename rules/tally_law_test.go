@@ -20,6 +20,7 @@ func TestAnswersMayComeLate(t *testing.T) {
 	for tries := 0; tries < 20 && (asked == 0 || waited == 0); tries++ { // histories are drawn, and a few may have nothing of it
 		rapid.Check(t, func(t *rapid.T) {
 			w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 14)
+			w.withEqualRulings(t)
 			slow := w.replay(t)
 			if oneIn(t, 2, "stored") {
 				slow.stored()
