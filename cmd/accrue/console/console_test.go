@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"regexp"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"accrue/cmd/accrue/wording"
 	"accrue/rules/explain"
+	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
@@ -52,6 +54,53 @@ func TestOwnPath(t *testing.T) {
 	}
 }
 
+// What points cost is exact, with the programme's decimals.
+func TestMoney(t *testing.T) {
+	value, err := programme.ParsePointValue("0.005")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for m, want := range map[money]string{
+		{value, programme.Currency{Code: "CNY", Digits: 2}}:                  "−1,234,567.895",
+		{value, programme.Currency{Code: "JPY"}}:                             "−1,234,567.895",
+		{value, programme.Currency{}}:                                        "",
+		{programme.PointValue{}, programme.Currency{Code: "CNY", Digits: 2}}: "",
+	} {
+		if got := m.Of(-246_913_579); got != want || m.Known() != (want != "") {
+			t.Errorf("%+v: %q, %t, not %q", m, got, m.Known(), want)
+		}
+	}
+	if got := (money{value, programme.Currency{Code: "CNY", Digits: 2}}).Of(200); got != "1.00" {
+		t.Errorf("200 points cost %s", got)
+	}
+}
+
+// Over time a step has what was decided in it, the newest first.
+func TestIssuanceOverTime(t *testing.T) {
+	tally := newTally()
+	now := time.Date(2026, 11, 2, 10, 20, 0, 0, time.UTC)
+	for i, rule := range []string{"spend", "spend", "bonus"} {
+		at := now.Add(-time.Duration(i) * 12 * time.Hour)
+		tally.take(&kgo.Record{Timestamp: at}, &schemas.PointGrant{MemberID: "m1", GrantID: rule, RuleID: rule, Entry: schemas.EntryGranted, AvailableDelta: int64(i + 1), DecidedAt: at})
+	}
+	tell := func(c choice) (text string) {
+		for _, s := range tally.over(c, now) {
+			text += fmt.Sprintf("%s %d; ", s.At.Format("02 15h"), s.Granted)
+		}
+		return text
+	}
+	for want, c := range map[string]choice{
+		"02 10h 1; 01 22h 2; 01 10h 3; ": {By: "rule", Per: "hour"},
+		"02 00h 1; 01 00h 5; ":           {By: "rule", Per: "day"},
+		"02 00h 1; 01 00h 2; ":           {By: "rule", Per: "day", Of: "spend", One: true},
+		"":                               {By: "campaign", Per: "day", Of: "spring", One: true},
+	} {
+		if got := tell(c); got != want {
+			t.Errorf("%+v: %q, not %q", c, got, want)
+		}
+	}
+}
+
 func TestNumber(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234567: "−1,234,567", -9223372036854775808: "−9,223,372,036,854,775,808"} {
 		if got := number(n); got != want {
@@ -75,9 +124,11 @@ func TestTallyAddsUp(t *testing.T) {
 	take(schemas.PointGrant{GrantID: "b", Entry: schemas.EntryReleased, PendingDelta: -40, AvailableDelta: 40})
 	take(schemas.PointGrant{GrantID: "a", Entry: schemas.EntryReversed, AvailableDelta: -30})
 	take(schemas.PointGrant{GrantID: "a", Entry: schemas.EntryExpired, AvailableDelta: -70})
-	want := points{Entries: 6, Granted: 140, Held: 47, Taken: 30, Expired: 70}
+	want := points{Entries: 6, Granted: 147, Held: 47, Taken: 30, Expired: 70}
 	if got := tally.issuedBy("tier"); len(got) != 1 || got[0].ID != "gold" || got[0].points != want {
 		t.Errorf("by tier: %+v, not %+v", got, want)
+	} else if net := got[0].Net(); net != 117 {
+		t.Errorf("net are %d points, not 117", net)
 	}
 	if len(tally.held) != 1 || tally.held["c"] == nil || tally.held["c"].Points != 7 {
 		t.Errorf("held: %v, not only c", tally.held)
