@@ -44,12 +44,7 @@ func readPages() (map[string]*template.Template, error) {
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"number": number,
-		"signed": func(n int64) string {
-			if n > 0 {
-				return "+" + number(n)
-			}
-			return number(n)
-		},
+		"signed": signed,
 		// An attribute of htmx is no address to html/template.
 		"query":   url.QueryEscape,
 		"moment":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
@@ -61,6 +56,14 @@ func functions() template.FuncMap {
 
 // number writes a whole number with its thousands apart.
 func number(n int64) string { return grouped(strconv.FormatInt(n, 10)) }
+
+// signed is a number with its sign, also above 0.
+func signed(n int64) string {
+	if n > 0 {
+		return "+" + number(n)
+	}
+	return number(n)
+}
 
 // grouped writes a decimal with its thousands apart.
 func grouped(decimal string) string {

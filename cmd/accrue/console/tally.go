@@ -45,7 +45,7 @@ type points struct {
 }
 
 // Net is what the points cost: granted, less what was taken back.
-func (p *points) Net() int64 { return p.Granted - p.Taken }
+func (p points) Net() int64 { return p.Granted - p.Taken }
 
 func (p *points) add(q *points) {
 	p.Entries += q.Entries
