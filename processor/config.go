@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"accrue/rules/programme"
 	"accrue/schemas"
 	"accrue/state"
 )
@@ -23,6 +24,8 @@ type Config struct {
 	Data      string // the folder of the local store
 	Lanes     int    // consumers with a producer each, in this process
 	Standbys  int    // copies of each shard that other instances keep up to date; the same on all instances
+	// PointValue is what a point is worth: in it the console and backtests tell what points cost. It changes nothing that is granted.
+	PointValue programme.PointValue
 
 	Kafka    KafkaConfig
 	Registry RegistryConfig
