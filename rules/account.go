@@ -34,12 +34,12 @@ type Account struct {
 	// that are new or were read one by one.
 	facts     []*fact
 	gapless   bool
-	from      int                // facts of the window before facts[0]; 0 without gapless. There is a snapshot at this place
-	outside   []*fact            // of those before, the ones that were read one by one, ascending; only while gapless
-	orders    map[string][]*fact // by order the facts of it, ascending, of all orders that have one in facts; only while gapless
-	profiles  []*fact            // the profiles among facts, ascending; only while gapless
-	waits     []waiting          // facts that are not decided yet, ascending by when that is given up
-	kept      []*fact            // facts beside the window, all of them with allKept
+	from      int                  // facts of the window before facts[0]; 0 without gapless. There is a snapshot at this place
+	outside   []*fact              // of those before, the ones that were read one by one, ascending; only while gapless
+	orders    map[string]*siblings // by order the facts of it, of all orders that have one in facts; only while gapless
+	profiles  []*fact              // the profiles among facts, ascending; only while gapless
+	waits     []waiting            // facts that are not decided yet, ascending by when that is given up
+	kept      []*fact              // facts beside the window, all of them with allKept
 	allKept   bool
 	past      []*fact    // awards whose place is folded away, those that were read
 	snapshots []snapshot // ascending
