@@ -140,9 +140,12 @@ func (a *Account) ruleBy(d *deciding, v *version, f *fact, q *question, e *schem
 	return err
 }
 
+// notAnswered is said behind the name of who was asked.
+const notAnswered = " has not answered within "
+
 // unanswered says that nobody has answered in time.
 func (a *Account) unanswered(d *deciding, v *version, t *programme.Threshold, f *fact, q *question) {
-	text := fmt.Sprintf("%s has not answered within %dh, so it counts as not passed", q.to, answerWithin/time.Hour)
+	text := fmt.Sprintf("%s%s%dh, so it counts as not passed", q.to, notAnswered, answerWithin/time.Hour)
 	d.out.Alerts = append(d.out.Alerts, schemas.FraudAlert{
 		ThresholdID: t.ID, MemberID: a.member, Measure: measureName(t), Window: windowText(t), Action: programme.ActionFlag.String(),
 		Evidence: []schemas.Number{{Name: "not answered", Value: q.to}}, EventID: f.key.event, ProgrammeVersion: v.programme.Version,

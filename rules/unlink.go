@@ -249,6 +249,11 @@ const erasedReferrer = "referrer:" + erasedMember
 
 // without takes the name out of what a threshold has said in words.
 func (u *unlinking) without(text string) string {
+	for _, asked := range [...]string{"", programme.ByReferrer.String() + ":"} {
+		if rest, is := strings.CutPrefix(text, asked+u.who+notAnswered); is {
+			return asked + shown(erasedMember) + notAnswered + rest
+		}
+	}
 	return strings.ReplaceAll(text, " of referrer "+u.who+" ", " of referrer "+shown(erasedMember)+" ")
 }
 
