@@ -53,7 +53,7 @@ func (a *Account) reachedBefore(f *fact, status schemas.OrderStatus, p *programm
 	if err := a.loadSince(f.key.at); err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(a.orders[f.order.id], func(x *fact) bool {
+	return slices.ContainsFunc(a.siblingsOf(f), func(x *fact) bool {
 		return x.order.status == status && x.key.compare(f.key) < 0 && a.honours(p, f.key.at, x.key.at)
 	}), nil
 }

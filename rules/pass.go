@@ -87,7 +87,7 @@ func (r *run) passOrder(f *fact) error {
 	if r.account.isSealed(f.order.id) {
 		return nil // it stood at an earlier event, which is folded away
 	}
-	if stands := r.account.standsFor(f.order.id); stands != nil && stands != f {
+	if stands := r.account.stands(f); stands != nil && stands != f {
 		r.unasked(f, "order %s stands at its earlier event %s", f.order.id, stands.key.event)
 		return nil
 	}

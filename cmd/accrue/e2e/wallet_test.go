@@ -43,10 +43,11 @@ type ledger struct {
 	entries map[string]int  // by entry id: how often it was seen
 	grants  map[string]sums // by grant id, with its member and rule for people
 	tiers   map[string]string
+	changes map[string][]string // of tiers, by member: direction, what from, what to, when
 }
 
 func newLedger() *ledger {
-	return &ledger{answers: map[place][]answer{}, entries: map[string]int{}, grants: map[string]sums{}, tiers: map[string]string{}}
+	return &ledger{answers: map[place][]answer{}, entries: map[string]int{}, grants: map[string]sums{}, tiers: map[string]string{}, changes: map[string][]string{}}
 }
 
 // take adds a record of the outputs.
@@ -59,6 +60,8 @@ func (l *ledger) take(value any) {
 		l.grants[name] = sums{sum[0] + v.AvailableDelta, sum[1] + v.PendingDelta, sum[2] + v.TierDelta}
 	case *schemas.TierChange:
 		l.tiers[v.MemberID] = v.To
+		change := fmt.Sprintf("%s from %s to %s at %s", v.Direction, v.From, v.To, v.EffectiveAt.Format(time.RFC3339))
+		l.changes[v.MemberID] = append(l.changes[v.MemberID], change)
 	case *schemas.Decision:
 		at := place{v.Source.Topic, v.Source.Partition, v.Source.Offset}
 		l.answers[at] = append(l.answers[at], answer{outcome: string(v.Outcome), reason: v.Reason})
@@ -172,9 +175,12 @@ func (w *wallet) read() {
 	})
 }
 
-// bury notes a dead letter under the place that its headers name.
+// bury notes a dead letter under the place that its headers name. A note that one was sent again is none.
 func (w *wallet) bury(r *kgo.Record) {
 	w.stage.t.Helper()
+	if letter, _, _ := processor.ParseLetter(r); letter == nil {
+		return
+	}
 	headers := map[string]string{}
 	for _, h := range slices.Backward(r.Headers) { // the engine's own stand first
 		headers[h.Key] = string(h.Value)
@@ -200,6 +206,26 @@ func (w *wallet) awaitAnswers(atMost time.Duration) map[place]bool {
 		return problem(nil, true, "%d of %d are; none for %v", len(w.answers), len(sent), w.unanswered(sent))
 	})
 	return sent
+}
+
+// awaitPoints reads until members have so many points that can be spent, in the order of names: "m0 10, m1 10".
+func (w *wallet) awaitPoints(want string, atMost time.Duration) {
+	w.stage.t.Helper()
+	w.stage.await("members have "+want, atMost, func() string {
+		w.read()
+		points := map[string]int64{}
+		for name, sum := range w.grants {
+			_, rest, _ := strings.Cut(name, " of ")
+			member, _, _ := strings.Cut(rest, " by ")
+			points[member] += sum[0]
+		}
+		var told []string
+		for _, member := range slices.Sorted(maps.Keys(points)) {
+			told = append(told, fmt.Sprintf("%s %d", member, points[member]))
+		}
+		got := strings.Join(told, ", ")
+		return problem(nil, got != want, "they have %s", got)
+	})
 }
 
 // unanswered counts the records without an answer by partition.
