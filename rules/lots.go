@@ -263,14 +263,25 @@ func (l *lots) owe(points, at int64) {
 
 // numberOf is the number of the lot of a grant; 0: nothing is left of it, and nothing may come back.
 func (l *lots) numberOf(x *lot) int64 {
+	if y := l.of(x.fact, x.rule, x.part); y != nil {
+		return y.number
+	}
+	return 0
+}
+
+// of is the lot of a grant; nil: there is none any more, or never was.
+func (l *lots) of(fact factKey, rule string, part int32) *lot {
+	if l == nil {
+		return nil
+	}
 	for _, list := range [...][]lot{l.open, l.closed} {
 		for i := range list {
-			if y := &list[i]; y.fact == x.fact && y.rule == x.rule && y.part == x.part {
-				return y.number
+			if x := &list[i]; x.fact == fact && x.rule == rule && x.part == part {
+				return x
 			}
 		}
 	}
-	return 0
+	return nil
 }
 
 // payOff lowers the oldest debt.

@@ -280,6 +280,9 @@ func (r *run) correct(f *fact) error {
 			w.due = noDue
 		}
 	}
+	if x := r.s.lots.of(c.of, w.rule, 0); x != nil && w.due == 0 { // what has expired of it has expired
+		w.available, w.expired = x.granted-x.expired, x.expired
+	}
 	for i := range past.want {
 		if past.want[i].rule == w.rule && past.want[i].part == 0 {
 			w.booked, w.at, w.answered = past.want[i].booked, past.want[i].at, past.want[i].answered

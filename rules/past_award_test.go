@@ -132,6 +132,34 @@ func TestAwardWhosePlaceIsFoldedAway(t *testing.T) {
 	}
 }
 
+// Where a refund may take nothing of an award that is spent in part and has expired in part, all of that stays as it was.
+func TestCorrectionOfWhatHasExpired(t *testing.T) {
+	w := pastWorld(t, "redemptions: true\nclawback: within_balance\nexpiry: {after: 9 days}\n")
+	r := w.replay(t).stored()
+	spend := func(id string, points int64, at time.Time) {
+		r.handle(rules.Event{Source: schemas.Source{Topic: schemas.TopicRedemptions}, Redemption: &schemas.Redemption{
+			EventID: id, RedemptionID: id, MemberID: "anna", OccurredAt: at, Kind: "SPENT", Points: points,
+		}})
+	}
+	r.handle(referralEvent("i1", "bert", "anna", pastDay(0)))
+	r.handle(orderOf("bert", "b1", schemas.Paid, pastDay(1)))
+	spend("s1", 30, pastDay(1).Add(time.Hour))
+	r.passes(2, 60)
+	r.expectEntries("meanwhile", "GRANTED 100 100 by b1", "EXPIRED -70 0 by ")
+	has, _ := r.open("anna").Points()
+	spend("s2", has, pastDay(59).Add(time.Hour))
+	r.handle(orderOf("bert", "b1", schemas.Refunded, pastDay(2)))
+	r.expectEntries("bert's order goes back", "ADJUSTED 0 -100 by b1 back")
+	for id, g := range r.grants {
+		if g.rule == "invite" && g.member == "anna" && (g.available != 30 || r.expired[id] != 70) {
+			r.fatalf("the grant has %+v, %d of it have expired", *g, r.expired[id])
+		}
+	}
+	r.handle(orderOf("anna", "late", schemas.Paid, pastDay(58))) // all of it is decided again
+	r.expectEntries("a late order")
+	r.finish()
+}
+
 // Awards are remembered as long as orders are. Who takes an order back later than that takes nothing back from others.
 func TestOldAwardsAreForgotten(t *testing.T) {
 	w := pastWorld(t, "remember_orders: 20 days\n")
