@@ -16,8 +16,11 @@ import (
 func TestLetterIsBounded(t *testing.T) {
 	long := strings.Repeat("茶", 1<<20)
 	r := &kgo.Record{Timestamp: time.Unix(1_800_000_000, 0), Key: []byte(long), Value: []byte("x" + long), Headers: []kgo.RecordHeader{
-		{Key: processor.HeaderError, Value: []byte(long)}, {Key: processor.HeaderTopic, Value: []byte("commerce.orders")},
-		{Key: processor.HeaderPartition, Value: []byte("1")}, {Key: processor.HeaderOffset, Value: []byte("2")}, {Key: processor.HeaderTimestamp, Value: []byte("3")},
+		{Key: processor.HeaderError, Value: []byte(long)},
+		{Key: processor.HeaderTopic, Value: []byte("commerce.orders")},
+		{Key: processor.HeaderPartition, Value: []byte("1")},
+		{Key: processor.HeaderOffset, Value: []byte("2")},
+		{Key: processor.HeaderTimestamp, Value: []byte("3")},
 	}}
 	for range 1000 {
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: processor.HeaderCause, Value: []byte(long)})
