@@ -12,6 +12,20 @@ import (
 	"accrue/schemas"
 )
 
+// Dead letters are chosen by reason, topic and time.
+func TestLettersAreChosen(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	l := &letter{Reason: processor.BuriedUnreadable, Topic: "commerce.orders", At: now.Add(-2 * time.Hour)}
+	for choice, want := range map[letterChoice]bool{
+		{}: true, {Reason: processor.BuriedUnreadable, From: "commerce.orders", Within: "24h"}: true,
+		{Reason: processor.BuriedAccount}: false, {From: "engagement.check-ins"}: false, {Within: "1h"}: false, {Within: "rubbish"}: true,
+	} {
+		if got := choice.takes(l, now); got != want {
+			t.Errorf("%+v takes it: %t", choice, got)
+		}
+	}
+}
+
 // Whatever somebody puts among the dead letters, little of it is kept, and text stays text where it is cut.
 func TestLetterIsBounded(t *testing.T) {
 	long := strings.Repeat("茶", 1<<20)
