@@ -34,12 +34,12 @@ type Account struct {
 	// that are new or were read one by one.
 	facts     []*fact
 	gapless   bool
-	from      int                // facts of the window before facts[0]; 0 without gapless. There is a snapshot at this place
-	outside   []*fact            // of those before, the ones that were read one by one, ascending; only while gapless
-	orders    map[string][]*fact // by order the facts of it, ascending, of all orders that have one in facts; only while gapless
-	profiles  []*fact            // the profiles among facts, ascending; only while gapless
-	waits     []waiting          // facts that are not decided yet, ascending by when that is given up
-	kept      []*fact            // facts beside the window, all of them with allKept
+	from      int                  // facts of the window before facts[0]; 0 without gapless. There is a snapshot at this place
+	outside   []*fact              // of those before, the ones that were read one by one, ascending; only while gapless
+	orders    map[string]*siblings // by order the facts of it, of all orders that have one in facts; only while gapless
+	profiles  []*fact              // the profiles among facts, ascending; only while gapless
+	waits     []waiting            // facts that are not decided yet, ascending by when that is given up
+	kept      []*fact              // facts beside the window, all of them with allKept
 	allKept   bool
 	past      []*fact    // awards whose place is folded away, those that were read
 	snapshots []snapshot // ascending
@@ -117,16 +117,20 @@ func (a *Account) next() (int64, bool) {
 // HeadDue reads the next due time out of the head row of an account or a tally; false for a head without one, and for every
 // other row.
 func HeadDue(key, value []byte) (time.Time, bool) {
-	if !hasDue(string(key)) || len(value) < 9 || value[0] != formatVersion {
+	if !HasDue(key) || len(value) < 9 || value[0] != formatVersion {
 		return time.Time{}, false
 	}
 	at := int64(binary.BigEndian.Uint64(value[1:]))
 	return time.UnixMilli(at).UTC(), at != 0
 }
 
-// hasDue says which rows begin with when something is due.
-func hasDue(key string) bool {
-	return key == headRow || key == tallyRow || key == leaseRow || key == budgetRow
+// HasDue says of which rows HeadDue may read something: those that begin with when something is due.
+func HasDue(key []byte) bool {
+	switch string(key) {
+	case headRow, tallyRow, leaseRow, budgetRow:
+		return true
+	}
+	return false
 }
 
 // Size is about how many bytes the account takes in memory.

@@ -24,11 +24,18 @@ func paid(id string, at time.Time, amount int64) *schemas.Order {
 // benchProgramme has 3 rules, or 20, with tiers. The window is long, so that the number of facts is what was sent.
 func benchProgramme(b *testing.B, many bool) *rules.Ledger {
 	b.Helper()
+	return benchLedger(b, "", many)
+}
+
+// benchLedger is of benchProgramme with more keys at its head.
+func benchLedger(b *testing.B, keys string, many bool) *rules.Ledger {
+	b.Helper()
 	var text strings.Builder
 	text.WriteString(`programme: bench
 currency: CNY
 time_zone: Asia/Shanghai
 return_window: 3 years
+` + keys + `
 tiers: {by: points, over: 12 months, levels: [{id: member, at: 0}, {id: gold, at: 100000000}]}
 rules:
   - {id: spend, on: order, when: order.total >= 10.00, earn: {points: 1, per: 1.00}}

@@ -59,7 +59,7 @@ func (k *keeps) of(a *Account, f *fact) []keep {
 		return nil
 	case f.order == nil:
 		return k.facts[f.key]
-	case len(k.orders[f.order.id]) == 0 || a.standsFor(f.order.id) != f:
+	case len(k.orders[f.order.id]) == 0 || a.stands(f) != f:
 		return nil
 	}
 	return k.orders[f.order.id]

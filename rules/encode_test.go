@@ -235,7 +235,7 @@ func TestFactsSurviveTheirRows(t *testing.T) {
 // drawSeries draws one with elements taken from the front, so that its pages do not begin with it.
 func drawSeries[T element](t *rapid.T, draw func(*rapid.T) T) series[T] {
 	var s series[T]
-	for range rapid.SampledFrom([]int{0, 1, 63, 64, 65, 200}).Draw(t, "length") {
+	for range rapid.SampledFrom([]int{0, 1, 63, 64, 65, 200, 330}).Draw(t, "length") {
 		s.add(draw(t))
 	}
 	if s.len() > 0 {
@@ -259,6 +259,9 @@ func drawStanding(t *rapid.T) *standing {
 		},
 	}
 	s.metrics[0].rolling, s.metrics[1].rolling = drawSeries(t, drawAmountAt), drawSeries(t, drawAmountAt)
+	if rapid.Bool().Draw(t, "frozen") {
+		s.metrics[1].rolling.freeze()
+	}
 	s.held = drawSeries(t, func(t *rapid.T) heldAt {
 		at := rapid.Int64Range(0, 1e13).Draw(t, "at")
 		return heldAt{
@@ -296,7 +299,7 @@ func flat(s *standing) *standing {
 	c.held = series[heldAt]{items: slices.Clone(s.held.items)}
 	c.expiring = series[expiringAt]{items: slices.Clone(s.expiring.items)}
 	for i := range c.metrics {
-		c.metrics[i].rolling = series[amountAt]{items: slices.Clone(s.metrics[i].rolling.items)}
+		c.metrics[i].rolling = series[amountAt]{items: s.metrics[i].rolling.all()}
 	}
 	for i := range c.rules {
 		u := &c.rules[i]
@@ -314,7 +317,7 @@ func (s *standing) text() string {
 	write([]any{f.due, f.points, f.pending, f.orders, f.spend, f.checkInDay, f.checkInStreak, f.tier})
 	for i := range f.metrics {
 		m := &f.metrics[i]
-		write([]any{m.kind, m.total, m.year, m.current, m.before, m.rolling.items})
+		write([]any{m.kind, m.total, m.year, m.current, m.before, m.rolling.all()})
 	}
 	write(f.held.items)
 	write(f.expiring.items)

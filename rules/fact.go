@@ -91,6 +91,8 @@ type orderEvent struct {
 	lines      []schemas.Line
 	refunded   []schemas.RefundedLine
 	attributes []attribute // ascending by name
+
+	siblings *siblings // all facts in memory that are of the order; nil: they are not entered
 }
 
 type attribute struct{ name, value string }

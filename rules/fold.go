@@ -131,11 +131,7 @@ func (a *Account) forget(n int, p *programme.Programme) error {
 		if a.earns(f) && !a.isSealed(f.order.id) {
 			a.sealed.add(sealedAt{f.key.at, sealedHash(f.order.id)})
 		}
-		if list := a.orders[f.order.id]; len(list) > 1 {
-			a.orders[f.order.id] = list[1:] // facts leave in their order, so it is the first
-		} else {
-			delete(a.orders, f.order.id)
-		}
+		a.unindex(f)
 	}
 	for _, f := range a.facts[:n] {
 		if held[f.key] && !f.past {

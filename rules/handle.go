@@ -133,7 +133,7 @@ func (a *Account) seen(d *deciding, f *fact) (bool, error) {
 			return false, err
 		}
 		// Of two events of one status the earlier stands, whichever arrives first; only the later one is the duplicate.
-		for _, other := range a.orders[f.order.id] {
+		for _, other := range a.ofOrder(f.order.id) {
 			if other.order.status == schemas.Cancelled && f.order.status == schemas.Cancelled {
 				d.again = fmt.Sprintf("order %s is %s by event %s already", f.order.id, f.order.status, other.key.event)
 			}

@@ -164,7 +164,7 @@ func (r *run) counted(t *programme.Threshold, f *fact, from int64) (measurement,
 			continue
 		}
 		if x != f && x.order != nil {
-			if a.standsFor(x.order.id) != x {
+			if a.stands(x) != x {
 				continue
 			}
 			if t.Measure != programme.MeasureRefunds {
@@ -254,7 +254,7 @@ func (m *measurement) refundShare(t *programme.Threshold, back, orders int64, of
 // tookBack says whether something of an order was refunded, or it was cancelled, near enough to it.
 func (a *Account) tookBack(order *fact) bool {
 	p := a.ledger.at(order.key.at).programme
-	return slices.ContainsFunc(a.orders[order.order.id], func(x *fact) bool {
+	return slices.ContainsFunc(a.siblingsOf(order), func(x *fact) bool {
 		return x.refunds() && a.honours(p, order.key.at, x.key.at)
 	})
 }

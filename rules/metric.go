@@ -176,10 +176,16 @@ func (m *metricStanding) forget(all []measured, at int64, zone *time.Location) {
 // cut takes out what is not after an instant.
 func (m *metricStanding) cut(at int64) {
 	gone := m.rolling.notAfter(at)
-	for _, e := range m.rolling.items[:gone] {
-		m.total -= e.amount
-	}
+	m.total -= sumOf(&m.rolling, gone)
 	m.rolling.takeFront(gone)
+}
+
+// sumOf adds up the first n amounts.
+func sumOf(s *series[amountAt], n int) (sum int64) {
+	for i := range n {
+		sum += s.at(i).amount
+	}
+	return sum
 }
 
 // value is the metric at an instant: summed over `over` before it, the instant included.
@@ -192,11 +198,7 @@ func (s *standing) value(p *programme.Programme, at int64) int64 {
 			return m.total
 		}
 		cut := p.Tiers.Over.SubFrom(time.UnixMilli(at), s.zone(p)).UnixMilli()
-		value := m.total
-		for _, e := range m.rolling.items[:m.rolling.notAfter(cut)] {
-			value -= e.amount
-		}
-		return value
+		return m.total - sumOf(&m.rolling, m.rolling.notAfter(cut))
 	case programme.CalendarYear:
 		m.turn(programme.PerYear.Number(time.UnixMilli(at), s.zone(p)))
 		return m.current

@@ -45,11 +45,7 @@ func (s *standing) ahead(p *programme.Programme, at int64) int64 {
 	case p.Tiers.Span == programme.Rolling && at < end:
 		cut := p.Tiers.Over.SubFrom(time.UnixMilli(end), s.zone(p)).UnixMilli()
 		m := s.metricOf(kindOf(p.Tiers))
-		value := m.total
-		for _, e := range m.rolling.items[:m.rolling.notAfter(cut)] {
-			value -= e.amount
-		}
-		return value
+		return m.total - sumOf(&m.rolling, m.rolling.notAfter(cut))
 	case p.Tiers.Span == programme.CalendarYear && at < end:
 		if programme.PerYear.Number(time.UnixMilli(end-1), s.zone(p)) != s.metricOf(kindOf(p.Tiers)).year {
 			return 0 // the year that will be judged has not begun

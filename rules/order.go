@@ -21,10 +21,17 @@ type remains struct {
 // standsFor is the fact at which an order stands: its earliest event with the status that earns, and with lines; nil where
 // that is folded away or not known. It needs the facts of the window, unless nothing of the order is known before.
 func (a *Account) standsFor(order string) *fact {
+	return a.standsAmong(order, a.ofOrder(order))
+}
+
+// stands is standsFor the order of a fact that is in memory.
+func (a *Account) stands(f *fact) *fact { return a.standsAmong(f.order.id, a.siblingsOf(f)) }
+
+func (a *Account) standsAmong(order string, facts []*fact) *fact {
 	if a.isSealed(order) {
 		return nil
 	}
-	for _, f := range a.orders[order] {
+	for _, f := range facts {
 		if a.earns(f) {
 			return f
 		}
@@ -38,7 +45,7 @@ func (a *Account) superseded(f *fact) bool {
 	if !a.earns(f) {
 		return false
 	}
-	stands := a.standsFor(f.order.id)
+	stands := a.stands(f)
 	return stands != nil && stands != f || stands == nil && a.isSealed(f.order.id)
 }
 
@@ -63,7 +70,7 @@ func (a *Account) left(f *fact, p *programme.Programme, buffer []programme.LineV
 	rest := remains{lines: buffer[:0]}
 	rate := p.Rates[f.order.currency].UnitsPerMinor
 	var back []returned
-	for _, event := range a.orders[f.order.id] {
+	for _, event := range a.siblingsOf(f) {
 		status := event.order.status
 		if status != schemas.Cancelled && status != schemas.Refunded || !a.honours(p, f.key.at, event.key.at) {
 			continue

@@ -20,9 +20,12 @@ type element interface {
 // series is a list of elements ascending by their instant, taken from at the front and mostly added to at the back. Each
 // element has an absolute number, which it keeps while others are taken from the front; page k holds the elements
 // 64k to 64k+63. A series is a value: a copy made by clone stays as it is whatever is done to the original.
+//
+// What changes a copy copies items. Where a series may be long and is cloned often, freeze keeps items short (frozen.go).
 type series[T element] struct {
+	old   frozen[T] // the elements before items; none but after freeze
 	items []T
-	first int64 // absolute number of items[0]
+	first int64 // absolute number of the first element
 	dirty int64 // the elements below this number are as stored
 	disk  *stored
 
@@ -34,9 +37,18 @@ type stored struct {
 	low, high int64 // pages low..high-1 exist as rows
 }
 
-func (s *series[T]) len() int { return len(s.items) }
+func (s *series[T]) len() int { return s.old.len() + len(s.items) }
 
-func (s *series[T]) end() int64 { return s.first + int64(len(s.items)) }
+func (s *series[T]) end() int64 { return s.first + int64(s.len()) }
+
+// at is the element at a place, from 0 on.
+func (s *series[T]) at(i int) T {
+	if n := s.old.len(); i < n {
+		return s.old.at(i)
+	} else {
+		return s.items[i-n]
+	}
+}
 
 // clone returns a copy that shares the elements but never writes where the original might.
 func (s *series[T]) clone() series[T] {
@@ -51,8 +63,8 @@ func (s *series[T]) adopt(from *series[T]) {
 	if from.disk == nil {
 		from.disk = &stored{}
 	}
-	same := 0
-	for same < len(s.items) && same < len(from.items) && s.items[same] == from.items[same] {
+	same := s.old.common(&from.old)
+	for same < s.len() && same < from.len() && s.at(same) == from.at(same) {
 		same++
 	}
 	s.disk, s.first = from.disk, from.first
@@ -63,52 +75,61 @@ func (s *series[T]) hasPages() bool { return s.disk != nil && s.disk.high > s.di
 
 // add puts v behind all elements that are not later than it.
 func (s *series[T]) add(v T) {
-	n := len(s.items)
-	if n == 0 || s.items[n-1].at() <= v.at() {
+	n := s.len()
+	if n == 0 || s.at(n-1).at() <= v.at() {
 		s.dirty = min(s.dirty, s.end())
 		s.items = append(s.items, v)
 		return
 	}
-	i, _ := slices.BinarySearchFunc(s.items, v.at(), func(e T, at int64) int {
-		if e.at() <= at {
-			return -1
-		}
-		return 1
-	})
+	i := s.notAfter(v.at())
 	s.dirty = min(s.dirty, s.first+int64(i))
+	i = s.thaw(i)
 	s.items = slices.Insert(slices.Clip(s.items), i, v)
 }
 
 // takeFront removes the first n elements.
 func (s *series[T]) takeFront(n int) {
-	s.items = s.items[n:]
+	s.items = s.items[s.old.takeFront(n):]
 	s.first += int64(n)
 	s.dirty = max(s.dirty, s.first)
 }
 
 // reaches says whether the first element may lie as far back from an instant as a span; false is certain, and needs no calendar.
 func (s *series[T]) reaches(span programme.Duration, at int64) bool {
-	return len(s.items) > 0 && s.items[0].at() <= at-span.Least().Milliseconds()
+	return s.len() > 0 && s.at(0).at() <= at-span.Least().Milliseconds()
 }
 
 // notAfter says how many elements have an instant that is not after at.
 func (s *series[T]) notAfter(at int64) int {
-	n := 0
-	for n < len(s.items) && s.items[n].at() <= at {
-		n++
+	low, high := 0, s.len()
+	for step := 1; low+step < high; step *= 2 { // mostly there are few
+		if s.at(low+step-1).at() > at {
+			high = low + step
+		} else {
+			low += step
+		}
 	}
-	return n
+	for low < high {
+		if middle := (low + high) / 2; s.at(middle).at() <= at {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low
 }
 
 // replaceTail puts tail in the place of the elements from i on.
 func (s *series[T]) replaceTail(i int, tail []T) {
 	s.dirty = min(s.dirty, s.first+int64(i))
+	i = s.thaw(i)
 	s.items = append(slices.Clip(s.items[:i]), tail...)
 }
 
 // set puts v, of the same instant, in the place of an element.
 func (s *series[T]) set(i int, v T) {
 	s.dirty = min(s.dirty, s.first+int64(i))
+	i = s.thaw(i)
 	s.items = slices.Clone(s.items)
 	s.items[i] = v
 }
@@ -120,6 +141,7 @@ func (s *series[T]) removeAt(i int) {
 		return
 	}
 	s.dirty = min(s.dirty, s.first+int64(i))
+	i = s.thaw(i)
 	s.items = slices.Delete(slices.Clone(s.items), i, i+1)
 }
 
@@ -129,7 +151,7 @@ func (s *series[T]) save(w *writer, name string, rows *rowWriter) {
 		s.disk = &stored{}
 	}
 	low, high := s.first/pageSize, s.end()/pageSize
-	if len(s.items) == 0 { // nothing to keep: start anew at a page border, so that no row is needed
+	if s.len() == 0 { // nothing to keep: start anew at a page border, so that no row is needed
 		low, high = 0, 0
 		s.first, s.dirty = 0, 0
 	}
@@ -145,7 +167,7 @@ func (s *series[T]) save(w *writer, name string, rows *rowWriter) {
 	*s.disk = stored{low, max(high, low)}
 	s.dirty = s.end()
 	w.uvarint(uint64(s.first))
-	w.uvarint(uint64(len(s.items)))
+	w.uvarint(uint64(s.len()))
 	if from := max(s.first, high*pageSize); from < s.end() {
 		s.putItems(w, from, s.end())
 	}
@@ -162,7 +184,7 @@ func (s *series[T]) page(w *writer, from, to int64) {
 func (s *series[T]) putItems(w *writer, from, to int64) {
 	previous := int64(0)
 	for n := from; n < to; n++ {
-		item := s.items[n-s.first]
+		item := s.at(int(n - s.first))
 		item.put(w, previous)
 		previous = item.at()
 	}

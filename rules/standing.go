@@ -74,6 +74,7 @@ func (s *standing) clone() *standing {
 	c.held = s.held.clone()
 	c.metrics = slices.Clone(s.metrics)
 	for i := range c.metrics {
+		s.metrics[i].rolling.freeze()
 		c.metrics[i].rolling = s.metrics[i].rolling.clone()
 	}
 	c.limits = append([]counter(nil), s.limits...)

@@ -146,10 +146,7 @@ func (a *Account) hold(facts []*fact, from int, outside []*fact) {
 	if a.ledger.claws {
 		a.keeps = keepsOf(facts)
 	}
-	a.orders = make(map[string][]*fact, len(facts))
-	for _, f := range facts {
-		a.index(f)
-	}
+	a.indexAll()
 }
 
 // completeOrder reads what lies before the facts in memory of the order that a fact is of, one of them or one that will be. Only
@@ -162,7 +159,7 @@ func (a *Account) completeOrder(f *fact) error {
 	for _, status := range a.ledger.matter {
 		hash := orderHash(status, id)
 		there := 0
-		for _, x := range a.orders[id] {
+		for _, x := range a.ofOrder(id) {
 			if x.order.status == status {
 				there++
 			}
@@ -182,7 +179,7 @@ func (a *Account) completeOrder(f *fact) error {
 // fetchOrder reads the facts of an order at one instant, none behind last.
 func (a *Account) fetchOrder(id string, at int64, last factKey) error {
 	take := func(f *fact) {
-		if f.order == nil || f.order.id != id || last.compare(f.key) < 0 || slices.Contains(a.orders[id], f) {
+		if f.order == nil || f.order.id != id || last.compare(f.key) < 0 || slices.Contains(a.ofOrder(id), f) {
 			return
 		}
 		if i, found := findFact(a.outside, f.key); !found {
@@ -318,19 +315,6 @@ func (a *Account) read(place factKey, key []byte) (*fact, error) {
 	return f, nil
 }
 
-// index enters a fact of an order among those of the same order.
-func (a *Account) index(f *fact) {
-	if f.order == nil {
-		return
-	}
-	list := a.orders[f.order.id]
-	i, _ := findFact(list, f.key)
-	for _, other := range list { // what is left of them may be another now
-		other.memo = nil
-	}
-	a.orders[f.order.id] = slices.Insert(list, i, f)
-}
-
 // place is where a fact stands among those in memory, or would stand.
 func (a *Account) place(key factKey) int {
 	i, _ := findFact(a.facts, key)
@@ -375,11 +359,7 @@ func (a *Account) remove(f *fact) {
 		a.profiles = profilesOf(a.facts)
 	}
 	if f.order != nil {
-		list := a.orders[f.order.id]
-		a.orders[f.order.id] = slices.DeleteFunc(list, func(x *fact) bool { return x == f })
-		for _, other := range a.orders[f.order.id] {
-			other.memo = nil
-		}
+		a.unindex(f)
 	}
 }
 

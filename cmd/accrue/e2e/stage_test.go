@@ -22,8 +22,9 @@ import (
 type stage struct {
 	t         testing.TB
 	kafka     *kafkatest.Cluster
-	replicas  int // of the topics that the command makes
-	shards    int // and their partitions
+	replicas  int           // of the topics that the command makes
+	shards    int           // and their partitions
+	quiet     time.Duration // for how long what happened long ago keeps timers waiting
 	app       string
 	programme string
 	client    *kgo.Client // for what no command does
@@ -46,7 +47,7 @@ func newStageOn(t testing.TB, kafka *kafkatest.Cluster, replicas int, app, progr
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, kafka: kafka, replicas: replicas, shards: shards, app: app, programme: filepath.Join(t.TempDir(), "programme.yaml"), client: client}
+	s := &stage{t: t, kafka: kafka, replicas: replicas, shards: shards, quiet: time.Second, app: app, programme: filepath.Join(t.TempDir(), "programme.yaml"), client: client}
 	t.Cleanup(s.strike)
 	s.write(s.programme, programme)
 	return s
@@ -103,10 +104,10 @@ topics:
   partitions: %d
   replication_factor: %d
 timers:
-  quiet: 1s
+  quiet: %s
 http:
   listen: 127.0.0.1:0
-%s`, s.app, instance, s.programme, data, lanes, strings.Join(s.kafka.Bootstrap(), ", "), shared.registry, s.shards, s.replicas, more))
+%s`, s.app, instance, s.programme, data, lanes, strings.Join(s.kafka.Bootstrap(), ", "), shared.registry, s.shards, s.replicas, s.quiet, more))
 	return path
 }
 

@@ -43,10 +43,11 @@ type ledger struct {
 	entries map[string]int  // by entry id: how often it was seen
 	grants  map[string]sums // by grant id, with its member and rule for people
 	tiers   map[string]string
+	changes map[string][]string // of tiers, by member: direction, what from, what to, when
 }
 
 func newLedger() *ledger {
-	return &ledger{answers: map[place][]answer{}, entries: map[string]int{}, grants: map[string]sums{}, tiers: map[string]string{}}
+	return &ledger{answers: map[place][]answer{}, entries: map[string]int{}, grants: map[string]sums{}, tiers: map[string]string{}, changes: map[string][]string{}}
 }
 
 // take adds a record of the outputs.
@@ -59,6 +60,8 @@ func (l *ledger) take(value any) {
 		l.grants[name] = sums{sum[0] + v.AvailableDelta, sum[1] + v.PendingDelta, sum[2] + v.TierDelta}
 	case *schemas.TierChange:
 		l.tiers[v.MemberID] = v.To
+		change := fmt.Sprintf("%s from %s to %s at %s", v.Direction, v.From, v.To, v.EffectiveAt.Format(time.RFC3339))
+		l.changes[v.MemberID] = append(l.changes[v.MemberID], change)
 	case *schemas.Decision:
 		at := place{v.Source.Topic, v.Source.Partition, v.Source.Offset}
 		l.answers[at] = append(l.answers[at], answer{outcome: string(v.Outcome), reason: v.Reason})
