@@ -160,7 +160,8 @@ func TestHeldUpShardIsToldOf(t *testing.T) {
 	if tell(time.Second)+tell(heldUpAfter-time.Second) != 0 {
 		t.Errorf("told of a shard that came further:\n%s", log.String())
 	}
-	if tell(time.Second) != 1 || tell(time.Second) != 1 || tell(quietFor) != 2 || !strings.Contains(log.String(), "from offset 8 to 90") {
+	first, second := tell(time.Second), tell(time.Second) // the second look finds it told already
+	if first != 1 || second != 1 || tell(quietFor) != 2 || !strings.Contains(log.String(), "from offset 8 to 90") {
 		t.Errorf("what was told:\n%s", log.String())
 	}
 	h.state = awaiting

@@ -113,7 +113,7 @@ func homesOf(name string, shards int32) ([]int32, error) {
 	if key == rules.ErasuresKey { // each shard has to know who was erased, and members may have come to other shards
 		all := make([]int32, shards)
 		for i := range all {
-			all[i] = int32(i) //nolint:gosec // below shards
+			all[i] = int32(i)
 		}
 		return all, nil
 	}

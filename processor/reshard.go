@@ -137,7 +137,7 @@ func partitionsOf(ctx context.Context, kafka *kgo.Client, names ...string) (map[
 	}
 	found := make(map[string]int32, len(names))
 	for _, name := range names {
-		found[name] = int32(len(details[name].Partitions)) //nolint:gosec // a broker's number
+		found[name] = int32(len(details[name].Partitions))
 	}
 	return found, nil
 }

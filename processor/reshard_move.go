@@ -37,7 +37,7 @@ func (r *Reshard) newMove(kafka *kgo.Client, put func(*kgo.Record) error) *move 
 func (m *move) all(ctx context.Context, shards int32) error {
 	parts := make([]Partition, shards)
 	for i := range parts {
-		parts[i] = Partition{m.Topics.Effects, int32(i)} //nolint:gosec // below shards
+		parts[i] = Partition{m.Topics.Effects, int32(i)}
 	}
 	err := m.committed(ctx, parts)
 	for shard := int32(0); shard < shards && err == nil; shard++ {

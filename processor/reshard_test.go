@@ -61,7 +61,7 @@ type doomedConn struct {
 
 // Write is called by kgo with one whole request.
 func (c *doomedConn) Write(request []byte) (int, error) {
-	if key := kmsg.Key(binary.BigEndian.Uint16(request[4:])); changes(key) { //nolint:gosec // as it is on the wire
+	if key := kmsg.Key(binary.BigEndian.Uint16(request[4:])); changes(key) {
 		c.d.mu.Lock()
 		c.d.seen++
 		c.d.keys = append(c.d.keys, key)
@@ -96,7 +96,7 @@ func (d *doomed) end() error {
 }
 
 // reshard runs the command once as a process of its own, and returns when it has ended or died.
-func (s *shop) reshard(shards int32, at int, answered bool) (err error, died bool, requests []kmsg.Key) {
+func (s *shop) reshard(shards int32, at int, answered bool) (died bool, requests []kmsg.Key, err error) {
 	s.t.Helper()
 	store, err := state.Open("state", state.Identity{App: testApp}, state.Options{FS: vfs.NewMem(), MemoryBytes: 8 << 20})
 	fatal(s.t, err)
@@ -120,19 +120,19 @@ func (s *shop) reshard(shards int32, at int, answered bool) (err error, died boo
 	ended := make(chan error, 1)
 	go func() {
 		_, err := r.Run(ctx)
-		ended <- errors.Join(err, store.Close())
+		ended <- errors.Join(err, store.Close()) //nolint:contextcheck // closing waits for nothing
 	}()
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
 		// What is left of it can reach nobody. It is waited for, so that nothing outlives the test.
-		s.t.Cleanup(func() { <-ended })
+		s.t.Cleanup(func() { _ = <-ended })
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	died = ctx.Err() != nil
 	cancel()
-	return err, died, d.keys
+	return died, d.keys, err
 }
 
 // rowsByShard folds all changelogs: shards by row.
@@ -233,14 +233,14 @@ func TestReshardDiesAnywhere(t *testing.T) {
 	shards, hit := int32(testShards), map[kmsg.Key]bool{}
 	for _, answered := range []bool{false, true} {
 		for at := 1; ; at++ {
-			err, died, requests := s.reshard(shards+1, at, answered)
+			died, requests, err := s.reshard(shards+1, at, answered)
 			rows := s.rowsByShard()
 			if was, is := s.atHome(rows, shards), s.atHome(rows, shards+1); !same(rows) || was != "" && is != "" {
 				t.Fatalf("dead at request %d (answered: %t) on the way to %d shards: %s; %s; the rows are the same: %t", at, answered, shards+1, was, is, same(rows))
 			}
 			if died {
 				hit[requests[at-1]] = true
-				err, _, _ = s.reshard(shards+1, 0, false)
+				_, _, err = s.reshard(shards+1, 0, false)
 			}
 			if err != nil {
 				t.Fatalf("after a death at request %d (answered: %t) on the way to %d shards: %v", at, answered, shards+1, err)
@@ -259,7 +259,7 @@ func TestReshardDiesAnywhere(t *testing.T) {
 			t.Errorf("it never died at %s", key.Name())
 		}
 	}
-	if err, _, requests := s.reshard(shards, 0, false); err != nil || len(requests) > 0 {
+	if _, requests, err := s.reshard(shards, 0, false); err != nil || len(requests) > 0 {
 		t.Errorf("once more: %v, with %v", err, requests)
 	}
 	t.Logf("%d shards in the end", shards)
@@ -283,7 +283,7 @@ func TestReshardRefuses(t *testing.T) {
 	s := newShop(t, 4)
 	refuses := func(shards int32, want string) {
 		t.Helper()
-		err, _, requests := s.reshard(shards, 0, false)
+		_, requests, err := s.reshard(shards, 0, false)
 		if err == nil || !strings.Contains(err.Error(), want) || slices.Contains(requests, kmsg.CreatePartitions) || slices.Contains(requests, kmsg.Produce) {
 			t.Errorf("to %d shards: %v, after %v; want %q", shards, err, requests, want)
 		}
@@ -304,7 +304,7 @@ func TestReshardRefuses(t *testing.T) {
 	refuses(6, "a transaction is open, of "+transactionalID(testApp, "gone", 0))
 	fatal(t, open.EndTransaction(t.Context(), kgo.TryAbort))
 
-	if err, died, _ := s.reshard(6, 2, false); !died {
+	if died, _, err := s.reshard(6, 2, false); !died {
 		t.Fatalf("it has not died between the two topics: %v", err)
 	}
 	refuses(7, "to give test 6 shards was begun and is not finished")
@@ -313,14 +313,14 @@ func TestReshardRefuses(t *testing.T) {
 	if err := <-half.done; err == nil || !strings.Contains(err.Error(), "run `accrue topics reshard --shards 6`") {
 		t.Errorf("an instance starts on what is half done: %v", err)
 	}
-	if err, died, _ := s.reshard(6, 4, false); !died {
+	if died, _, err := s.reshard(6, 4, false); !died {
 		t.Fatalf("it has not died in the transaction: %v", err)
 	}
 	half = s.run(newMachine("a"))
 	if err := <-half.done; err == nil || !strings.Contains(err.Error(), "run `accrue topics reshard --shards 6`") {
 		t.Errorf("an instance starts where nothing is moved yet: %v", err)
 	}
-	err, _, _ = s.reshard(6, 0, false)
+	_, _, err = s.reshard(6, 0, false)
 	fatal(t, err)
 }
 

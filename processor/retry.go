@@ -180,7 +180,7 @@ func (r *retrier) write(ctx context.Context, letters []*Letter) error {
 	for i, l := range letters {
 		records[i] = &kgo.Record{Topic: l.Source.Topic, Partition: l.Source.Partition, Key: l.Key, Value: l.Value}
 		// The app may have got more shards since: a request goes to where it would be taken in now.
-		if home, is := waitingHome(l.Headers, l.Key, int32(r.partitions[l.Source.Topic])); is && l.Source.Topic == r.topics.Effects { //nolint:gosec // a broker's number
+		if home, is := waitingHome(l.Headers, l.Key, int32(r.partitions[l.Source.Topic])); is && l.Source.Topic == r.topics.Effects {
 			records[i].Partition = home
 		}
 		if l.Value == nil {

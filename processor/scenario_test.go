@@ -47,7 +47,7 @@ func playOnKafka(t *testing.T, name string) {
 	beside, err := filepath.Glob(filepath.Join(filepath.Dir(name), "*.yaml"))
 	fatal(t, err)
 	for _, file := range beside {
-		files[filepath.Base(file)], err = os.ReadFile(file) //nolint:gosec // our own test data
+		files[filepath.Base(file)], err = os.ReadFile(file)
 		fatal(t, err)
 	}
 	content := files[filepath.Base(name)]
@@ -97,7 +97,7 @@ func newMemory(ledger *rules.Ledger) memory {
 	m := make(memory, testShards)
 	for n := range m {
 		m[n] = NewMemoryShard(ledger)
-		m[n].home = int32(n) //nolint:gosec // few
+		m[n].home = int32(n)
 	}
 	return m
 }

@@ -167,7 +167,7 @@ func (p *topicPlanner) planExisting(spec TopicSpec, partitions int) {
 			p.plan.Notes = append(p.plan.Notes, fmt.Sprintf("input topic %s has cleanup.policy %s: events may be compacted away before they are read",
 				spec.Name, actual["cleanup.policy"]))
 		}
-		p.noteAway(spec.Name, int32(partitions)) //nolint:gosec // a broker's number
+		p.noteAway(spec.Name, int32(partitions))
 		p.plan.Fine++
 		return
 	}
@@ -198,14 +198,14 @@ func (p *topicPlanner) planExisting(spec TopicSpec, partitions int) {
 func (p *topicPlanner) noteAway(name string, partitions int32) {
 	shards := p.config.Topics.Partitions
 	if n, exists := p.existing[InternalTopic(p.config.App, "state")]; exists {
-		shards = int32(n) //nolint:gosec // a broker's number
+		shards = int32(n)
 	}
 	if partitions%shards == 0 {
 		return
 	}
 	away, all := 0, int(partitions)*int(shards) // hashes go round once in as many
 	for hash := range all {
-		if int32(hash)%partitions%shards != int32(hash)%shards { //nolint:gosec // below all
+		if int32(hash)%partitions%shards != int32(hash)%shards {
 			away++
 		}
 	}

@@ -370,7 +370,7 @@ func (a *Account) settleDraws(d *deciding, f *fact) error {
 			continue // nothing is granted yet, and all is reserved
 		}
 		if used := f.used(x); used < x.points {
-			lease.give(x.points-used, terms{})
+			lease.give(x.points - used)
 			x.points = used
 		}
 	}
@@ -404,7 +404,7 @@ func (a *Account) takeDrawn(d *deciding, e *schemas.Effect) error {
 		return err
 	}
 	if f == nil || f.past {
-		lease.give(e.Points, terms{})
+		lease.give(e.Points)
 		d.settleLeases()
 		return nil
 	}
@@ -422,7 +422,7 @@ func (a *Account) takeDrawn(d *deciding, e *schemas.Effect) error {
 	}
 	if w.state == wishGivenUp {
 		x.wishes = slices.Delete(x.wishes, i, i+1)
-		lease.give(e.Points, terms{})
+		lease.give(e.Points)
 		a.change(f)
 		d.settleLeases()
 		return nil
@@ -529,7 +529,7 @@ func (f *fact) decodeDraws(r *reader) {
 	f.draws = make([]allotment, r.count())
 	for i := range f.draws {
 		x := &f.draws[i]
-		x.rule, x.part, x.period, x.points, x.granted = r.string(), int32(r.varint()), int32(r.varint()), r.varint(), r.varint() //nolint:gosec // as written
+		x.rule, x.part, x.period, x.points, x.granted = r.string(), int32(r.varint()), int32(r.varint()), r.varint(), r.varint()
 		x.refused, x.hard, x.due, x.revision = r.bool(), r.bool(), r.varint(), r.varint()
 		x.wishes = make([]asking, r.count())
 		for j := range x.wishes {

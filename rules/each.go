@@ -28,7 +28,7 @@ func (r *run) each(c *candidate, f *fact, p *programme.Programme, now time.Time)
 		use.orders.replaceTail(out, nil)
 		c.parts = 1
 	case each.Spend > 0:
-		return r.eachSpend(c, use, f, p, now)
+		return r.eachSpend(c, use, f, now)
 	default:
 		day := programme.DayNumber(now, now.Location())
 		switch {
@@ -55,7 +55,7 @@ func (r *run) each(c *candidate, f *fact, p *programme.Programme, now time.Time)
 func (u *ruleUse) counted() bool { return u.day != 0 }
 
 // eachSpend adds the lines that count to the unused spend, and uses it up oldest first while it reaches what is asked.
-func (r *run) eachSpend(c *candidate, use *ruleUse, f *fact, p *programme.Programme, now time.Time) error {
+func (r *run) eachSpend(c *candidate, use *ruleUse, f *fact, now time.Time) error {
 	each := c.rule.Each
 	unused, out := &use.total, 0 // without within a sum is enough
 	var inSpan int64

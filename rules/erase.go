@@ -221,7 +221,7 @@ func (a *Account) leaveBudgets(d *deciding) error {
 					return err
 				}
 				lease.forget(a.member)
-				lease.give(x.points-f.used(x), terms{})
+				lease.give(x.points - f.used(x))
 			}
 		}
 	}
@@ -257,7 +257,7 @@ func (a *Account) takeErased(d *deciding, e *schemas.Effect) error {
 		if err != nil {
 			return err
 		}
-		lease.give(e.Points, terms{})
+		lease.give(e.Points)
 		d.settleLeases()
 		return nil
 	case schemas.EffectDevices:

@@ -83,7 +83,7 @@ func (a *Account) CheckLots() error {
 		}
 		f, err := a.holder(x.fact)
 		if err != nil || f == nil {
-			return fmt.Errorf("the fact of lot %d is gone (%v): %s", x.number, err, l.text())
+			return fmt.Errorf("the fact of lot %d is gone (%w): %s", x.number, err, l.text())
 		}
 		if g := f.grantOf(x.rule, x.part); g == nil || g.available != x.granted-x.expired || g.expired != x.expired {
 			return fmt.Errorf("for lot %d was written %+v: %s", x.number, g, l.text())

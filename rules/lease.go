@@ -42,7 +42,7 @@ func LeaseHome(key string) (shard int32, is bool) {
 	}
 	text, _, _ := strings.Cut(rest, ":")
 	n, err := strconv.ParseInt(text, 10, 32)
-	return int32(n), err == nil //nolint:gosec // of 32 bits
+	return int32(n), err == nil
 }
 
 // leaseOf is the budget that a lease is of, by its key.
@@ -58,7 +58,7 @@ func budgetOf(text string) (BudgetKey, error) {
 	if err != nil || rule == "" {
 		return BudgetKey{}, fmt.Errorf("%q names no budget", text)
 	}
-	return BudgetKey{rule, int32(n)}, nil //nolint:gosec // of 32 bits
+	return BudgetKey{rule, int32(n)}, nil
 }
 
 // Lease is what a shard holds of a budget. Like an Account it belongs to one goroutine, and must be thrown away after a transaction
@@ -190,10 +190,9 @@ func (x *Lease) take(points int64, t terms) taken {
 
 // give puts points back that were taken, perhaps out of another shard's lease, before there were more shards and the member came
 // here. The owner calls back only leases that it has heard of, so what is given to another goes back at once.
-func (x *Lease) give(points int64, t terms) {
+func (x *Lease) give(points int64) {
 	x.called = x.called || x.epoch == 0
 	x.free += points
-	x.until = max(x.until, t.until)
 	x.touched = true
 }
 
@@ -468,6 +467,6 @@ func (w *wish) write(out *writer) {
 func (w *wish) read(r *reader) {
 	w.member = r.string()
 	w.fact = factKey{at: r.varint(), kind: factKind(r.byte()), event: r.string()}
-	w.rule, w.part, w.revision, w.points, w.missing = r.string(), int32(r.varint()), r.varint(), r.varint(), r.varint() //nolint:gosec // as written
+	w.rule, w.part, w.revision, w.points, w.missing = r.string(), int32(r.varint()), r.varint(), r.varint(), r.varint()
 	w.lease = r.string()
 }

@@ -120,7 +120,7 @@ func loadLots(r *reader, owner string, rows Rows) *lots {
 	if rows != nil && pages > 0 && r.err == nil {
 		prefix := pageKey(lotsName(owner), 0)
 		prefix = prefix[:len(prefix)-4]
-		err := rows.Scan(prefix, func(key, value []byte) bool {
+		err := rows.Scan(prefix, func(_, value []byte) bool {
 			p := &reader{rest: slices.Clone(value)}
 			p.version()
 			on := getLots(p)

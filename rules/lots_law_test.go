@@ -170,7 +170,7 @@ rules:
 
 // follow takes over what an event did: the entries say what came when, the event what was spent.
 func (w *wallet) follow(t *rapid.T, r *replay, e rules.Event) {
-	w.grown(t, r, eventTime(&e))
+	w.grown(r, eventTime(&e))
 	switch {
 	case e.Redemption != nil && e.Redemption.Kind == "SPENT":
 		w.take(e.Redemption.RedemptionID, e.Redemption.Points)
@@ -182,7 +182,7 @@ func (w *wallet) follow(t *rapid.T, r *replay, e rules.Event) {
 }
 
 // grown adds what entries have made available since, in the order of their times, and lets points expire in between.
-func (w *wallet) grown(t *rapid.T, r *replay, upTo time.Time) {
+func (w *wallet) grown(r *replay, upTo time.Time) {
 	list := r.entries
 	r.entries = nil
 	slices.SortStableFunc(list, func(a, b schemas.PointGrant) int { return a.OccurredAt.Compare(b.OccurredAt) })
@@ -212,7 +212,7 @@ func (w *wallet) expireBefore(at time.Time, release bool) {
 }
 
 func (w *wallet) end(t *rapid.T, r *replay, end time.Time) {
-	w.grown(t, r, end)
+	w.grown(r, end)
 	expired := map[string]int64{}
 	for id, n := range r.expired {
 		expired[id] = n

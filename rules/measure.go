@@ -122,7 +122,7 @@ func (r *run) measured(v *version, t *programme.Threshold, listening []int, f *f
 		}
 		n, what = int64(len(m.devices)), "devices"
 	case programme.MeasurePoints:
-		n, what = 0, "points"
+		what = "points"
 		if n, err = r.earned(v, m.events, listening, f, now, rest); err != nil {
 			return m, false, err
 		}
@@ -260,7 +260,7 @@ func (a *Account) tookBack(order *fact) bool {
 }
 
 func eventsName(on programme.Trigger) string {
-	switch on { //nolint:exhaustive // nothing else has thresholds
+	switch on {
 	case programme.OnOrder:
 		return "orders"
 	case programme.OnCheckIn:

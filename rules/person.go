@@ -46,7 +46,7 @@ func birthdayOf(text string) (birthday, bool) {
 	if err != nil || t.Year() < 1 {
 		return 0, false
 	}
-	return birthday(t.Year()*10000 + int(t.Month())*100 + t.Day()), true //nolint:gosec // four-digit years
+	return birthday(t.Year()*10000 + int(t.Month())*100 + t.Day()), true
 }
 
 // person is what the newest profile that is no end says for all of the past. It never changes: an account gets a new one.
@@ -450,14 +450,6 @@ func profilesOf(facts []*fact) []*fact {
 		if f.profile != nil {
 			list = append(list, f)
 		}
-	}
-	return list
-}
-
-// withoutFact takes a fact out of a list.
-func withoutFact(list []*fact, f *fact) []*fact {
-	if i := slices.Index(list, f); i >= 0 {
-		return slices.Delete(slices.Clone(list), i, i+1)
 	}
 	return list
 }

@@ -126,6 +126,9 @@ func TestConsoleInABrowser(t *testing.T) {
 	do(t, ctx, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(base+"/?lang=en"), chromedp.WaitVisible(`#flow canvas`))
 	waitFor(t, ctx, `document.querySelector("[data-fill=lag]")?.textContent === "0" && document.querySelectorAll("#recent tbody a").length >= 4`)
 	do(t, ctx, chromedp.Navigate(base+"/rules"), chromedp.WaitVisible(`#issuance canvas`))
+	// A page that is still reading fetches itself again, and draws its chart again.
+	evaluate[bool](t, ctx, `document.querySelector("#issuance canvas").id = "before"; htmx.ajax("GET", "/rules", "#main").then(() => true)`)
+	waitFor(t, ctx, `!!document.querySelector("#issuance canvas") && !document.getElementById("before")`)
 
 	do(t, ctx, chromedp.Navigate(base+"/member?id=m1"), chromedp.WaitVisible(`button[value=RELEASE]`),
 		chromedp.SendKeys(`.row input[name=reason]`, "a regular"), chromedp.Click(`button[value=RELEASE]`))

@@ -44,8 +44,10 @@ func TestDocumentedPermissionsAreEnough(t *testing.T) {
 	}
 	c := processor.DefaultConfig()
 	c.App = "shop"
-	orders := kfake.ACL{Resource: kmsg.ACLResourceTypeTopic, Name: c.Topics.Orders, Pattern: kmsg.ACLResourcePatternTypeLiteral,
-		Operation: kmsg.ACLOperationWrite, Allow: true} // a producer's, so that the operator of this test can send orders
+	orders := kfake.ACL{
+		Resource: kmsg.ACLResourceTypeTopic, Name: c.Topics.Orders, Pattern: kmsg.ACLResourcePatternTypeLiteral,
+		Operation: kmsg.ACLOperationWrite, Allow: true,
+	} // a producer's, so that the operator of this test can send orders
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("SCRAM-SHA-512", "admin", "admin"),
 		jobsUser(c, processor.JobRun), jobsUser(c, processor.JobTopics), jobsUser(c, processor.JobOperate, orders))
 	if err != nil {
@@ -94,8 +96,14 @@ func TestDocumentedPermissionsAreEnough(t *testing.T) {
 	}
 	next := write("next.yaml", strings.Replace(text, "points: 1,", "points: 2,", 1))
 	ahead := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-	for _, args := range [][]string{{"rules", "publish", next, "--effective", ahead, "--yes"}, {"rules", "list"}, {"txn", "list"}, {"state", "get", "m1"}, {"verify"},
-		{"backtest", "--programme", programme, "--from", c.Topics.Orders}} {
+	for _, args := range [][]string{
+		{"rules", "publish", next, "--effective", ahead, "--yes"},
+		{"rules", "list"},
+		{"txn", "list"},
+		{"state", "get", "m1"},
+		{"verify"},
+		{"backtest", "--programme", programme, "--from", c.Topics.Orders},
+	} {
 		as(processor.JobOperate, "", args...)
 	}
 	operator, err := processor.LoadConfig(configs[processor.JobOperate], nil)

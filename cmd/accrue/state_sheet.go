@@ -127,7 +127,7 @@ func (s *memberSheet) held(held []rules.HeldGrant) {
 // heldUntil says when a held grant is released.
 func (s *memberSheet) heldUntil(t time.Time) string {
 	if t.IsZero() {
-		return s.T("held.until") + " " + s.T("held.decides")
+		return s.T("held.review.until")
 	}
 	return s.T("held.until") + " " + moment(t)
 }

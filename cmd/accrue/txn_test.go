@@ -13,10 +13,14 @@ import (
 func TestHangingTransactionsAreExplained(t *testing.T) {
 	var out bytes.Buffer
 	printTxns(&out, "shop", []string{"k1:9092", "k2:9092"}, []processor.OpenTransaction{
-		{ID: "shop-b-0", ProducerID: 4, State: "Ongoing", Began: time.Now(), Timeout: 10 * time.Second, Ours: true, Alive: true,
-			Partitions: []processor.Partition{{Topic: "shop-state", Partition: 1}}},
-		{ProducerID: 3, State: "hanging", Began: time.Now(), Writer: "shop-a-0", Ours: true, Starts: []int64{192, 17},
-			Partitions: []processor.Partition{{Topic: "__consumer_offsets", Partition: 7}, {Topic: "shop-state", Partition: 4}}},
+		{
+			ID: "shop-b-0", ProducerID: 4, State: "Ongoing", Began: time.Now(), Timeout: 10 * time.Second, Ours: true, Alive: true,
+			Partitions: []processor.Partition{{Topic: "shop-state", Partition: 1}},
+		},
+		{
+			ProducerID: 3, State: "hanging", Began: time.Now(), Writer: "shop-a-0", Ours: true, Starts: []int64{192, 17},
+			Partitions: []processor.Partition{{Topic: "__consumer_offsets", Partition: 7}, {Topic: "shop-state", Partition: 4}},
+		},
 	})
 	for _, want := range []string{
 		"producer 3 (shop-a-0)  hanging",

@@ -13,7 +13,7 @@ import (
 
 // version is what the linker writes in where a binary is built without its repository (deploy/Dockerfile):
 // -ldflags "-X main.version=v1.2.3". It is never written to otherwise.
-var version string //nolint:gochecknoglobals // the linker knows variables of packages only
+var version string
 
 // build is what is known of this binary. The go command writes it in from the repository.
 type build struct {

@@ -134,7 +134,7 @@ type instance struct {
 func (h *house) start(name, address string) *instance {
 	h.t.Helper()
 	c := h.config
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	metrics := processor.NewMetrics()
 	server, err := processor.NewServer(c.HTTP, metrics, func() []string { return nil }, log)
 	if err != nil {

@@ -26,7 +26,7 @@ const (
 	ourEvents  = "console-"
 )
 
-var onceForm = regexp.MustCompile(`^[A-Z2-7]{26}$`) //nolint:gochecknoglobals // a constant in all but name
+var onceForm = regexp.MustCompile(`^[A-Z2-7]{26}$`)
 
 // newOnce makes the number of a form. Its command has it in the event_id, so that however often a form is sent there is one command.
 func newOnce() string { return rand.Text() }

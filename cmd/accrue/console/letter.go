@@ -25,6 +25,7 @@ func letterOf(l *processor.Letter, topics processor.Topics) letter {
 		Key: preview(l.Key, keyPreview), Value: preview(l.Value, valuePreview), Binary: !readable(l.Value), Short: len(l.Value) > valuePreview || l.WholeSize > 0,
 	}
 	if l.Source.Topic != "" {
+		x.Topic = preview([]byte(l.Source.Topic), keyPreview)
 		x.From = fmt.Sprintf("%s/%d@%d", l.Source.Topic, l.Source.Partition, l.Source.Offset)
 	}
 	if why := l.Retryable(topics); why != nil {

@@ -12,12 +12,29 @@ import (
 	"accrue/schemas"
 )
 
+// Dead letters are chosen by reason, topic and time.
+func TestLettersAreChosen(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	l := &letter{Reason: processor.BuriedUnreadable, Topic: "commerce.orders", At: now.Add(-2 * time.Hour)}
+	for choice, want := range map[letterChoice]bool{
+		{}: true, {Reason: processor.BuriedUnreadable, From: "commerce.orders", Within: "24h"}: true,
+		{Reason: processor.BuriedAccount}: false, {From: "engagement.check-ins"}: false, {Within: "1h"}: false, {Within: "rubbish"}: true,
+	} {
+		if got := choice.takes(l, now); got != want {
+			t.Errorf("%+v takes it: %t", choice, got)
+		}
+	}
+}
+
 // Whatever somebody puts among the dead letters, little of it is kept, and text stays text where it is cut.
 func TestLetterIsBounded(t *testing.T) {
 	long := strings.Repeat("茶", 1<<20)
 	r := &kgo.Record{Timestamp: time.Unix(1_800_000_000, 0), Key: []byte(long), Value: []byte("x" + long), Headers: []kgo.RecordHeader{
-		{Key: processor.HeaderError, Value: []byte(long)}, {Key: processor.HeaderTopic, Value: []byte("commerce.orders")},
-		{Key: processor.HeaderPartition, Value: []byte("1")}, {Key: processor.HeaderOffset, Value: []byte("2")}, {Key: processor.HeaderTimestamp, Value: []byte("3")},
+		{Key: processor.HeaderError, Value: []byte(long)},
+		{Key: processor.HeaderTopic, Value: []byte("commerce.orders")},
+		{Key: processor.HeaderPartition, Value: []byte("1")},
+		{Key: processor.HeaderOffset, Value: []byte("2")},
+		{Key: processor.HeaderTimestamp, Value: []byte("3")},
 	}}
 	for range 1000 {
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: processor.HeaderCause, Value: []byte(long)})

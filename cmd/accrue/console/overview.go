@@ -185,13 +185,13 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request, v *visit) error
 	for {
 		text, err := json.Marshal(c.flow(v))
 		if err != nil {
-			return nil //nolint:nilerr // it is numbers and texts: it cannot fail
+			return err
 		}
 		if out.SetWriteDeadline(time.Now().Add(streamWrite)) != nil {
 			return nil
 		}
 		if _, err := fmt.Fprintf(w, "data: %s\n\n", text); err != nil || out.Flush() != nil {
-			return nil //nolint:nilerr // the reader is gone
+			return nil // the reader is gone
 		}
 		select {
 		case <-r.Context().Done():

@@ -18,17 +18,28 @@ import (
 // retryWait bounds one sending again. A transaction that somebody else left open may have to be waited for.
 const retryWait = 25 * time.Second
 
+// letterChoice is which dead letters a visitor wants to see. What is empty chooses nothing.
+type letterChoice struct {
+	Reason, From string // one of processor.Reasons, and a topic
+	Within       string // "1h" or "24h" back
+}
+
+func (x *letterChoice) takes(l *letter, now time.Time) bool {
+	back, err := time.ParseDuration(x.Within)
+	return (x.Reason == "" || l.Reason == x.Reason) && (x.From == "" || l.Topic == x.From) && (err != nil || now.Sub(l.At) <= back)
+}
+
 func (c *Console) showDeadLetters(w http.ResponseWriter, r *http.Request, v *visit) error {
 	data := struct {
 		*visit
-		Rows                []letter
-		Reasons             []string // of all that are kept, in the order of processor.Reasons
-		Reason              string   // chosen; empty: all
+		Rows []letter
+		letterChoice
+		Reasons, Froms      []string // of all that are kept
 		Topic, State        string
 		Most, Open          int
 		Told                bool // something was sent a moment ago
 		Sent, Before, Wrong int
-	}{visit: v, Most: keptDead, Topic: c.o.Config.Topics.DeadLetters, Reason: r.FormValue("reason")}
+	}{visit: v, Most: keptDead, Topic: c.o.Config.Topics.DeadLetters, letterChoice: letterChoice{r.FormValue("reason"), r.FormValue("from"), r.FormValue("within")}}
 	var all []letter
 	state := c.feed.look(func(t *tally, _ *fleet) { all = slices.Clone(t.dead) })
 	data.State = v.feedText(state)
@@ -39,13 +50,17 @@ func (c *Console) showDeadLetters(w http.ResponseWriter, r *http.Request, v *vis
 		}
 	}
 	for i := range all {
-		if data.Reason == "" || all[i].Reason == data.Reason {
+		if topic := all[i].Topic; topic != "" && !slices.Contains(data.Froms, topic) {
+			data.Froms = append(data.Froms, topic)
+		}
+		if data.takes(&all[i], v.Now) {
 			data.Rows = append(data.Rows, all[i])
 			if all[i].Retried == nil && all[i].Cannot == "" {
 				data.Open++
 			}
 		}
 	}
+	slices.Sort(data.Froms)
 	count := func(name string) int {
 		n, err := strconv.Atoi(r.FormValue(name))
 		if err != nil || n < 0 || n > keptDead {

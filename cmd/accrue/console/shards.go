@@ -68,6 +68,9 @@ func shardRows(f *fleet, reports []instanceReport) []shardRow {
 		for _, lane := range f.Lanes {
 			for shard, ready := range lane.Follows {
 				row := at(shard)
+				if row.Owner != nil && row.Owner.Instance == lane.Instance { // it has just become the owner
+					continue
+				}
 				row.Copies = append(row.Copies, shardCopy{lane.Instance, ready, -1})
 			}
 		}

@@ -68,7 +68,8 @@ type letter struct {
 	At            time.Time
 	Reason        string // one of processor.Reasons
 	Key, Error    string
-	From          string // topic/partition@offset; empty: Accrue did not write it
+	Topic         string // that it came from; empty: Accrue did not write it
+	From          string // topic/partition@offset; empty likewise
 	Causes        []string
 	Headers       []string
 	Value         string

@@ -76,7 +76,7 @@ func TestImportedHistoryCorrectsNoTier(t *testing.T) {
 
 var (
 	happenedAt = regexp.MustCompile(`"occurred_at":"([^"]+)"`)
-	idsOf       = regexp.MustCompile(`"(event_id|order_id)":"`)
+	idsOf      = regexp.MustCompile(`"(event_id|order_id)":"`)
 )
 
 // twoYears returns the orders among the events of a year, without what takes them back, and before them the same orders a year earlier.

@@ -59,14 +59,16 @@
   }
 
   // One box for all letters that are shown.
-  const all = document.getElementById("all");
-  if (all) all.addEventListener("change", () => {
-    for (const box of document.querySelectorAll('#letters input[name="id"]')) box.checked = all.checked;
+  document.addEventListener("change", (e) => {
+    if (e.target.id !== "all") return;
+    for (const box of document.querySelectorAll('#letters input[name="id"]')) box.checked = e.target.checked;
   });
 
   // Stacked bars: each series is drawn with those below it added, the highest first.
-  const issued = document.querySelector("[data-issuance]");
-  if (issued) {
+  const showIssued = () => {
+    const issued = document.querySelector("[data-issuance]");
+    if (!issued || issued.dataset.drawn) return;
+    issued.dataset.drawn = "yes";
     fetch(issued.dataset.issuance).then((r) => r.json()).then((data) => {
       if (!data.series || !data.series.length) {
         issued.textContent = issued.dataset.none;
@@ -88,5 +90,8 @@
       const scales = { x: { range: (_, min, max) => [min - half, max + half] }, y: { range: (_, __, max) => [0, Math.max(10, max * 1.1)] } };
       draw(issued, text, { scales, series: [{}, ...series.reverse()] }, [data.times, ...stacked.reverse()]);
     });
-  }
+  };
+  showIssued();
+  // While the past is read the page is fetched again, and with it the place of the chart.
+  document.addEventListener("htmx:afterSettle", showIssued);
 })();
