@@ -7,7 +7,9 @@ import (
 	"runtime"
 	"time"
 
+	"accrue/rules/programme"
 	"accrue/schemas"
+	"accrue/state"
 )
 
 // Config is everything that an operator decides about one instance. Its keys in YAML and in the environment are in
@@ -22,6 +24,8 @@ type Config struct {
 	Data      string // the folder of the local store
 	Lanes     int    // consumers with a producer each, in this process
 	Standbys  int    // copies of each shard that other instances keep up to date; the same on all instances
+	// PointValue is what a point is worth: in it the console and backtests tell what points cost. It changes nothing that is granted.
+	PointValue programme.PointValue
 
 	Kafka    KafkaConfig
 	Registry RegistryConfig
@@ -100,6 +104,7 @@ type CommitConfig struct {
 type StateConfig struct {
 	Memory      Memory        // as it was written
 	MemoryBytes int64         // what Memory comes to on this machine; set by LoadConfig
+	HeapBytes   int64         // what Go's heap should stay within, for the process to stay within its container; set by LoadConfig
 	FlushEvery  time.Duration // bounds what is read again from the changelog after a kill
 }
 
@@ -206,7 +211,9 @@ func LoadConfig(path string, env []string) (Config, error) {
 	if c.Instance == "" {
 		c.Instance = defaultInstance(c.Data)
 	}
-	c.State.MemoryBytes = c.State.Memory.Of(containerMemory(os.DirFS("/")))
+	container := containerMemory(os.DirFS("/"))
+	c.State.MemoryBytes = c.State.Memory.Of(container)
+	c.State.HeapBytes = heapWithin(container, state.OutsideHeap(storeMemory(c.State.MemoryBytes)))
 	return c, nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"accrue/rules/programme"
 )
 
 // configKey is one key of the configuration: its path in YAML, and how its text becomes a value. A key takes one text,
@@ -29,6 +31,7 @@ func (c *Config) keys() []configKey {
 		text("data", &c.Data),
 		integer("lanes", &c.Lanes),
 		integer("standbys", &c.Standbys),
+		{path: "point_value", set: func(texts []string) (err error) { c.PointValue, err = programme.ParsePointValue(texts[0]); return err }},
 		list("kafka.brokers", &c.Kafka.Brokers),
 		boolean("kafka.tls.enabled", &c.Kafka.TLS.Enabled),
 		text("kafka.tls.ca_file", &c.Kafka.TLS.CAFile),

@@ -37,6 +37,18 @@ func (m Memory) Of(total int64) int64 {
 	return m.Bytes
 }
 
+// storeMemory returns what of state.memory, in bytes, the store may use.
+func storeMemory(memory int64) int64 { return memory / 2 }
+
+// accountMemory returns what of state.memory, in bytes, the accounts in memory of all lanes may use. The last quarter is left to the
+// collector: what it has not taken back yet of accounts that were let go.
+func accountMemory(memory int64) int64 { return memory / 4 }
+
+// heapWithin returns how large Go's heap should become at most in a container of so many bytes, of which the store holds some
+// outside of the heap: a tenth is left to the program itself and the page cache. Where the store is given more than there is, it is a
+// quarter of the container, since the collector would do nothing else in less.
+func heapWithin(container, outside int64) int64 { return max(container/10*9-outside, container/4) }
+
 func parseBytes(text string) (int64, error) {
 	number, unit := text, int64(1)
 	for suffix, size := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {

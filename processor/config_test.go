@@ -240,3 +240,15 @@ func TestContainerMemory(t *testing.T) {
 		t.Errorf("25%% of 400 is %d", got)
 	}
 }
+
+// What the store holds outside of the heap and the heap stay within the container together, and the heap has something to work with
+// also where the store was promised more than there is.
+func TestHeapWithinContainer(t *testing.T) {
+	for _, tc := range []struct{ container, outside, want int64 }{
+		{1000, 0, 900}, {1000, 125, 775}, {1000, 800, 250}, {1000, 4000, 250},
+	} {
+		if got := heapWithin(tc.container, tc.outside); got != tc.want {
+			t.Errorf("of %d bytes with %d outside of the heap it may have %d, want %d", tc.container, tc.outside, got, tc.want)
+		}
+	}
+}

@@ -115,6 +115,34 @@ type Control struct {
 // later is there.
 func (c *Control) Versions() programme.Versions { return c.versions }
 
+// Standing is what has become of a published programme.
+type Standing string
+
+// What can become of a published programme.
+const (
+	StandsIgnored  Standing = "ignored"  // it counts for nobody
+	StandsReplaced Standing = "replaced" // one published later is in force from the same time
+	StandsInForce  Standing = "in_force"
+	StandsToCome   Standing = "to_come"
+	StandsPast     Standing = "past"
+)
+
+// Standing says what has become of p, which c has published, at an instant.
+func (c *Control) Standing(p *Published, now time.Time) Standing {
+	counts := slices.ContainsFunc(c.versions, func(v programme.Version) bool { return v.Programme == p.Programme })
+	switch {
+	case p.Programme == nil:
+		return StandsIgnored
+	case !counts:
+		return StandsReplaced
+	case c.versions.At(now) == p.Programme:
+		return StandsInForce
+	case p.Effective.After(now):
+		return StandsToCome
+	}
+	return StandsPast
+}
+
 // Ledger is the function of those versions; nil: there is none yet, or one of them draws lots and there is no secret.
 func (c *Control) Ledger() *rules.Ledger {
 	if c.needs != nil {

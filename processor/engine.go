@@ -226,8 +226,8 @@ func (e *Engine) awaitStore(ctx context.Context) (*state.Store, error) {
 func (e *Engine) openStore() (*state.Store, error) {
 	e.setPhase("opening the store")
 	options := state.Options{
-		FS: e.o.FS, MemoryBytes: e.o.MemoryBytes / 2, FlushEvery: e.o.FlushEvery,
-		DueOf: rules.HeadDue, Log: e.o.Log, Now: e.o.Now,
+		FS: e.o.FS, MemoryBytes: storeMemory(e.o.MemoryBytes), FlushEvery: e.o.FlushEvery,
+		DueOf: rules.HeadDue, HasDue: rules.HasDue, Log: e.o.Log, Now: e.o.Now,
 	}
 	store, err := state.Open(e.storeDir(), state.Identity{App: e.o.App}, options)
 	if errors.Is(err, state.ErrCorrupt) {
@@ -290,7 +290,7 @@ func (e *Engine) lane(number int, store *state.Store, writers *Writers) *Lane {
 		Programmes: e.programmes, Store: store, Writers: writers, Decoder: e.o.Decoder, Encoder: e.o.Encoder,
 		Now: e.o.Now, Log: e.o.Log, Observer: e.o.Observer,
 		CommitInterval: e.o.CommitInterval, MaxRecords: e.o.MaxRecords, MaxBytes: e.o.MaxBytes,
-		MaxRecordBytes: e.o.MaxRecordBytes, CacheBytes: e.o.MemoryBytes / 4 / int64(e.o.Lanes),
+		MaxRecordBytes: e.o.MaxRecordBytes, CacheBytes: accountMemory(e.o.MemoryBytes) / int64(e.o.Lanes),
 		TransactionTimeout: e.o.TransactionTimeout, StaleAfter: e.o.StaleAfter, TimersQuiet: e.o.TimersQuiet, StopTimeout: e.o.StopTimeout,
 	})
 }

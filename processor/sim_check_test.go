@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
-	"accrue/rules"
 	"accrue/schemas"
 	"accrue/state"
 )
@@ -25,7 +23,8 @@ import (
 //	state      a store is the fold of the committed changelog up to its position (L2, L4)
 //	sums       all that was written comes to what the rules alone make of the same events
 //	requests   of what accounts ask of each other each revision follows the one before, and is asked once
-//	budget     never a point more than a budget has, and in the end as many as the rules alone give
+//	budget     never a point more than a budget has, in the end as many as the rules alone give, and none is lost
+//	erased     nothing is decided or kept of a member who was erased, nowhere, and their balance is 0
 //	counts     a key answers what comes of all that it was asked before
 //	trim       nothing is deleted that somebody still has to read
 //
@@ -37,20 +36,24 @@ type checker struct {
 	answers   map[schemas.Source]int
 	entries   map[string]bool
 	sums      map[string][3]int64 // by grant: available, pending, tier
+	owners    map[string]string   // of grants: their members
 	tiers     map[string]string   // by member: the last one
 	requests  map[string]int64    // by rule, event and members: the newest revision
 	pool      int64               // points of the rule simPool, over all members
 	pools     map[string]bool     // its grants
+	given     map[string]int64    // by rule with a budget: points, over all members
 
 	waiting map[schemas.Source]bool // that have asked and are not decided
 	counts  simCounts
+	erased  simErased
 }
 
 func newChecker(w *world) *checker {
 	return &checker{
 		w: w, next: make(map[Partition]int64), positions: make(map[int32]int64), answers: make(map[schemas.Source]int),
 		entries: make(map[string]bool), sums: make(map[string][3]int64), tiers: make(map[string]string),
-		requests: make(map[string]int64), pools: make(map[string]bool), waiting: make(map[schemas.Source]bool), counts: newSimCounts(),
+		requests: make(map[string]int64), pools: make(map[string]bool), given: make(map[string]int64), owners: make(map[string]string), waiting: make(map[schemas.Source]bool), counts: newSimCounts(),
+		erased: newSimErased(),
 	}
 }
 
@@ -165,12 +168,16 @@ func (c *checker) outputs(t *simTxn) (answered map[schemas.Source]int, asked map
 			source := schemas.Source{Topic: v.Source.Topic, Partition: v.Source.Partition, Offset: v.Source.Offset}
 			answered[source]++
 			c.answer(t, source, false)
+			c.erased.decision(c.w, t, source, v)
 		case *schemas.PointGrant:
 			c.entry(t, v)
+			c.erased.entry(c.w, t, v)
 		case *schemas.TierChange:
 			c.tiers[v.MemberID] = v.To
+			c.erased.over(c.w, t, v.MemberID, "tier change")
 		case *schemas.FraudAlert:
 			c.counts.alert(c.w, v)
+			c.erased.over(c.w, t, v.MemberID, "alert")
 		}
 	}
 	for _, p := range t.parts {
@@ -216,6 +223,9 @@ func (c *checker) request(t *simTxn, p *simPartition, r *Record) *schemas.Effect
 	case schemas.EffectLease, schemas.EffectDraw: // all that one says to another is numbered
 		what = fmt.Sprint(e.Kind, e.MemberID, e.FromMember)
 		c.w.seen("a budget was " + cmp.Or(e.State, "asked"))
+	}
+	if c.erased.request(c.w, t, e) {
+		c.requests[what] = e.Revision - 1
 	}
 	if c.requests[what]++; c.requests[what] != e.Revision {
 		c.w.fail("requests", "transaction %d asks %s for revision %d, revision %d is next", t.number, e.MemberID, e.Revision, c.requests[what])
@@ -278,6 +288,8 @@ func (c *checker) entry(t *simTxn, e *schemas.PointGrant) {
 		c.w.fail("entries", "transaction %d writes entry %s (%s of %s) again", t.number, e.EntryID, e.Entry, e.MemberID)
 	}
 	c.entries[e.EntryID] = true
+	c.owners[e.GrantID] = e.MemberID
+	c.given[e.RuleID] += e.AvailableDelta + e.PendingDelta
 	if e.RuleID == simPool {
 		c.pools[e.GrantID] = true
 		if c.pool += e.AvailableDelta + e.PendingDelta; c.pool > simPoolPoints {
@@ -287,6 +299,9 @@ func (c *checker) entry(t *simTxn, e *schemas.PointGrant) {
 	sum := c.sums[e.GrantID]
 	sum = [3]int64{sum[0] + e.AvailableDelta, sum[1] + e.PendingDelta, sum[2] + e.TierDelta}
 	c.sums[e.GrantID] = sum
+	if e.RuleID == simByHand { // what an erasure takes, or forgives; that it comes to 0 with all else is looked at in the end
+		return
+	}
 	if slices.Min(sum[:]) < 0 || sum[0]+sum[1] > simPointsMax {
 		c.w.fail("entries", "transaction %d takes grant %s to %v", t.number, e.GrantID, sum)
 	}
@@ -425,73 +440,6 @@ func (c *checker) end() {
 	if err := c.compare(); err != nil {
 		c.w.fail("sums", "%v", err)
 	}
-}
-
-// compare has the rules alone decide the same events.
-func (c *checker) compare() error {
-	shard := NewMemoryShard(c.w.ledger)
-	sums, tiers := make(map[string][3]int64), make(map[string]string)
-	var waiting []schemas.Effect
-	decided, pool := false, int64(0)
-	take := func(out *rules.Outcome, err error) error {
-		if err != nil {
-			return err
-		}
-		decided = decided || out.Decision != nil
-		for _, e := range out.Entries {
-			if e.RuleID == simPool { // who gets how much of it depends on who came first
-				pool += e.AvailableDelta + e.PendingDelta
-				continue
-			}
-			sum := sums[e.GrantID]
-			sums[e.GrantID] = [3]int64{sum[0] + e.AvailableDelta, sum[1] + e.PendingDelta, sum[2] + e.TierDelta}
-		}
-		for _, change := range out.TierChanges {
-			tiers[change.MemberID] = change.To
-		}
-		waiting = append(waiting, out.Requests...)
-		return nil
-	}
-	for _, e := range c.w.shop.events {
-		decided = false
-		if err := take(shard.Handle(e)); err != nil {
-			return err
-		}
-		for ; len(waiting) > 0; waiting = waiting[1:] {
-			next := c.counts.given(&waiting[0]) // the answers are those that were given
-			if next == nil {
-				continue
-			}
-			if err := take(shard.Take(next, time.Time{})); err != nil {
-				return err
-			}
-		}
-		if !decided {
-			return fmt.Errorf("%v of %s is not decided by the rules alone", e.Source, e.Member())
-		}
-	}
-	for _, member := range shard.Members() {
-		if err := take(shard.Advance(member, c.w.now, c.w.now)); err != nil {
-			return err
-		}
-	}
-	if pool != c.pool {
-		return fmt.Errorf("%d points of a budget were given, the rules give %d", c.pool, pool)
-	}
-	for _, grant := range slices.Sorted(maps.Keys(sums)) {
-		if c.sums[grant] != sums[grant] {
-			return fmt.Errorf("grant %s: %v was written, the rules make it %v", grant, c.sums[grant], sums[grant])
-		}
-	}
-	for grant, sum := range c.sums {
-		if _, there := sums[grant]; !there && !c.pools[grant] && sum != [3]int64{} {
-			return fmt.Errorf("grant %s: %v was written, the rules give none", grant, sum)
-		}
-	}
-	for member, tier := range tiers {
-		if c.tiers[member] != tier && (c.tiers[member] != "" || tier != "member") {
-			return fmt.Errorf("tier of %s: %q was written, the rules make it %q", member, c.tiers[member], tier)
-		}
-	}
-	return nil
+	c.erased.end(c.w)
+	c.budgets()
 }

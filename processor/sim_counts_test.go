@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"accrue/schemas"
 )
@@ -34,6 +35,9 @@ func simGaveUp(member, event, threshold string) string {
 
 // taken counts what a key has taken in.
 func (c *simCounts) taken(e *schemas.Effect) {
+	if e.Kind == schemas.EffectUncount {
+		c.uncounted(e)
+	}
 	if e.Kind != schemas.EffectCount {
 		return
 	}
@@ -46,6 +50,9 @@ func (c *simCounts) taken(e *schemas.Effect) {
 		next := *e
 		next.Value = first.Value
 		c.events[list][event] = &next
+		return
+	}
+	if e.Revision > 1 { // it was forgotten
 		return
 	}
 	c.events[list][event] = e
@@ -63,6 +70,17 @@ func (c *simCounts) taken(e *schemas.Effect) {
 	delete(values, "")
 	want.Distinct = int64(len(values))
 	c.expected[simQuestion(e.FromMember, e.MemberID, e)] = want
+}
+
+// uncounted forgets the events of a member who was erased, all where the key has the member's name.
+func (c *simCounts) uncounted(e *schemas.Effect) {
+	for list, events := range c.events {
+		if strings.HasSuffix(list, " "+e.MemberID) {
+			maps.DeleteFunc(events, func(event string, _ *schemas.Effect) bool {
+				return strings.HasPrefix(event, e.FromMember+" ") || e.MemberID == "referrer:"+e.FromMember
+			})
+		}
+	}
 }
 
 // answered takes note of an answer that is committed.

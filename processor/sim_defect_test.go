@@ -43,7 +43,7 @@ func simDefects() []simDefect {
 		},
 		{
 			// Its rows are found by whoever decides the same records again.
-			name: "what was decided in an aborted transaction stays", checkers: []string{"state", "sums", "entries", "requests"},
+			name: "what was decided in an aborted transaction stays", checkers: []string{"state", "sums", "entries", "requests", "answers", "erased"},
 			kafka: over(func(_ *simLane, o *order) {
 				o.event = func(e Event) Event {
 					if ended, ok := e.(Ended); ok && ended.Outcome == OutcomeAborted {
@@ -227,7 +227,7 @@ func simDefects() []simDefect {
 		},
 		{
 			// The account remembers, from before an abort, that it has asked.
-			name: "a request that was aborted is not made again", checkers: []string{"sums", "requests"},
+			name: "a request that was aborted is not made again", checkers: []string{"sums", "requests", "answers"},
 			kafka: over(func(l *simLane, o *order) {
 				asked := false
 				o.event = func(e Event) Event {
@@ -245,15 +245,12 @@ func simDefects() []simDefect {
 		},
 		{
 			// Whoever takes over counts on from nothing.
-			name: "what keys count is not in the changelog", checkers: []string{"counts", "state"},
+			name: "what keys count is not in the changelog", checkers: []string{"counts", "state", "requests"},
 			kafka: over(func(l *simLane, o *order) {
-				o.produce = func(records []Output) []Output {
-					return slices.DeleteFunc(slices.Clone(records), func(r Output) bool {
-						name, _, err := state.DecodeKey(r.Key)
-						_, key := state.KeyOf(name)
-						return r.Topic == l.o.Topics.State && err == nil && key
-					})
-				}
+				o.produce = l.without(func(name string, _ []byte) bool {
+					_, key := state.KeyOf(name)
+					return key && name != erasuresName
+				})
 			}),
 		},
 		{
@@ -285,12 +282,53 @@ func simDefects() []simDefect {
 				}
 			}),
 		},
+		{
+			// The account remembers nothing of those whom it had to tell, and they go on naming who is gone.
+			name: "an erasure that was aborted is not told elsewhere again", checkers: []string{"erased"},
+			kafka: over(func(_ *simLane, o *order) {
+				aborted := false
+				o.event = func(e Event) Event {
+					if ended, ok := e.(Ended); ok {
+						aborted = ended.Outcome == OutcomeAborted
+					}
+					return e
+				}
+				o.produce = func(records []Output) []Output {
+					return slices.DeleteFunc(slices.Clone(records), func(r Output) bool {
+						return aborted && (isSimEffect(&r, schemas.EffectErased) || isSimEffect(&r, schemas.EffectUncount))
+					})
+				}
+			}),
+		},
+		{
+			// Whoever takes over takes late events for those of a new member.
+			name: "who was erased is not in the changelog", checkers: []string{"erased", "state"},
+			kafka: over(func(l *simLane, o *order) {
+				o.produce = l.without(func(name string, _ []byte) bool { return name == erasuresName })
+			}),
+		},
+		{
+			name: "an erasure leaves rows in the changelog", checkers: []string{"erased", "state"},
+			kafka: over(func(l *simLane, o *order) {
+				o.produce = l.without(func(_ string, value []byte) bool { return value == nil })
+			}),
+		},
 		{name: "aborted records are read", checkers: []string{"answers", "offsets", "state", "sums"}, dirty: true},
 		{name: "offsets told while they are pending", checkers: []string{"position", "answers", "offsets"}, unstable: true},
 		{
 			name: "records of an aborted transaction are not read again", checkers: []string{"offsets", "answers", "liveness"},
 			kafka: func(l *simLane) Kafka { return &unsought{l.client} },
 		},
+	}
+}
+
+// without leaves rows out of the changelog.
+func (l *simLane) without(which func(name string, value []byte) bool) func(records []Output) []Output {
+	return func(records []Output) []Output {
+		return slices.DeleteFunc(slices.Clone(records), func(r Output) bool {
+			name, _, err := state.DecodeKey(r.Key)
+			return r.Topic == l.o.Topics.State && err == nil && which(name, r.Value)
+		})
 	}
 }
 

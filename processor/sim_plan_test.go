@@ -78,7 +78,7 @@ func drawPlan(seed uint64) plan {
 	if p.processes*p.lanes > 4 {
 		p.lanes = 1
 	}
-	kinds := []string{"order", "order", "order", "visit", "refund", "invitation", "profile", "rubbish", "nobody", "again"}
+	kinds := []string{"order", "order", "order", "visit", "refund", "invitation", "profile", "rubbish", "nobody", "again", "erasure"}
 	for _, kind := range kinds {
 		if kind == "order" || r.IntN(2) == 0 {
 			p.mix = append(p.mix, kind)

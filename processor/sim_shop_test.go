@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"accrue/rules"
@@ -22,6 +23,7 @@ type simShop struct {
 	sent    map[schemas.Source]bool // every input; true: it must end among the dead letters
 	sources []schemas.Source        // in the order in which they were written
 	events  []rules.Event           // of those that decode and name a member
+	erasing map[schemas.Source]bool // those that are to erase their member
 }
 
 // simInput is a record that waits to be written.
@@ -35,7 +37,7 @@ type simInput struct {
 func newSimShop(w *world) *simShop {
 	return &simShop{
 		w: w, random: rand.New(rand.NewPCG(w.seed, 3)), encoder: testEncoder(), decoder: schemas.NewDecoder(&testSchemas{}),
-		sent: make(map[schemas.Source]bool),
+		sent: make(map[schemas.Source]bool), erasing: make(map[schemas.Source]bool),
 	}
 }
 
@@ -59,10 +61,14 @@ func (s *simShop) trade() {
 	s.write(in)
 }
 
+// id is one of its own. Like a member's it is found in no row by chance, nor within another one.
 func (s *simShop) id(kind string) string {
 	s.made++
-	return fmt.Sprintf("%s%d", kind, s.made)
+	return fmt.Sprintf("event %s%d;", kind, s.made)
 }
+
+// member is one of those there are.
+func (s *simShop) member() string { return fmt.Sprintf("member m%d;", s.random.IntN(s.w.plan.members)) }
 
 // before is a time that is past by now, often just so.
 func (s *simShop) before() time.Time {
@@ -84,7 +90,7 @@ func (s *simShop) device() string {
 func (s *simShop) one(kind string) string { return fmt.Sprintf("%s%d", kind, s.random.IntN(3)) }
 
 func (s *simShop) make() {
-	member := fmt.Sprintf("m%d", s.random.IntN(s.w.plan.members))
+	member := s.member()
 	kind := s.w.plan.mix[s.random.IntN(len(s.w.plan.mix))]
 	switch kind {
 	case "visit":
@@ -92,8 +98,7 @@ func (s *simShop) make() {
 			EventID: s.id("c"), MemberID: member, OccurredAt: s.before(), Activity: "check-in", DeviceID: s.device(),
 		})
 	case "invitation": // sometimes of oneself, and of who has ordered already
-		by := fmt.Sprintf("m%d", s.random.IntN(s.w.plan.members))
-		s.later(schemas.TopicReferrals, member, &schemas.Referral{EventID: s.id("i"), ReferrerID: by, RefereeID: member, OccurredAt: s.before(), DeviceID: "d" + member})
+		s.invite(s.member(), member)
 	case "profile":
 		if s.random.IntN(2) == 0 {
 			s.id("t")
@@ -118,6 +123,12 @@ func (s *simShop) make() {
 		s.order(member)
 	case "refund":
 		s.refund(member)
+	case "erasure":
+		if s.random.IntN(5) > 0 { // who is erased does nothing any more
+			s.order(member)
+			return
+		}
+		s.erase(member)
 	default:
 		s.order(member)
 	}
@@ -131,13 +142,20 @@ func valueOfEvent(e *rules.Event) any {
 		return e.CheckIn
 	case e.Referral != nil:
 		return e.Referral
+	case e.Command != nil:
+		return e.Command
 	}
 	return e.Profile
 }
 
+func (s *simShop) invite(by, member string) {
+	device := "d" + strings.TrimSuffix(strings.TrimPrefix(member, "member "), ";") // without the name, which is looked for
+	s.later(schemas.TopicReferrals, member, &schemas.Referral{EventID: s.id("i"), ReferrerID: by, RefereeID: member, OccurredAt: s.before(), DeviceID: device})
+}
+
 func (s *simShop) order(member string) {
 	o := &schemas.Order{
-		EventID: s.id("o"), OrderID: fmt.Sprintf("order-%d", s.made), MemberID: member, Status: schemas.Paid, OccurredAt: s.before(), Currency: "EUR",
+		EventID: s.id("o"), OrderID: fmt.Sprintf("order %d;", s.made), MemberID: member, Status: schemas.Paid, OccurredAt: s.before(), Currency: "EUR",
 		DeviceID: s.device(), IP: s.one("10.0.0."), PaymentHash: s.one("card"), Store: s.one("store"),
 		Lines: []schemas.Line{
 			{LineID: "1", SKU: "a", Category: "food/tea", Quantity: 2, Amount: int64(100 + s.random.IntN(6000))},
@@ -193,6 +211,7 @@ func (s *simShop) write(in simInput) {
 			return
 		}
 		s.events = append(s.events, e)
+		s.erasing[source] = e.Command != nil
 	}
 	s.w.tracef("%s/%d@%d is written", source.Topic, source.Partition, source.Offset)
 }

@@ -25,6 +25,7 @@ type world struct {
 	topics Topics
 	ledger *rules.Ledger // of all versions, those that are to come among them
 	early  *rules.Ledger // of the first version
+	ample  *rules.Ledger // as ledger, with a budget that is not used up; nil: it has none that is
 	defect *simDefect
 
 	step   int
@@ -64,10 +65,10 @@ func newWorld(seed uint64, p plan, ledger *simLedger, defect *simDefect, verbose
 	topics := DefaultTopics(testApp)
 	topics.Inputs = map[string]schemas.Kind{
 		schemas.TopicOrders: schemas.KindOrder, schemas.TopicCheckIns: schemas.KindCheckIn, schemas.TopicProfiles: schemas.KindMember,
-		schemas.TopicReferrals: schemas.KindReferral,
+		schemas.TopicReferrals: schemas.KindReferral, schemas.TopicCommands: schemas.KindCommand,
 	}
 	w := &world{
-		seed: seed, plan: p, random: rand.New(rand.NewPCG(seed, 2)), topics: topics, ledger: ledger.both[p.effective], early: ledger.first, defect: defect, verbose: verbose,
+		seed: seed, plan: p, random: rand.New(rand.NewPCG(seed, 2)), topics: topics, ledger: ledger.both[p.effective], early: ledger.first, ample: ledger.ample[p.effective], defect: defect, verbose: verbose,
 		now: simBegin(), faults: slices.Clone(p.faults), armed: make(map[string]int),
 		healAt: make(map[*simProcess]int), points: make(map[string]int), hash: fnv.New64a().Sum64(),
 	}
@@ -132,6 +133,7 @@ func (w *world) run() {
 	w.settle()
 	w.now = w.now.Add(15 * 24 * time.Hour)
 	w.tracef("and two weeks later")
+	w.shop.comeBack()
 	w.settle()
 	if w.failure == nil && w.seed%16 == 0 {
 		w.recreate()

@@ -117,16 +117,20 @@ func (a *Account) next() (int64, bool) {
 // HeadDue reads the next due time out of the head row of an account or a tally; false for a head without one, and for every
 // other row.
 func HeadDue(key, value []byte) (time.Time, bool) {
-	if !hasDue(string(key)) || len(value) < 9 || value[0] != formatVersion {
+	if !HasDue(key) || len(value) < 9 || value[0] != formatVersion {
 		return time.Time{}, false
 	}
 	at := int64(binary.BigEndian.Uint64(value[1:]))
 	return time.UnixMilli(at).UTC(), at != 0
 }
 
-// hasDue says which rows begin with when something is due.
-func hasDue(key string) bool {
-	return key == headRow || key == tallyRow || key == leaseRow || key == budgetRow
+// HasDue says of which rows HeadDue may read something: those that begin with when something is due.
+func HasDue(key []byte) bool {
+	switch string(key) {
+	case headRow, tallyRow, leaseRow, budgetRow:
+		return true
+	}
+	return false
 }
 
 // Size is about how many bytes the account takes in memory.

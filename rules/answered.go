@@ -23,10 +23,12 @@ func (a *Account) takeAnswer(d *deciding, e *schemas.Effect) error {
 			return err
 		}
 		q := f.questionOf(e.RuleID, e.FromMember)
-		if q == nil { // the referrer for whom it has counted may have been erased meanwhile
-			if q = f.questionOf(e.RuleID, erasedReferrer); q != nil {
-				nobody := *e
-				nobody.FromMember = erasedReferrer
+		if q == nil { // the referrer who answers, or for whom the key has counted, may have been erased meanwhile
+			nobody := *e
+			if nobody.FromMember = erasedReferrer; e.RuleID == sameDevice {
+				nobody.FromMember = erasedMember
+			}
+			if q = f.questionOf(e.RuleID, nobody.FromMember); q != nil {
 				e = &nobody
 			}
 		}

@@ -2,8 +2,10 @@ package rules
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"accrue/rules/programme"
@@ -35,16 +37,43 @@ type award struct {
 	named    []namedGrant // its grants, where the member was erased who had earned it
 }
 
-// awardKey is the place of an award. Rule and members belong to it, so that each has one of its own; the length at its end
-// keeps ids apart that hold what stands between.
-func awardKey(e *schemas.Effect) factKey {
-	const between = "\x00"
+// awardKey is the place of an award. What one event earns by several rules is in the order of the file, as in any pass. Rule and members
+// belong to the place, so that each award has one of its own; the length at its end keeps ids apart that hold what stands between.
+func (l *Ledger) awardKey(e *schemas.Effect) factKey {
 	kind := "referral"
 	if e.Source.OrderID != "" {
 		kind = "order"
 	}
-	event := e.Source.EventID + between + e.FromMember + between + e.RuleID + between + kind + between + strconv.Itoa(len(e.Source.EventID))
-	return factKey{e.OccurredAt.UnixMilli(), awardFact, event}
+	at := e.OccurredAt.UnixMilli()
+	event := e.Source.EventID + between + e.FromMember + between + fmt.Sprintf("%0*d", positionDigits, l.at(at).position(e.RuleID)) + e.RuleID +
+		between + kind + between + strconv.Itoa(len(e.Source.EventID))
+	return factKey{at, awardFact, event}
+}
+
+const (
+	between        = "\x00"
+	positionDigits = 5 // of a rule in the file
+)
+
+// position is where a rule stands in the file; one that this version has not stands behind all.
+func (v *version) position(rule string) int {
+	if i := slices.IndexFunc(v.programme.Rules, func(r *programme.Rule) bool { return r.ID == rule }); i >= 0 {
+		return i
+	}
+	return len(v.programme.Rules)
+}
+
+// content is what of the place of a fact goes into the ids of its grants: of an award's all but where the rule stands in the file.
+func (k factKey) content() string {
+	if k.kind != awardFact || strings.HasPrefix(k.event, erasedEvents) {
+		return k.event
+	}
+	from := len(k.event)
+	for range 3 { // rule, kind and length, perhaps with a revision: none of them holds what stands between
+		from = strings.LastIndex(k.event[:from], between)
+	}
+	from += len(between)
+	return k.event[:from] + k.event[from+positionDigits:]
 }
 
 func awardOf(e *schemas.Effect) *award {
@@ -89,7 +118,7 @@ func (a *Account) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	case schemas.EffectDrawn:
 		return a.takeDrawn(d, e)
 	}
-	key := awardKey(e)
+	key := a.ledger.awardKey(e)
 	f, err := a.factAt(key)
 	switch {
 	case err != nil:

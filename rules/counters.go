@@ -104,6 +104,57 @@ func countGrant(counters []counter, kinds periodSet, points int64, in *periods) 
 	return counters, nil
 }
 
+// recount enters that a grant of an instant has so many points now, of which others were counted when it was granted; 0: none. In a
+// period that has passed nothing is counted any more.
+func (s *standing) recount(of *counting, rule string, booked int64, p *programme.Programme, was, is int64) error {
+	if was == is {
+		return nil
+	}
+	in := periods{local: s.local(booked, p)}
+	var err error
+	if s.limits, err = recounted(s.limits, of.all, was, is, &in); err != nil {
+		return err
+	}
+	kinds := of.rules[rule]
+	if kinds == 0 {
+		return nil
+	}
+	use := s.use(rule)
+	use.counters, err = recounted(use.counters, kinds, was, is, &in)
+	return err
+}
+
+// recounted does so with the counters of one limit after the other.
+func recounted(counters []counter, kinds periodSet, was, is int64, in *periods) ([]counter, error) {
+	for per := programme.PerDay; per <= programme.PerEver; per++ {
+		if kinds&(1<<per) == 0 {
+			continue
+		}
+		number := in.number(per)
+		i := slices.IndexFunc(counters, func(c counter) bool { return c.per == per })
+		if i < 0 {
+			i, counters = len(counters), append(counters, counter{per: per, number: number})
+		}
+		k := &counters[i]
+		if k.number < number {
+			*k = counter{per: per, number: number}
+		} else if k.number > number {
+			continue
+		}
+		if was == 0 {
+			k.times++
+		} else if is == 0 {
+			k.times = max(k.times-1, 0)
+		}
+		points, err := addInt(k.points, is-was)
+		if err != nil {
+			return counters, err
+		}
+		k.points = max(points, 0)
+	}
+	return counters, nil
+}
+
 func putCounters(w *writer, list []counter) {
 	w.uvarint(uint64(len(list)))
 	for _, c := range list {

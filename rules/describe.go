@@ -107,7 +107,7 @@ type FactDescription struct {
 	Left       string             `json:"left,omitempty"` // of an order that stands here: what is left of it
 	Source     string             `json:"source"`         // topic/partition@offset
 	Grants     []GrantDescription `json:"grants,omitempty"`
-	Note       string             `json:"note,omitempty"` // why the rules were not asked
+	Note       string             `json:"note,omitempty"` // why the rules were not asked, or why they gave nothing
 }
 
 // GrantDescription is one grant as it was written, and the reason that the rules give for it as things are now.
@@ -310,6 +310,9 @@ func (a *Account) describeFact(f *fact, passed *passResult) FactDescription {
 	d := FactDescription{
 		OccurredAt: instantUTC(f.at()), Kind: factKindText(f.key.kind), EventID: f.key.event, Note: passed.reason,
 		Source: sourceText(f),
+	}
+	if d.Note == "" && len(f.grants) == 0 {
+		d.Note = passed.summary
 	}
 	if f.waits() {
 		d.Note = "it is not decided yet: an answer from elsewhere is awaited"

@@ -69,6 +69,9 @@ func (a *Account) erase(d *deciding) error {
 		if err != nil {
 			return err
 		}
+		if !x.waits() { // it is decided, and one of its grants waits for a budget
+			continue
+		}
 		other := &deciding{account: a, out: &Outcome{}, fact: x, now: d.now}
 		other.only(schemas.OutcomeNothing, "the member was erased before it was answered")
 		d.out.Closed = append(d.out.Closed, other.out.decision)

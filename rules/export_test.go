@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"accrue/rules/programme"
 	"accrue/schemas"
 )
 
@@ -48,9 +49,9 @@ func (a *Account) HandleRuled(e Event, given Rulings, out *Outcome) error {
 func GrantIDOf(e Event, rule string) string { return grantID(e.Member(), rule, newFact(&e).key, 0) }
 
 // GrantIDOfAward is the id of what a member gets for an event of somebody who was invited.
-func GrantIDOfAward(e Event, member, rule string) string {
+func (l *Ledger) GrantIDOfAward(e Event, member, rule string) string {
 	f := newFact(&e)
-	return grantID(member, rule, awardKey(&schemas.Effect{FromMember: e.Member(), RuleID: rule, OccurredAt: instantUTC(f.key.at), Source: f.source()}), 0)
+	return grantID(member, rule, l.awardKey(&schemas.Effect{FromMember: e.Member(), RuleID: rule, OccurredAt: instantUTC(f.key.at), Source: f.source()}), 0)
 }
 
 // CheckLots says what of the lots contradicts itself, or what was written: what is left of them is what can be spent, and of each
@@ -146,4 +147,18 @@ func (a *Account) Drawn() (points, granted int64, open int, err error) {
 		}
 	}
 	return points, granted, open, nil
+}
+
+// EverCounted is what a limit `per: ever` has counted of a member: one of a rule, or, where that is empty, one over all rules.
+func (a *Account) EverCounted(rule string) (times, points int64) {
+	counters := a.head.limits
+	if rule != "" {
+		counters = a.head.use(rule).counters
+	}
+	for _, c := range counters {
+		if c.per == programme.PerEver {
+			return c.times, c.points
+		}
+	}
+	return 0, 0
 }

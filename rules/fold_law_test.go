@@ -118,7 +118,7 @@ func (w *world) drawFriends(t *rapid.T) []rules.Event {
 		invitation, order := referralEvent(fmt.Sprint("i", n), friend, "anna", at), orderOf(friend, fmt.Sprint("o", n), schemas.Paid, at.Add(time.Hour))
 		add(invitation)
 		add(order)
-		grants = append(grants, rules.GrantIDOfAward(invitation, "anna", "hello"), rules.GrantIDOfAward(order, "anna", "invite"))
+		grants = append(grants, w.ledger.GrantIDOfAward(invitation, "anna", "hello"), w.ledger.GrantIDOfAward(order, "anna", "invite"))
 		if oneIn(t, 4, "refund") {
 			add(orderOf(friend, fmt.Sprint("o", n), schemas.Refunded, at.Add(time.Duration(rapid.IntRange(2, 60).Draw(t, "refunded after"))*time.Hour)))
 		}

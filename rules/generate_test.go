@@ -3,7 +3,6 @@ package rules_test
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,15 +64,19 @@ func newWorld(t *rapid.T, versions int) *world {
 		w.texts = append(w.texts, text)
 		w.from = append(w.from, time.Time{})
 	}
-	if slices.ContainsFunc(w.texts, func(text string) bool { return strings.Contains(text, "referrer: ") }) {
-		for i := range w.texts { // what a refund left to who invited is a ruling of theirs, which other replays do not get
-			w.texts[i] = clawed.ReplaceAllString(w.texts[i], "")
-		}
-	}
 	return w
 }
 
-var clawed = regexp.MustCompile("(?m)^clawback: .*\n")
+// withEqualRulings leaves out of a programme that rewards who invites what makes rulings there that another order of arrival does not.
+// With another clawback than full, what a refund may take of who invited is ruled when it gets there (§4.4): it depends on what that
+// member can spend then, and a refund that comes before its order has nothing to rule about, as nothing was granted. What one
+// replay has ruled another cannot be given, as it has no place there. Of a member's own orders it can: Rulings.keeps. So laws that
+// compare orders of arrival, or of timers, have either the one or the other; those that compare replays of one order have both.
+func (w *world) withEqualRulings(t rapid.TB) {
+	if slices.ContainsFunc(w.texts, func(text string) bool { return strings.Contains(text, "referrer: ") }) {
+		w.withFullClawback(t)
+	}
+}
 
 // ready parses the versions and makes the ledger.
 func (w *world) ready(t rapid.TB) {
@@ -97,7 +100,7 @@ func (w *world) newLedger(t rapid.TB) *rules.Ledger {
 
 // onOrders says whether a kind of rule listens to orders.
 func onOrders(kind string) bool {
-	return kind != "streak" && kind != "check-in" && kind != "tier-up" && kind != "joined" && kind != "birthday" && kind != "invited" && kind != "first order"
+	return kind != "streak" && kind != "check-in" && kind != "tier-up" && kind != "joined" && kind != "birthday" && kind != "invited" && kind != "first order" && !strings.HasPrefix(kind, "boost of ")
 }
 
 func programmeHeader(t *rapid.T, window string, tiers bool) string {
@@ -165,17 +168,28 @@ func programmeBody(t *rapid.T, tiers bool) string {
 	var b strings.Builder
 	b.WriteString("rules:\n")
 	var earning []string
+	invites := map[string][]string{} // rules on referrals, by kind
 	for i := range rapid.IntRange(1, 5).Draw(t, "rules") {
 		id := "r" + strconv.Itoa(i)
 		kind := pick(t, "kind", "points", "per", "rate", "boost", "each orders", "each spend", "streak", "check-in", "per", "check-in", "random", "tier-up",
-			"joined", "birthday", "invited", "first order", "first order")
+			"joined", "birthday", "invited", "first order", "first order", "boost of invited", "boost of first order", "boost of first order")
+		if of, ok := strings.CutPrefix(kind, "boost of "); ok && len(invites[of]) == 0 {
+			kind = of
+		}
 		if kind == "boost" && len(earning) == 0 || kind == "tier-up" && !tiers {
 			kind = "points"
 		}
 		if onOrders(kind) && kind != "boost" {
 			earning = append(earning, id)
 		}
-		fmt.Fprintf(&b, "  - {id: %s, %s}\n", id, strings.Join(drawRule(t, kind, earning), ", "))
+		of := earning
+		if invited, ok := strings.CutPrefix(kind, "boost of "); ok {
+			of = invites[invited]
+		}
+		if kind == "invited" || kind == "first order" {
+			invites[kind] = append(invites[kind], id)
+		}
+		fmt.Fprintf(&b, "  - {id: %s, %s}\n", id, strings.Join(drawRule(t, kind, of), ", "))
 	}
 	b.WriteString(drawThresholds(t))
 	return b.String()
@@ -227,6 +241,9 @@ func drawRule(t *rapid.T, kind string, earning []string) []string {
 		keys = []string{"on: order", fmt.Sprintf("earn: {points: %d, per: %s}", points%3+1, pick(t, "each", "1.00", "10.00", "7.30"))}
 	case "rate":
 		keys = []string{"on: order", "earn: {rate: " + pick(t, "rate", "1.5", "0.333", "2") + "}"}
+	case "boost of invited", "boost of first order":
+		of := earning[:rapid.IntRange(1, len(earning)).Draw(t, "of")]
+		keys = []string{"on: referral", fmt.Sprintf("boost: {of: [%s], by: %s%%}", strings.Join(of, ", "), pick(t, "by", "20", "100", "12.5"))}
 	case "boost":
 		of := earning[:rapid.IntRange(1, len(earning)).Draw(t, "of")]
 		keys = []string{"on: order", fmt.Sprintf("boost: {of: [%s], by: %s%%}", strings.Join(of, ", "), pick(t, "by", "20", "100", "12.5"))}
@@ -258,9 +275,9 @@ func ruleOptions(t *rapid.T, kind string) []string {
 	conditions := orderConditions()
 	if kind == "joined" || kind == "birthday" {
 		conditions = []string{`"vip" in member.segments`, "member.orders > 0", "member.points < 50", "now.getHours() < 12"}
-	} else if kind == "invited" {
+	} else if strings.HasSuffix(kind, "invited") {
 		conditions = []string{`referral.code == "c1"`, "member.points < 30", "!referral.same_device", "member.orders == 0", `"vip" in member.segments`, "now.getHours() < 12"}
-	} else if kind == "first order" {
+	} else if strings.HasSuffix(kind, "first order") {
 		conditions = append(conditions, "referral.same_device", `referral.code == "c1"`, `referral.code == "c1" || order.total >= 20.00`)
 	} else if kind == "streak" || kind == "check-in" {
 		conditions = []string{`"vip" in member.segments`, `member.attributes["colour"] == "red"`, `check_in.activity == "check-in"`, "member.points < 50", "member.streak >= 1", "member.orders > 0"}
@@ -273,9 +290,9 @@ func ruleOptions(t *rapid.T, kind string) []string {
 		keys = append(keys, "when: '"+rapid.SampledFrom(conditions).Draw(t, "condition")+"'")
 	}
 	switch {
-	case kind == "boost" && oneIn(t, 2, "boost group"):
+	case strings.HasPrefix(kind, "boost") && oneIn(t, 2, "boost group"):
 		keys = append(keys, "group: boosts")
-	case (kind == "points" || kind == "per" || kind == "rate" || kind == "random" || kind == "first order") && oneIn(t, 4, "group"):
+	case (kind == "points" || kind == "per" || kind == "rate" || kind == "random" || kind == "invited" || kind == "first order") && oneIn(t, 4, "group"):
 		keys = append(keys, "group: earning")
 	}
 	if oneIn(t, 3, "limit") {

@@ -137,8 +137,8 @@ func (r *run) answer(h heldAt, a *answer) error {
 		if err := r.count(p, a.at, programme.ByPoints, h.tier); err != nil {
 			return err
 		}
-	} else {
-		s.uncount(&h, p)
+	} else if err := s.recount(&r.account.ledger.counting, h.rule, h.booked, p, max(h.available, h.tier), 0); err != nil {
+		return err
 	}
 	if r.silent {
 		return nil
@@ -165,22 +165,6 @@ func (r *run) answer(h heldAt, a *answer) error {
 		w.expires = endOf(h.expiry(r.account.ledger), s.local(a.at, p))
 	}
 	return nil
-}
-
-// uncount takes a rejected grant out of what limits have counted in its period, if they still count that.
-func (s *standing) uncount(h *heldAt, p *programme.Programme) {
-	granted, points := s.local(h.booked, p), max(h.available, h.tier)
-	less := func(counters []counter) {
-		for i := range counters {
-			if c := &counters[i]; c.number == c.per.Number(granted, granted.Location()) {
-				c.times, c.points = max(c.times-1, 0), max(c.points-points, 0)
-			}
-		}
-	}
-	less(s.limits)
-	if i, found := findUse(s.rules, h.rule); found {
-		less(s.rules[i].counters)
-	}
 }
 
 // holdText says how long a rule's grants are held.

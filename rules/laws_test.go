@@ -82,6 +82,7 @@ func (w *world) samePersons(t *rapid.T, c clock) {
 func TestArrivalOrderDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 14)
+		w.withEqualRulings(t)
 		first := w.replay(t).all(inOrder(w.events))
 		want := first.finish()
 		shuffled := rapid.Permutation(w.events).Draw(t, "arrival")
@@ -108,6 +109,7 @@ func (w *world) longer() bool {
 func TestArrivalOrderDoesNotMatterInLongHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, events := long(t, 20, 70)
+		w.withEqualRulings(t)
 		if w.longer() {
 			return
 		}
@@ -126,6 +128,7 @@ func TestArrivalOrderDoesNotMatterInLongHistories(t *testing.T) {
 func TestFastPathEqualsDecidingAgain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 9)
+		w.withEqualRulings(t)
 		until := slices.MaxFunc(w.events, func(a, b rules.Event) int { return eventTime(&a).Compare(eventTime(&b)) })
 		w.end = eventTime(&until)
 		grown := w.replay(t)
@@ -144,6 +147,7 @@ func TestFastPathEqualsDecidingAgain(t *testing.T) {
 func TestAdvancingInBetweenDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 14)
+		w.withEqualRulings(t)
 		plain := w.replay(t).all(w.events)
 		want := plain.finish()
 		r := w.replay(t)

@@ -205,10 +205,11 @@ func (x *Lease) want(w wish) {
 	x.changed, x.touched = append(x.changed, w.number), true
 }
 
-// forget drops what a member waits for, who was erased.
+// forget drops what a member waits for, who was erased. What was put aside for that is free again.
 func (x *Lease) forget(member string) {
 	x.queue = slices.DeleteFunc(x.queue, func(w wish) bool {
 		if w.member == member {
+			x.free += w.points - w.missing
 			x.changed, x.touched = append(x.changed, w.number), true
 		}
 		return w.member == member

@@ -318,7 +318,7 @@ const grantIDLength = 26 // base 32 of 16 bytes
 func entryID(member, rule string, source factKey, part, revision int32) string {
 	var buffer [256]byte
 	b := buffer[:0]
-	for _, s := range [...]string{member, rule, defaultTopic(source.kind), source.event} {
+	for _, s := range [...]string{member, rule, defaultTopic(source.kind), source.content()} {
 		b = strconv.AppendInt(b, int64(len(s)), 10)
 		b = append(b, ':')
 		b = append(b, s...)

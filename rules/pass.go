@@ -23,6 +23,7 @@ type candidate struct {
 	atOnce  bool    // its hold was over before it began
 	review  *ruling // which holds what is granted; nil: none does
 	invited string  // of an award: the member who was invited
+	asked   int64   // points asked for who invited; 0: none are
 }
 
 // pass decides one fact: what the rules say to it, what that makes of the standing, and the grants that it wants.
@@ -111,7 +112,9 @@ func (r *run) passOrder(f *fact) error {
 	if err := r.ask(v, r.firstOrder(v), f, now, rest); err != nil {
 		return err
 	}
-	r.request(f)
+	if err := r.request(f, p); err != nil {
+		return err
+	}
 	s.orders++
 	spend, err := addInt(int64(s.spend), int64(rest.total))
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 // This file is about awards whose place is folded away. They stay revisable: their rows are kept for remember_orders, as the
 // ids of orders are, and are read one by one. What a newer revision changes, or an award that comes only then, is the plain
 // difference: a fact at the head adds it or takes it, bound by no limit and held for no time, and the entry is an ADJUSTED.
-// It changes the tier metric from where the award stands; a tier that was given before stays until its validity ends.
+// It changes the tier metric from where the award stands, and what limits count of that period; a tier that was given before stays until
+// its validity ends.
 //
 // What an operator is to decide about waits for that all the same: the rule's `hold: review`, or a threshold that holds the event
 // that earned it. As an operator may answer late, whether a grant was still held at the correction's place may come out anew
@@ -27,6 +28,8 @@ type correction struct {
 	points    int64   // that the award's grant has then
 	tierOf    int64   // tier points that it has then
 	expires   int64   // its end then; 0: none
+	counted   int64   // points that limits have counted of it before
+	counts    int64   // and that they count of it then
 	fate      fate    // of the grant before it, where an operator is to decide
 }
 
@@ -40,6 +43,9 @@ const (
 	released             // it was released, as an answer says that has come later
 	rejected             // or rejected
 )
+
+// corrected stands in the place of a correction between that of its award and the revision.
+const corrected = "\x01"
 
 // pastRow is the key of an award whose place is folded away.
 func (k factKey) pastRow() []byte {
@@ -126,7 +132,7 @@ func (a *Account) takePast(d *deciding, f *fact, key factKey, e *schemas.Effect)
 		f.award, f.past = &award{rule: e.RuleID}, true
 		a.past = append(a.past, f)
 	}
-	was, head := f.award, factKey{max(a.asOf, a.newest, a.folded+1), awardFact, key.event + "\x00" + strconv.FormatInt(e.Revision, 10)}
+	was, head := f.award, factKey{max(a.asOf, a.newest, a.folded+1), awardFact, key.event + corrected + strconv.FormatInt(e.Revision, 10)}
 	by := newAward(head, e)
 	if err := a.fallDue(d.out, by.dueBefore(), d.now); err != nil { // before anything is drawn for it
 		return err
@@ -171,6 +177,7 @@ func (a *Account) correctionOf(f, by *fact, refund bool) (*correction, error) {
 		return c, nil
 	}
 	rule := v.programme.Rules[i]
+	c.counted = min(had, f.award.points) // what a refund left to a member is not counted
 	points := had + by.award.points - f.award.points
 	points, err := a.drawPast(f, rule, v.programme, min(max(points, 0), by.award.points))
 	if err != nil {
@@ -179,7 +186,7 @@ func (a *Account) correctionOf(f, by *fact, refund bool) (*correction, error) {
 	if c.fate == settled && g.untouched() && points > 0 && (rule.Hold.Review || by.award.heldBy != "") {
 		c.fate = reviewed
 	}
-	c.points, c.tierOf, c.expires = points, points, g.expires
+	c.counts, c.points, c.tierOf, c.expires = points, points, points, g.expires
 	switch rule.Counts {
 	case programme.CountsBoth:
 	case programme.CountsBalance:
@@ -244,8 +251,8 @@ func (r *run) passCorrection(f *fact, v *version) error {
 	if err := r.countAt(p, f.key.at, c.of.at, c.tier); err != nil {
 		return err
 	}
-	if f.award.points == 0 || c.points == 0 && c.tierOf == 0 {
-		s.uncount(&heldAt{rule: f.award.rule, available: -c.available, tier: -c.tier, booked: c.of.at}, p)
+	if err := s.recount(&r.account.ledger.counting, f.award.rule, c.of.at, p, c.counted, c.counts); err != nil {
+		return err
 	}
 	if err := s.releasable(); err != nil {
 		return err
@@ -312,9 +319,6 @@ func (r *run) correctHeld(f *fact, p *programme.Programme) (done bool, err error
 		s.held.removeAt(i)
 		s.pending -= h.available
 		s.heldTier -= h.tier
-		if c.points == 0 && c.tierOf == 0 {
-			s.uncount(&h, p)
-		}
 	case reviewed:
 		if r.account.ledger.expires {
 			h.level = int32(r.level) // few
@@ -322,6 +326,9 @@ func (r *run) correctHeld(f *fact, p *programme.Programme) (done bool, err error
 	}
 	if h.available, h.tier = c.points, c.tierOf; c.points != 0 || c.tierOf != 0 {
 		s.held.add(h)
+	}
+	if err := s.recount(&r.account.ledger.counting, f.award.rule, c.of.at, p, c.counted, c.counts); err != nil {
+		return true, err
 	}
 	if s.pending, err = addInt(s.pending, h.available); err != nil {
 		return true, err
@@ -396,9 +403,10 @@ func (r *run) countAt(p *programme.Programme, now, at, amount int64) error {
 
 // What the first byte of a stored correction says.
 const (
-	corrects = 1 << iota // there is one
-	isNamed              // the ids of the award's grants follow
-	hasFate              // an operator is to decide about it: its fate follows
+	corrects  = 1 << iota // there is one
+	isNamed               // the ids of the award's grants follow
+	hasFate               // an operator is to decide about it: its fate follows
+	isCounted             // limits count something else of it: what they did and what they do follows
 )
 
 func (c *correction) encode(w *writer, named bool) {
@@ -412,6 +420,9 @@ func (c *correction) encode(w *writer, named bool) {
 	if c != nil && c.fate != settled {
 		says |= hasFate
 	}
+	if c != nil && c.counted != c.counts {
+		says |= isCounted
+	}
 	if w.byte(says); c == nil {
 		return
 	}
@@ -424,6 +435,10 @@ func (c *correction) encode(w *writer, named bool) {
 	w.varint(c.expires)
 	if c.fate != settled {
 		w.byte(byte(c.fate))
+	}
+	if c.counted != c.counts {
+		w.varint(c.counted)
+		w.varint(c.counts)
 	}
 }
 
@@ -440,6 +455,9 @@ func decodeCorrection(r *reader) (c *correction, named bool) {
 		if c.fate = fate(r.byte()); c.fate > rejected {
 			r.fail("fate of a correction")
 		}
+	}
+	if says&isCounted != 0 {
+		c.counted, c.counts = r.varint(), r.varint()
 	}
 	return c, named
 }

@@ -109,7 +109,7 @@ func earnText(rule *programme.Rule, p *programme.Programme) string {
 		for _, of := range rule.Boost.Of {
 			names = append(names, p.Rules[of].ID)
 		}
-		return exactInt(rule.Boost.By.Num).times(100, rule.Boost.By.Den).text() + "% of " + strings.Join(names, ", ") + " is "
+		return exactInt(rule.Boost.By.Num).times(100, rule.Boost.By.Den).text() + "% of " + strings.Join(names, ", ")
 	case rule.Each != nil && rule.Each.Spend > 0:
 		return " times " + moneyText(rule.Each.Spend, p) + " spent"
 	case rule.Each != nil && rule.Each.Orders > 0:
@@ -117,7 +117,7 @@ func earnText(rule *programme.Rule, p *programme.Programme) string {
 	case rule.Each != nil:
 		return strconv.FormatInt(rule.Each.Streak, 10) + " days in a row"
 	case rule.On == programme.OnReferral:
-		return referralText(rule)
+		return "for having been invited"
 	case rule.Earn.Random.To != 0:
 		return "a random number from " + strconv.FormatInt(rule.Earn.Random.From, 10) + " to " + strconv.FormatInt(rule.Earn.Random.To, 10)
 	case rule.Earn.Rate.Den != 0:
@@ -181,6 +181,11 @@ func (t *pieces) reason(c *candidate, v *version) {
 		t.add("nothing: ")
 	}
 	t.why(c, w, v.programme)
+	if c.asked != 0 {
+		t.add("; who invited is to get ")
+		t.addPoints(c.asked)
+		t.add(", within limits of their own")
+	}
 	t.cut(&c.cut)
 	t.short(&c.short)
 	t.end()
@@ -224,6 +229,10 @@ func (t *pieces) why(c *candidate, w *ruleWords, p *programme.Programme) {
 	case deniedEvent:
 		t.add(c.why.failed.Error())
 	case nothingBoosts:
+		if c.asked != 0 { // they give something to who invited
+			t.add(w.earned)
+			return
+		}
 		t.add("the rules that it boosts give nothing")
 	case notLargest:
 		t.add("only the largest boost counts, which is ")
@@ -268,8 +277,13 @@ func (t *pieces) earned(c *candidate, w *ruleWords, p *programme.Programme) {
 	case c.invited != "":
 		t.add("for inviting ")
 		t.add(c.invited)
+		if rule.Boost != nil {
+			t.add(", ")
+			t.add(w.earned)
+		}
 	case rule.Boost != nil:
 		t.add(w.earned)
+		t.add(" is ")
 		t.bytes = c.amount.append(t.bytes)
 	case rule.Each != nil && rule.Each.Spend > 0:
 		t.addInt(c.parts)

@@ -76,7 +76,9 @@ func (r *run) passReferral(f *fact) error {
 		return err
 	}
 	r.check(f)
-	r.request(f)
+	if err := r.request(f, v.programme); err != nil {
+		return err
+	}
 	return r.look(v, f.key.at, f.key)
 }
 
@@ -162,23 +164,47 @@ type requested struct {
 	review   *ruling // which holds them until an operator decides; nil: none does
 }
 
-// request notes what the referrer is to have by the rules that were just asked. Chance, group and thresholds have their say
-// here, for both sides; limits have it there.
-func (r *run) request(f *fact) {
+// request notes what the referrer is to have by the rules that were just asked. Chance and thresholds have their say here, for
+// both sides, and groups and boosts for this side by its own points; limits have it there.
+func (r *run) request(f *fact, p *programme.Programme) error {
 	if r.scope.Referral == nil || r.silent || r.waiting {
-		return
+		return nil
 	}
-	for i := range r.cands {
+	side := referrersSide(r.cands)
+	bestOfGroups(side, false)
+	boost(side, p)
+	for i := range side {
 		c := &r.cands[i]
-		if c.rule.On != programme.OnReferral || !c.met || c.rule.Earn.Referrer == 0 || c.why.kind == lostInGroup {
+		if side[i].amount.isZero() {
 			continue
 		}
-		if !r.lucky(c, f) {
+		points, err := side[i].amount.round(p.Rounding)
+		if err != nil {
+			return err
+		}
+		switch {
+		case points == 0:
+		case !r.lucky(c, f):
 			c.why.kind = notDrawn // said already where the member's own side was drawn
-			continue
+		default:
+			c.asked = points
+			r.requests = append(r.requests, requested{f, c.rule.ID, r.s.invited.referrer, points, c.review})
 		}
-		r.requests = append(r.requests, requested{f, c.rule.ID, r.s.invited.referrer, c.rule.Earn.Referrer, c.review})
 	}
+	return nil
+}
+
+// referrersSide is what rules have come to for who invited, before groups and boosts.
+func referrersSide(cands []candidate) []candidate {
+	side := make([]candidate, len(cands))
+	for i := range cands {
+		c := &cands[i]
+		side[i] = candidate{rule: c.rule, index: c.index, met: c.met && c.rule.On == programme.OnReferral, parts: 1}
+		if side[i].met && c.rule.Earn != nil {
+			side[i].amount = exactInt(c.rule.Earn.Referrer)
+		}
+	}
+	return side
 }
 
 // asked is what a fact has asked of another account by a rule.
@@ -295,15 +321,6 @@ func (f *fact) causedAt() int64 {
 		return max(f.key.at, f.award.causedAt)
 	}
 	return f.key.at
-}
-
-// referralText says how the amount of a rule on referrals comes about, for the member who was invited.
-func referralText(rule *programme.Rule) string {
-	text := "for having been invited"
-	if rule.Earn.Referrer != 0 {
-		text += "; who invited is to get " + pointsText(rule.Earn.Referrer) + ", within limits of their own"
-	}
-	return text
 }
 
 func (f *fact) encodeAsked(w *writer) {

@@ -13,64 +13,6 @@ import (
 	"accrue/schemas"
 )
 
-// A key counts exactly what lies in the window, over all members, whatever the order of arrival, and whether it is in memory or
-// opened anew: the alerts are those of a count of all events that were asked about before.
-func TestKeysCountExactly(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		hours := rapid.SampledFrom([]int{1, 30, 24 * 9}).Draw(t, "hours")
-		most := rapid.IntRange(1, 4).Draw(t, "most")
-		window := strconv.Itoa(hours) + "h, over: " + strconv.Itoa(most)
-		w := &world{days: 3, from: []time.Time{{}}, texts: []string{`programme: drawn
-currency: CNY
-time_zone: UTC
-return_window: 72h
-rules: [{id: check-in, on: check_in, earn: {points: 1}}]
-fraud:
-  - {id: burst, on: check_in, measure: count, by: device, within: ` + window + `, action: ` + pick(t, "action", "flag", "deny", "block") + `}
-  - {id: members, on: check_in, measure: distinct(member), by: device, within: ` + window + `, action: hold}
-  - {id: devices, on: check_in, measure: distinct(device), by: store, within: ` + window + `, action: flag}
-`}}
-		w.ready(t)
-		r := w.replay(t).stored()
-		at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-		var accepted []*schemas.CheckIn
-		for i := range rapid.IntRange(20, 120).Draw(t, "events") {
-			at = at.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "hours later")) * time.Hour)
-			c := &schemas.CheckIn{
-				EventID: strconv.Itoa(i), MemberID: pick(t, "member", "m1", "m2", "m3", "m4"), Activity: "check-in", Store: pick(t, "store", "", "west"),
-				DeviceID: pick(t, "device", "", "a", "b"),
-			}
-			c.OccurredAt = at.Add(-time.Duration(rapid.IntRange(0, 74).Draw(t, "hours late")) * time.Hour)
-			if oneIn(t, 5, "open anew") {
-				r.reopen(c.MemberID)
-			}
-			r.handle(rules.Event{CheckIn: c, Source: schemas.Source{Topic: schemas.TopicCheckIns, Offset: int64(i)}})
-			if r.outcome == schemas.OutcomeLate {
-				continue
-			}
-			accepted = append(accepted, c)
-			counted, members, devices := 0, map[string]bool{}, map[string]bool{}
-			for _, x := range accepted {
-				ago := c.OccurredAt.Sub(x.OccurredAt)
-				if ago < 0 || ago >= time.Duration(hours)*time.Hour {
-					continue
-				}
-				if x.DeviceID == c.DeviceID && c.DeviceID != "" {
-					counted++
-					members[x.MemberID] = true
-				}
-				if x.Store == c.Store && c.Store != "" {
-					devices[x.DeviceID] = true
-				}
-			}
-			delete(devices, "")
-			r.alerted("burst", counted, most)
-			r.alerted("members", len(members), most)
-			r.alerted("devices", len(devices), most)
-		}
-	})
-}
-
 // However late answers come, and whatever happens meanwhile, what everybody has in the end is what they would have had if each had
 // been there at once, and each event has one decision.
 func TestAnswersMayComeLate(t *testing.T) {
@@ -78,6 +20,7 @@ func TestAnswersMayComeLate(t *testing.T) {
 	for tries := 0; tries < 20 && (asked == 0 || waited == 0); tries++ { // histories are drawn, and a few may have nothing of it
 		rapid.Check(t, func(t *rapid.T) {
 			w := short(t, rapid.IntRange(1, 2).Draw(t, "versions"), 14)
+			w.withEqualRulings(t)
 			slow := w.replay(t)
 			if oneIn(t, 2, "stored") {
 				slow.stored()

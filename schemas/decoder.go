@@ -40,15 +40,15 @@ func (l Limits) withDefaults() Limits {
 
 // Bounds of the decoder's caches.
 const (
-	maxPlans   = 1_000            // writer's schemas; each up to about 1 MB, ours 30 KB
-	maxUnknown = 10_000           // ids that the registry did not know
-	unknownFor = 30 * time.Second // how long such an answer is believed
+	maxPlans   = 1_000           // writer's schemas; each up to about 1 MB, ours 30 KB
+	maxUnknown = 10_000          // ids that the registry did not know
+	unknownFor = 5 * time.Second // how long such an answer is believed: shorter than people take to send dead letters again
 )
 
 // DecoderOptions set up a Decoder. The zero value is good.
 type DecoderOptions struct {
 	Limits Limits
-	// UnknownFor is how long a schema id that the registry did not know is answered without asking again; 0: 30 s.
+	// UnknownFor is how long a schema id that the registry did not know is answered without asking again; 0: 5 s.
 	UnknownFor time.Duration
 	// Now is the clock for it; nil: time.Now.
 	Now func() time.Time

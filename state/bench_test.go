@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"syscall"
@@ -34,7 +35,12 @@ func benchRows(rng *rand.Rand, rows int) *state.Overlay {
 
 func openForBench(b *testing.B) *state.Store {
 	b.Helper()
-	o := state.Options{MemoryBytes: 256 << 20, FlushEvery: time.Hour}
+	o := state.Options{
+		MemoryBytes: 256 << 20, FlushEvery: time.Hour, HasDue: func(key []byte) bool { return string(key) == "h" },
+		DueOf: func(key, value []byte) (time.Time, bool) {
+			return time.UnixMilli(int64(binary.BigEndian.Uint32(value))), string(key) == "h"
+		},
+	}
 	s, err := state.Open(b.TempDir(), state.Identity{App: app}, o)
 	must(b, err)
 	b.Cleanup(func() { must(b, s.Close()) })

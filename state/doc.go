@@ -47,8 +47,8 @@
 //     from, a directory that is not a store.
 //   - S8. A View shows of each row what the newest overlay that knows it says, deletions included, else
 //     what the store says, in the order of keys.
-//   - S9. No due time is missing after a Replay: every row for which DueOf names one has its due row. There
-//     may be others, of rows since replaced. A due row is a reason to look, not a promise.
+//   - S9. After a Replay the due rows are those that DueOf names: every row for which it names one has its due
+//     row, and none is left of a row that was replaced or deleted.
 //
 // # When the process or the disk dies
 //

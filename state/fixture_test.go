@@ -23,7 +23,7 @@ const (
 func start() time.Time { return time.UnixMilli(1_790_000_000_000).UTC() }
 
 func options(fs vfs.FS) state.Options {
-	return state.Options{FS: fs, MemoryBytes: 1 << 20, FlushEvery: time.Hour, DueOf: dueOf, Now: start}
+	return state.Options{FS: fs, MemoryBytes: 1 << 20, FlushEvery: time.Hour, DueOf: dueOf, HasDue: func(key []byte) bool { return string(key) == "h" }, Now: start}
 }
 
 // dueOf reads the tests' heads: row "h", whose value may begin with "due=<ms> ".

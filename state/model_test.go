@@ -168,7 +168,8 @@ func (m *model) apply(t *rapid.T) {
 
 func (m *model) abort(*rapid.T) { m.overlays, m.pending = nil, nil }
 
-// replay feeds shard 1 with records of which the last of each row must win, and whose due times count.
+// replay feeds shard 1 with records of which the last of each row must win, and whose due times count, in the place of those of
+// what they replace.
 func (m *model) replay(t *rapid.T) {
 	var records []state.Record
 	last := content{}
@@ -183,6 +184,13 @@ func (m *model) replay(t *rapid.T) {
 	p := position(m.offset())
 	must(t, m.store.Shard(1).Replay(records, p))
 	m.step(func(c content) {
+		for _, r := range records {
+			member, key, err := state.DecodeKey(r.Key)
+			must(t, err)
+			if due, ok := dueOf(key, []byte(c[rowName(1, member, key)])); ok {
+				delete(c, dueName(1, due, member))
+			}
+		}
 		merge(c, last)
 		c["1"] = fmt.Sprint(p)
 		for _, r := range records {

@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -137,4 +138,33 @@ func TestReplayRefusesForeignKeys(t *testing.T) {
 	records := []state.Record{{Key: state.EncodeKey("ada", []byte("h")), Value: []byte("1")}, {Key: []byte("zzz")}}
 	mustBe(t, s.Shard(0).Replay(records, position(2)), state.ErrKey)
 	mustEqual(t, mustRead(t, s, 1), content{})
+}
+
+// Nothing is left of a member whose rows a replay deletes, nor of a due time that it replaces: a copy is looked at by nobody.
+func TestReplayLeavesNoDueTimesBehind(t *testing.T) {
+	s := openForTest(t, vfs.NewMem())
+	head := func(value string) []state.Record {
+		return []state.Record{{Key: state.EncodeKey("ada", []byte("h")), Value: []byte(value)}}
+	}
+	mustBeDue := func(want ...int64) {
+		t.Helper()
+		list, err := s.Shard(0).Due(start(), 100)
+		must(t, err)
+		var got []int64
+		for _, d := range list {
+			got = append(got, d.At.UnixMilli())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("due are %v, want %v", got, want)
+		}
+	}
+	must(t, s.Shard(0).Replay(head("due=5 a"), position(1)))
+	must(t, s.Shard(0).Replay(head("due=9 b"), position(2)))
+	mustBeDue(9)
+	must(t, s.Shard(0).Replay(head("due=9 c"), position(3)))
+	mustBeDue(9)
+	gone := head("")
+	gone[0].Value = nil
+	must(t, s.Shard(0).Replay(gone, position(4)))
+	mustBeDue()
 }

@@ -180,8 +180,8 @@ func (sh *Shard) write(fill func(b *pebble.Batch) error, p *storedPosition) erro
 }
 
 // Replay takes in changelog records, as Apply would have: one batch, the last record of a row wins. Due
-// rows come from Options.DueOf. A due row that an earlier batch set for a row that is replaced here
-// stays; it is stale and harmless, for a due row only says "look at this member".
+// rows come from Options.DueOf: that of a row which is replaced or deleted goes, or it would keep the
+// member's name for as long as nobody looks at it, in a copy for good.
 func (sh *Shard) Replay(records []Record, p Position) error {
 	o := NewOverlay()
 	for i, r := range records {
@@ -191,26 +191,54 @@ func (sh *Shard) Replay(records []Record, p Position) error {
 		}
 		o.put(r.Key, len(r.Key)-len(row), r.Value)
 	}
-	if dueOf := sh.store.options.DueOf; dueOf != nil {
-		for _, r := range o.rows { // the last value of each row only
-			if r.Value == nil {
-				continue
-			}
-			member, row, err := splitMember(r.Key)
-			if err != nil {
-				return err
-			}
-			if due, ok := dueOf(row, r.Value); ok {
-				o.SetDue(member, due)
-			}
+	if sh.store.options.DueOf != nil {
+		if err := sh.replaceDue(o); err != nil {
+			return fmt.Errorf("replay below offset %d to shard %d: %w", p.Offset, sh.n, err)
 		}
 	}
 	return sh.Apply(o, p)
 }
 
+// replaceDue puts the due rows in the place of those that follow from the rows which o replaces.
+func (sh *Shard) replaceDue(o *Overlay) error {
+	options := &sh.store.options
+	var key, value []byte
+	var set []DueMember        // after all that are dropped: two rows of a member may name one time
+	for _, r := range o.rows { // the last value of each row only
+		member, row, err := splitMember(r.Key)
+		if err != nil {
+			return err
+		}
+		if options.HasDue != nil && !options.HasDue(row) {
+			continue
+		}
+		key = append(appendShard(key[:0], sh.n), r.Key...)
+		before, found, err := sh.get(key, value)
+		if err != nil {
+			return err
+		}
+		if found {
+			value = before
+			if due, ok := options.DueOf(row, before); ok {
+				o.DropDue(member, due)
+			}
+		}
+		if r.Value == nil {
+			continue
+		}
+		if due, ok := options.DueOf(row, r.Value); ok {
+			set = append(set, DueMember{due, member})
+		}
+	}
+	for _, d := range set {
+		o.SetDue(d.Member, d.At)
+	}
+	return nil
+}
+
 // Due returns members with due rows up to and including until, oldest first, at most limit. Overlays,
 // newest first, are looked through: what they set is included, what they drop is not. A member can
-// appear with several times, and one whose rows were restored with a time that no longer holds.
+// appear with several times.
 func (sh *Shard) Due(until time.Time, limit int, overlays ...*Overlay) ([]DueMember, error) {
 	if limit <= 0 {
 		return nil, nil

@@ -32,6 +32,9 @@ type Options struct {
 	// DueOf tells from a row (its key without member) when its member has something to do next. Replay
 	// calls it for each row; nil: no row says so.
 	DueOf func(key, value []byte) (time.Time, bool)
+	// HasDue says of which rows DueOf may tell something, by their keys: only of these Replay reads what it
+	// replaces. nil: of all.
+	HasDue func(key []byte) bool
 	// Log hears of changes of state; nil: nobody does.
 	Log *slog.Logger
 	// Now is the clock for AppliedAt; nil: the wall clock.

@@ -38,7 +38,7 @@ func newBacktestCmd() *cobra.Command {
 	flags.StringVar(&f.since, "since", "", "report what happens from this time on; what was before builds up members and balances")
 	flags.StringVar(&f.now, "now", "", "the clock: events more than 5 minutes ahead of it are INVALID (default: none is)")
 	flags.StringVar(&f.seed, "seed", "", "any text, under which lots are drawn (chance, random): the same text draws the same")
-	flags.StringVar(&f.value, "point-value", "", "what a point is worth, in the programme's currency, such as 0.01")
+	flags.StringVar(&f.value, "point-value", "", "what a point is worth, in the programme's currency, such as 0.01 (default: point_value of the configuration, with --config or topics)")
 	flags.StringVar(&f.json, "json", "", "also write the report as JSON to this file (-: to standard output, without the text)")
 	flags.StringVar(&f.html, "html", "", "also write the report as a page with plots to this file")
 	flags.IntVar(&f.procs, "procs", 0, "how many processors it may use (default: all); it changes nothing but the time")
@@ -66,6 +66,11 @@ func (f *backtestFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer history.close()
+	if b.value.IsZero() {
+		if b.value, err = f.configuredValue(); err != nil {
+			return err
+		}
+	}
 	report, err := b.run(cmd.Context(), history)
 	if err != nil {
 		return err
@@ -91,7 +96,7 @@ func (f *backtestFlags) read(b *backtesting) error {
 		}
 	}
 	if f.value != "" {
-		if b.value, err = backtest.ParseValue(f.value); err != nil {
+		if b.value, err = programme.ParsePointValue(f.value); err != nil {
 			return invalidf("--point-value %w", err)
 		}
 	}
@@ -118,6 +123,15 @@ func (f *backtestFlags) read(b *backtesting) error {
 		b.programmes = append(b.programmes, versions)
 	}
 	return nil
+}
+
+// configuredValue is what a point is worth by the configuration. Files need none.
+func (f *backtestFlags) configuredValue() (programme.PointValue, error) {
+	if f.config == "" && missingFile(f.from) == "" {
+		return programme.PointValue{}, nil
+	}
+	c, err := loadConfig(f.config)
+	return c.PointValue, err
 }
 
 // writable says early that a file cannot be written: a replay may take minutes.

@@ -25,7 +25,7 @@ type backtesting struct {
 	from             []string
 	asOf, now, since time.Time
 	seed             string
-	value            backtest.Value
+	value            programme.PointValue
 	language         explain.Language
 	procs            int
 	errs             io.Writer

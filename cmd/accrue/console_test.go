@@ -350,6 +350,19 @@ func otherInstance(t *testing.T, s *service) {
 		t.Errorf("the page does not say where it has this from:\n%s", body)
 	}
 	v.until("/held", "a bonus")
+
+	// Who was erased is told apart from who was never there, here and there.
+	erasing := erasure{operator: "olga", reason: "asked for it", wait: consolePatience, now: time.Now}
+	if _, err := erasing.send(t.Context(), s.config, evil); err != nil {
+		t.Fatal(err)
+	}
+	v.base = s.server.URL()
+	v.until("/member?lang=en&id="+url.QueryEscape(evil), "This member was erased")
+	for _, base := range []string{s.server.URL(), other.server.URL()} {
+		v.base = base
+		v.status(http.StatusGone, "GET", "/api/member/"+url.PathEscape(evil), nil)
+		v.status(http.StatusNotFound, "GET", "/api/member/nobody", nil)
+	}
 }
 
 func operatorDecides(t *testing.T, s *service) {

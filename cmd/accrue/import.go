@@ -86,6 +86,7 @@ type ordersImport struct {
 	refused  *bufio.Writer // nil: no file
 	failed   error         // to write it
 	progress *progress
+	notSent  int64 // rows that were refused
 }
 
 // run imports, and hands over the events.
@@ -128,6 +129,7 @@ func (o *ordersImport) run(take func(*schemas.Order) error) error {
 	if err != nil {
 		return err
 	}
+	o.notSent = report.Refused
 	o.print(o.cmd.ErrOrStderr(), report)
 	return nil
 }
@@ -261,6 +263,10 @@ func (o *ordersImport) toTopic(config string) error {
 		return err
 	}
 	fmt.Fprintf(o.cmd.ErrOrStderr(), "sent %d events to %s\n", s.sent, c.Topics.Orders)
+	if o.notSent > 0 {
+		fmt.Fprintln(o.cmd.ErrOrStderr(), "the orders of refused rows are not among them: mend the rows and import the file again, what was sent is not counted twice;\n"+
+			"what is then older than the programme's return_window behind its member's newest event is answered LATE and earns nothing")
+	}
 	return nil
 }
 

@@ -50,7 +50,7 @@ func langFlag(cmd *cobra.Command, lang *string) {
 func languageFlag(lang string) (explain.Language, error) {
 	language := explain.Language(lang)
 	if !slices.Contains(explain.Languages(), language) {
-		return "", invalidf("--lang %s: programmes are explained in %s", lang, languageCodes())
+		return "", invalidf("--lang %s: the languages are %s", lang, languageCodes())
 	}
 	return language, nil
 }

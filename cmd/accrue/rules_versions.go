@@ -196,7 +196,8 @@ func printVersions(out io.Writer, c *processor.Control, now time.Time) {
 		if !v.Effective.IsZero() {
 			from = v.Effective.Format(time.RFC3339)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Version, from, stateOf(c.Versions(), v, now), v.At.UTC().Format(time.RFC3339), v.By, v.Note)
+		state := strings.ReplaceAll(string(c.Standing(&v, now)), "_", " ")
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Version, from, state, v.At.UTC().Format(time.RFC3339), v.By, v.Note)
 	}
 	_ = table.Flush() // what cannot be written to the terminal cannot be told there either
 	for _, v := range c.Published {
@@ -204,19 +205,6 @@ func printVersions(out io.Writer, c *processor.Control, now time.Time) {
 			fmt.Fprintf(out, "ignored: the record at offset %d of %s (%s): %s\n", v.Offset, v.At.UTC().Format(time.RFC3339), strings.TrimSpace(v.Version+" by "+v.By), v.Ignored)
 		}
 	}
-}
-
-func stateOf(versions programme.Versions, v processor.Published, now time.Time) string {
-	stands := slices.ContainsFunc(versions, func(x programme.Version) bool { return x.Programme == v.Programme })
-	switch {
-	case !stands:
-		return "replaced"
-	case versions.At(now) == v.Programme:
-		return "in force"
-	case v.Effective.After(now):
-		return "to come"
-	}
-	return "past"
 }
 
 func printSource(out io.Writer, files map[string][]byte) error {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
@@ -30,6 +32,7 @@ func newRunCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			s.log.Info("memory", "state_bytes", c.State.MemoryBytes, "heap_limit_bytes", limitHeap(c.State.HeapBytes))
 			if s.server != nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "accrue %s, configured with programme %s; console at %s, metrics at %s/metrics, readiness at %s/readyz\n",
 					c.App, s.programme.Version, s.server.URL(), s.server.URL(), s.server.URL())
@@ -47,4 +50,14 @@ func newLog(w io.Writer, level string) *slog.Logger {
 	var from slog.Level
 	_ = from.UnmarshalText([]byte(level)) // checked; else info
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: from}))
+}
+
+// limitHeap makes the collector work harder before the heap passes so many bytes, where otherwise it waits until the heap has
+// doubled: a container that is too small for that would be killed. It returns the limit in force, which is that of the environment where GOMEMLIMIT is set.
+func limitHeap(bytes int64) int64 {
+	if set := debug.SetMemoryLimit(-1); set != math.MaxInt64 {
+		return set
+	}
+	debug.SetMemoryLimit(bytes)
+	return bytes
 }

@@ -31,6 +31,9 @@ var (
 
 	earnGives     = phrase{"{on}: {what}.", "{on}：{what}。"}
 	boostGives    = phrase{"{on}: {by} of the points of {of} on top, before their rounding and limits, as a grant of its own.", "{on}：在{of}所得积分（取整和上限之前）之外另加{by}，单独成为一笔。"}
+	boostBoth     = phrase{"{on}: each of the two members gets {by} of that member's own points of {of} on top, before their rounding and limits, as a grant of its own.", "{on}：邀请人和受邀会员各在本人从{of}所得积分（取整和上限之前）之外另加{by}，单独成为一笔。"}
+	boostReferrer = phrase{"{on}: the member who invited gets {by} of the points of {of} on top, before their rounding and limits, as a grant of its own.", "{on}：邀请人在{of}所得积分（取整和上限之前）之外另加{by}，单独成为一笔。"}
+	boostReferee  = phrase{"{on}: the invited member gets {by} of the points of {of} on top, before their rounding and limits, as a grant of its own.", "{on}：受邀会员在{of}所得积分（取整和上限之前）之外另加{by}，单独成为一笔。"}
 	forOrder      = phrase{"For an order", "每笔订单"}
 	forOrders     = phrase{"For orders", "订单"}
 	forCheckIn    = phrase{"For an activity (a check-in or any other)", "每次活动（签到或其他行为）"}
@@ -63,8 +66,9 @@ var (
 	fromToDay     = phrase{"From {from} to {to}, the last day included.", "自{from}起至{to}止（含最后一天）。"}
 	fromToInstant = phrase{"From {from} until {to}, the last moment not included.", "自{from}起至{to}止（不含最后时刻）。"}
 
-	groupBest = phrase{"Of the rules of group {group} only the one that gives most counts.", "{group}组的各规则中，只计最多的一项。"}
-	chance    = phrase{"It gives by chance, {percent} of the times.", "按概率发放，每次的概率为{percent}。"}
+	groupBest      = phrase{"Of the rules of group {group} only the one that gives most counts.", "{group}组的各规则中，只计最多的一项。"}
+	groupBestOfTwo = phrase{"Of the rules of group {group} only the one that gives most counts, for each of the two members by what that member gets.", "{group}组的各规则中，对邀请人和受邀会员分别只计其所得最多的一项。"}
+	chance         = phrase{"It gives by chance, {percent} of the times.", "按概率发放，每次的概率为{percent}。"}
 
 	timesOfRule      = phrase{"A member gets it at most {most} {per}.", "每位会员{per}最多{most}。"}
 	pointsOfRule     = phrase{"It gives a member at most {most} {per}; {edge}.", "每位会员{per}最多获得{most}；{edge}。"}

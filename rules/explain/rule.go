@@ -56,7 +56,11 @@ func (t *teller) rule(r *programme.Rule) {
 	}
 	t.inForce(r.From, r.To)
 	if r.Group != "" {
-		t.tell("group", groupBest, "group", r.Group)
+		best := groupBest
+		if r.On == programme.OnReferral {
+			best = groupBestOfTwo
+		}
+		t.tell("group", best, "group", r.Group)
 	}
 	if r.Chance.Den != 0 {
 		t.tell("chance", chance, "percent", percent(r.Chance))
@@ -90,10 +94,28 @@ func (t *teller) gives(r *programme.Rule) {
 		for i, index := range r.Boost.Of {
 			of[i] = t.say(ruleNamed, "id", t.p.Rules[index].ID)
 		}
-		t.tell("boost", boostGives, "on", t.say(triggerOf(r)), "by", percent(r.Boost.By), "of", t.list(of))
+		t.tell("boost", t.boostOf(r), "on", t.say(triggerOf(r)), "by", percent(r.Boost.By), "of", t.list(of))
 		return
 	}
 	t.tell("earn", earnGives, "on", t.say(triggerOf(r)), "what", t.earns(r))
+}
+
+// boostOf is how a boost is told: one of referrals says whose points it adds to.
+func (t *teller) boostOf(r *programme.Rule) phrase {
+	referrer, referee := false, false
+	for _, index := range r.Boost.Of {
+		earn := t.p.Rules[index].Earn
+		referrer, referee = referrer || earn.Referrer != 0, referee || earn.Referee != 0
+	}
+	switch {
+	case referrer && referee:
+		return boostBoth
+	case referrer:
+		return boostReferrer
+	case referee:
+		return boostReferee
+	}
+	return boostGives
 }
 
 func triggerOf(r *programme.Rule) phrase {

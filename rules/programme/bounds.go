@@ -3,6 +3,10 @@ package programme
 // lintBounds looks at the limits and the budget of a rule beside what it gives at once.
 func (p *programmeParser) lintBounds(read *ruleRead) {
 	rule, f := read.rule, read.fields
+	if rule.On == OnReferral && len(rule.Limits) > 0 && !p.givesReferrer(rule) {
+		p.warn(f.at("limit"), "the limit never binds: limits of a referral bind the referrer's points, and there are none")
+		return
+	}
 	if rule.Boost != nil {
 		return // how much it gives depends on other rules
 	}
@@ -13,10 +17,6 @@ func (p *programmeParser) lintBounds(read *ruleRead) {
 	limited := least
 	if rule.On == OnReferral {
 		limited = rule.Earn.Referrer
-		if limited == 0 && len(rule.Limits) > 0 {
-			p.warn(f.at("limit"), "the limit never binds: limits of a referral bind the referrer's points, and there are none")
-			return
-		}
 	}
 	for _, limit := range rule.Limits {
 		p.grantBeside(limit, limited, f.at("limit"), "the limit")

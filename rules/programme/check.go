@@ -6,30 +6,34 @@ import (
 	"accrue/schemas"
 )
 
-// check looks at the rules together: ids, boosts, groups. It turns the names of boosts into indices.
-func (p *programmeParser) check() {
-	byID := map[string]int{}
+// boosts finds the rules that boosts are of, by their ids.
+func (p *programmeParser) boosts() {
+	p.byID = map[string]int{}
 	for i, read := range p.read {
 		id := read.rule.ID
 		if id == "" {
 			continue
 		}
-		if first, twice := byID[id]; twice {
+		if first, twice := p.byID[id]; twice {
 			at := p.read[first].fields.found["id"].value.pos
 			n := read.fields.found["id"].value
 			p.fail(n.pos, "duplicate rule id %q, first in %s", id, placeOf(at, n.pos))
 			read.complete = false
 			continue
 		}
-		byID[id] = i
+		p.byID[id] = i
 	}
 	for i, read := range p.read {
 		if read.rule.Boost != nil {
-			p.boostOf(i, read, byID)
+			p.boostOf(i, read)
 		}
 	}
+}
+
+// check looks at the rules together: groups, and ids that thresholds have, too.
+func (p *programmeParser) check() {
 	p.groups()
-	p.guardIDs(byID)
+	p.guardIDs(p.byID)
 }
 
 // guardIDs checks the ids of thresholds. They are named in alerts, where one that a rule has too would be mistaken for it.
@@ -52,19 +56,15 @@ func (p *programmeParser) guardIDs(rules map[string]int) {
 	}
 }
 
-// boostOf resolves what a boost is of.
-func (p *programmeParser) boostOf(self int, read *ruleRead, byID map[string]int) {
+// boostOf resolves what a boost is of. It turns the names into indices.
+func (p *programmeParser) boostOf(self int, read *ruleRead) {
 	boost := read.rule.Boost
-	if read.rule.On == OnReferral {
-		p.fail(read.fields.at("boost"), "a boost of referrals is not supported by this version: write a second rule with `earn`, in force at the same time")
-		return
-	}
 	for _, n := range read.named {
 		name, ok := p.scalar(n, "`of`")
 		if !ok {
 			continue
 		}
-		i, ok := byID[name]
+		i, ok := p.byID[name]
 		if !ok {
 			p.suggest(n.pos, schemas.Nearest(name, p.earningIDs()), "`of` names an unknown rule %q", shorten(name))
 			continue
@@ -75,10 +75,10 @@ func (p *programmeParser) boostOf(self int, read *ruleRead, byID map[string]int)
 			p.fail(n.pos, "a boost cannot be of itself")
 		case named.fields.has("boost"):
 			p.fail(n.pos, "a boost is of earning rules; %q is a boost", name)
-		case named.rule.On == OnReferral:
-			p.fail(n.pos, "%q is a rule on referrals, of which no boost is: write a second rule `on: referral` with `earn`, in force at the same time", name)
 		case named.rule.On != read.rule.On && named.rule.On != 0 && read.rule.On != 0:
 			p.fail(n.pos, "%q is a rule `on: %s`, this one is `on: %s`", name, named.rule.On, read.rule.On)
+		case p.boostAfter(read, named) != named.rule.After:
+			p.fail(n.pos, "%q earns `after: %s`, this boost `after: %s`: write a boost for each of the two", name, named.rule.After, read.rule.After)
 		case slices.Contains(boost.Of, i):
 			p.fail(n.pos, "`of` names %q twice", name)
 		case named.rule.Mode != Live && read.rule.Mode == Live:
@@ -87,6 +87,28 @@ func (p *programmeParser) boostOf(self int, read *ruleRead, byID map[string]int)
 		boost.Of = append(boost.Of, i)
 	}
 	slices.Sort(boost.Of)
+}
+
+// boostAfter is when a boost of referrals earns: as the first rule does that it names, unless it says so itself.
+func (p *programmeParser) boostAfter(read, named *ruleRead) After {
+	if read.rule.After == 0 && !read.fields.has("after") {
+		read.rule.After = named.rule.After
+	}
+	if read.rule.After == 0 || named.rule.After == 0 { // one of them is wrong, which has been told
+		return named.rule.After
+	}
+	return read.rule.After
+}
+
+// givesReferrer says whether a rule on referrals gives anything to who invited.
+func (p *programmeParser) givesReferrer(rule *Rule) bool {
+	if rule.Boost == nil {
+		return rule.Earn != nil && rule.Earn.Referrer != 0
+	}
+	return slices.ContainsFunc(rule.Boost.Of, func(i int) bool {
+		earn := p.out.Rules[i].Earn
+		return earn != nil && earn.Referrer != 0
+	})
 }
 
 // earningIDs are the ids that a boost may name, in file order.

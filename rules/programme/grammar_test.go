@@ -82,6 +82,13 @@ func TestWhole(t *testing.T) {
 			Budget: &Budget{Points: 5000, Per: PerMonth, Queue: true, Notices: []Ratio{{1, 2}, {9, 10}}},
 		},
 		{ID: "introduce", On: OnReferral, After: AfterJoined, Earn: &Earn{Referrer: 10}, Hold: Hold{Review: true}, Campaign: "Spring 2026"},
+		{
+			ID: "double-invite", On: OnReferral, After: AfterFirstOrder, From: time.Date(2026, 5, 31, 16, 0, 0, 0, time.UTC), To: time.Date(2026, 6, 30, 16, 0, 0, 0, time.UTC),
+			Boost: &Boost{Of: []int{0}, By: Ratio{1, 1}}, Group: "friends", Limits: []Limit{{Points: 500, Per: PerMonth}},
+		},
+		{ID: "introduce-more", On: OnReferral, After: AfterJoined, Boost: &Boost{Of: []int{1}, By: Ratio{1, 2}}, Hold: Hold{Review: true}},
+		{ID: "welcome-friend", On: OnReferral, After: AfterJoined, Earn: &Earn{Referee: 20}},
+		{ID: "welcome-more", On: OnReferral, After: AfterJoined, Boost: &Boost{Of: []int{4}, By: Ratio{1, 10}}, Group: "friends", Counts: CountsBalance},
 		{ID: "welcome", On: OnJoined, Earn: &Earn{Points: 100}},
 		{ID: "birthday", On: OnBirthday, Earn: &Earn{Random: Random{1, 88}}},
 		{ID: "up", On: OnTierUp, Earn: &Earn{Points: 500}, Expiry: &Expiry{After: Duration{Months: 1}}},
@@ -90,7 +97,7 @@ func TestWhole(t *testing.T) {
 			Chance: Ratio{1, 8},
 		},
 		{
-			ID: "extra", On: OnOrder, Boost: &Boost{Of: []int{5}, By: Ratio{1, 20}}, Hold: completed(Duration{Elapsed: 24 * time.Hour}, true),
+			ID: "extra", On: OnOrder, Boost: &Boost{Of: []int{9}, By: Ratio{1, 20}}, Hold: completed(Duration{Elapsed: 24 * time.Hour}, true),
 			Budget: &Budget{Points: 100, Per: PerDay, Notices: []Ratio{{8, 10}}},
 		},
 		{ID: "spree", On: OnOrder, Earn: &Earn{Points: 3}, Budget: &Budget{Points: 100, Per: PerEver, Notices: []Ratio{{8, 10}}}, Mode: Shadow},
@@ -123,7 +130,7 @@ func TestWhole(t *testing.T) {
 		t.Error("conditions are not where they were written")
 	}
 	last := p.Fraud[4].Pos
-	if last.Line != 31 || last.Column != 5 {
+	if last.Line != 35 || last.Column != 5 {
 		t.Errorf("a threshold is said to stand at %+v", last)
 	}
 }

@@ -29,10 +29,10 @@ func (p *programmeParser) holdUntil(n *node, read *ruleRead) {
 		}
 	}
 	rule := read.rule
-	if rule.On != 0 && rule.On != OnOrder && rule.After != AfterFirstOrder {
+	if rule.On != 0 && rule.On != OnOrder && rule.After != AfterFirstOrder && (rule.Boost == nil || rule.After != 0) {
 		p.fail(f.at("until"), "`hold: {until: ...}` waits for a status of the order; a rule `on: %s` has none: hold for a time, `hold: 30 days`", rule.On)
 	}
-	if rule.On == OnReferral && rule.Earn != nil && rule.Earn.Referrer != 0 {
+	if rule.On == OnReferral && p.givesReferrer(rule) {
 		p.fail(f.at("until"), "`hold: {until: ...}` waits for a status of the order, which is not the referrer's: hold both for a time (`hold: 30 days`), or make a rule for the referrer and one for the referee")
 	}
 	hold := Hold{}

@@ -109,7 +109,7 @@ var ruleShape = shape{
 		{"id", simple(aName), "The rule's id. Limits, counters and budgets belong to it and carry over to the next version.", true},
 		{"title", simple(aText), "What people read. Default: the id.", false},
 		{"on", words(triggerWords), "What the rule listens to.", true},
-		{"after", words(afterWords), "With `on: referral`, when it earns: at the referral, or at the friend's first order.", false},
+		{"after", words(afterWords), "With `on: referral`, when it earns: at the referral, or at the friend's first order. A boost earns with the rules that it names.", false},
 		{"when", simple(aCondition), "The condition, in CEL: order.total >= 10.00", false},
 		{"lines", simple(aCondition), "Which lines of the order count, in CEL: line.category == \"food/tea\"", false},
 		{"from", simple(aTime), "The first instant at which it holds, local to `time_zone`.", false},

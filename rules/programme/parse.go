@@ -79,6 +79,7 @@ type programmeParser struct {
 	currencyKnown bool // else amounts of any number of decimals are read, and thrown away
 	compiler      *compiler
 	read          []*ruleRead
+	byID          map[string]int // indices of rules in read
 	guards        []thresholdRead
 	soundTiers    bool // `tiers` has no error, or is not there
 }

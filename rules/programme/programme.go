@@ -120,6 +120,9 @@ func (t Trigger) String() string { return wordOf(triggerWords, int(t)-1) }
 // After says when a referral earns.
 type After uint8
 
+// String is the moment as a programme writes it.
+func (a After) String() string { return wordOf(afterWords, int(a)-1) }
+
 // The moments at which a referral earns.
 const (
 	AfterJoined     After = iota + 1 // at the referral
@@ -181,7 +184,7 @@ type Rule struct {
 	ID       string
 	Title    string // default: ID
 	On       Trigger
-	After    After      // with OnReferral, else 0
+	After    After      // with OnReferral, else 0; of a boost that of the rules in Boost.Of
 	When     *Condition // nil: always
 	Lines    *Condition // nil: all lines; with OnOrder only
 	From     time.Time  // zero: open; the first instant included
@@ -236,7 +239,8 @@ type Hold struct {
 // IsZero reports whether grants are not held.
 func (h Hold) IsZero() bool { return h == Hold{} }
 
-// Boost gives By of the exact points of the rules in Of (indices into Programme.Rules, ascending).
+// Boost gives By of the exact points of the rules in Of (indices into Programme.Rules, ascending). With OnReferral it gives to each of the two
+// members by what these rules give to that member.
 type Boost struct {
 	Of []int
 	By Ratio // 20% is 1/5

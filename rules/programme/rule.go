@@ -29,9 +29,14 @@ func (p *programmeParser) rules() {
 	for _, item := range items {
 		p.rule(item)
 	}
+	p.boosts() // what a boost is of says when it earns, and so what its condition sees
+	for _, read := range p.read {
+		p.terms(read)
+	}
 }
 
-// rule reads one rule. It stands in the list even where it is broken, so that other rules may name it.
+// rule reads of one rule what it listens to and what it gives. It stands in the list even where it is broken, so that other rules
+// may name it.
 func (p *programmeParser) rule(n *node) {
 	before := p.errors
 	f, ok := p.mapping(n, &ruleShape)
@@ -46,7 +51,17 @@ func (p *programmeParser) rule(n *node) {
 	p.trigger(read)
 	p.span(read)
 	p.amounts(read)
-	if rule.On != 0 {
+	if i, ok := p.word(f, "mode"); ok {
+		rule.Mode = Mode(i)
+	}
+	read.complete = p.errors == before
+}
+
+// terms reads the rest of a rule: on what terms it gives.
+func (p *programmeParser) terms(read *ruleRead) {
+	before, f, rule := p.errors, read.fields, read.rule
+	// When a boost of referrals earns is not known where the rules that it names are not.
+	if rule.On != 0 && (rule.On != OnReferral || rule.Boost == nil || rule.After != 0) {
 		p.conditions(read)
 	}
 	if n := f.get("group"); n != nil {
@@ -57,9 +72,6 @@ func (p *programmeParser) rule(n *node) {
 		rule.Limits = p.limits(n, "`limit`")
 	}
 	rule.Budget = p.budget(f)
-	if i, ok := p.word(f, "mode"); ok {
-		rule.Mode = Mode(i)
-	}
 	if i, ok := p.word(f, "counts"); ok {
 		rule.Counts = Counts(i)
 	}
@@ -68,7 +80,7 @@ func (p *programmeParser) rule(n *node) {
 	if n := f.get("campaign"); n != nil {
 		rule.Campaign, _ = p.title(n, "`campaign`")
 	}
-	read.complete = p.errors == before
+	read.complete = read.complete && p.errors == before
 }
 
 func (p *programmeParser) identity(read *ruleRead) {
@@ -100,7 +112,7 @@ func (p *programmeParser) trigger(read *ruleRead) {
 	switch {
 	case f.has("after") && rule.On != 0 && rule.On != OnReferral:
 		p.fail(f.at("after"), "`after` goes with `on: referral` only")
-	case rule.On == OnReferral && !f.has("after"):
+	case rule.On == OnReferral && !f.has("after") && !f.has("boost"): // a boost earns when the rules do that it names
 		p.fail(rule.Pos, "a rule `on: referral` needs `after`: %s", oneOf(afterWords))
 	}
 }

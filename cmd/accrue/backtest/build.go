@@ -16,7 +16,7 @@ type Input struct {
 	Examples *Examples  // with B
 	From     []string   // files or topics
 	AsOf     time.Time  // zero: members were not advanced
-	Value    Value
+	Value    programme.PointValue
 	Language explain.Language // of Why
 	Records  int64
 }
@@ -25,7 +25,7 @@ type Input struct {
 func Build(in Input) (*Report, error) {
 	r := &Report{Format: FormatVersion, Period: in.period()}
 	if !in.Value.IsZero() {
-		r.PointValue = in.Value.of(1, 0)
+		r.PointValue = in.Value.Text(1, 0)
 	}
 	for i, c := range in.sides() {
 		side := in.side(c)
@@ -145,7 +145,7 @@ func (in *Input) row(c *Collector, key string, s Sums) Row {
 }
 
 func (in *Input) cost(c *Collector, points int64) string {
-	return in.Value.of(points, c.last.Currency.Digits)
+	return in.Value.Text(points, c.last.Currency.Digits)
 }
 
 func (in *Input) named(c *Collector, t *table, names []string) []Row {

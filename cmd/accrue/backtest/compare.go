@@ -22,7 +22,7 @@ func (in *Input) compare(r *Report) *Comparison {
 		Outcomes: in.outcomes(a, b),
 	}
 	x.PerDay = perDay(x.Total.Difference, r.Period.Days)
-	x.CostDay = in.Value.ofDay(x.Total.Difference, r.Period.Days, in.B.last.Currency.Digits)
+	x.CostDay = ofDay(in.Value, x.Total.Difference, r.Period.Days, in.B.last.Currency.Digits)
 	bySize(x.Rules)
 	bySize(x.Campaigns)
 	same := in.members(x)

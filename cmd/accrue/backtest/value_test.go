@@ -5,44 +5,22 @@ import (
 	"testing"
 
 	"accrue/rules/explain"
+	"accrue/rules/programme"
 )
 
-// Money is exact, and a fraction of it a day is rounded half away from zero.
-func TestValues(t *testing.T) {
-	for _, tc := range []struct {
-		value  string
-		points int64
-		want   string
-	}{
-		{"0.01", 12345, "123.45"},
-		{"0.01", -5, "-0.05"},
-		{"0.005", 3, "0.015"},
-		{"0.005", 4, "0.02"},
-		{"1", 7, "7.00"},
-		{"0.000000001", 1, "0.000000001"},
-		{"999999999.999999999", math.MaxInt64, "9223372036854775797776627963.145224193"},
-	} {
-		v, err := ParseValue(tc.value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := v.of(tc.points, 2); got != tc.want {
-			t.Errorf("%d points at %s are %s, want %s", tc.points, tc.value, got, tc.want)
-		}
+// A fraction of money or points a day is rounded half away from zero.
+func TestADay(t *testing.T) {
+	v, err := programme.ParsePointValue("0.01")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, wrong := range []string{"", "0", "0.00", "-1", "1e3", ".5", "1.", "1,5", "١", "1234567890"} {
-		if v, err := ParseValue(wrong); err == nil {
-			t.Errorf("%q is taken for %v", wrong, v)
-		}
-	}
-	v := Value{1, 2}
-	if got := v.ofDay(-100, 3, 2); got != "-0.33" {
+	if got := ofDay(v, -100, 3, 2); got != "-0.33" {
 		t.Errorf("-1.00 in 3 days is %s a day", got)
 	}
-	if got := v.ofDay(1, 2, 2); got != "0.01" {
+	if got := ofDay(v, 1, 2, 2); got != "0.01" {
 		t.Errorf("0.01 in 2 days is %s a day", got)
 	}
-	if got := perDay(7, 2) + " " + perDay(-1, 20) + " " + perDay(5, 0); got != "3.5 -0.1 " {
+	if got := perDay(7, 2) + " " + perDay(-1, 20) + " " + perDay(-1, 100) + " " + perDay(5, 0); got != "3.5 -0.1 0.0 " {
 		t.Errorf("points a day: %s", got)
 	}
 }

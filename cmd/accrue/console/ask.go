@@ -29,6 +29,7 @@ var (
 	// errNobodyToAsk says that no instance serves a shard now, or that it tells no address.
 	errNobodyToAsk = errors.New("no instance that can be asked serves it (http.advertise)")
 	errNotFound    = errors.New("it knows of no such thing")
+	errErased      = errors.New("it was erased")
 )
 
 // askOwner asks the instance that serves a member's shard. Any error means that the answer has to come from elsewhere.
@@ -88,6 +89,8 @@ func (c *Console) askAt(ctx context.Context, address, path string, answer any) e
 		return fmt.Errorf("ask another instance at %s: %w", where, err)
 	case response.StatusCode == http.StatusNotFound && response.Header.Get("Content-Type") == jsonType: // of the page itself
 		return fmt.Errorf("ask another instance at %s: %w", where, errNotFound)
+	case response.StatusCode == http.StatusGone:
+		return fmt.Errorf("ask another instance at %s: %w", where, errErased)
 	case response.StatusCode != http.StatusOK:
 		return fmt.Errorf("ask another instance at %s: it answers %s: %.200s", where, response.Status, text)
 	}

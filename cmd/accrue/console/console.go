@@ -13,6 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"accrue/cmd/accrue/wording"
 	"accrue/processor"
 	"accrue/rules/explain"
 	"accrue/schemas"
@@ -33,7 +34,7 @@ type Options struct {
 type Console struct {
 	o          Options
 	pages      map[string]*template.Template
-	words      map[explain.Language]catalogue
+	words      map[explain.Language]wording.Words
 	secret     []byte // of forms where there is no session
 	protection *http.CrossOriginProtection
 	folding    chan struct{} // at most one changelog is read at a time
@@ -51,12 +52,14 @@ type Console struct {
 func New(o Options) (*Console, error) {
 	c := &Console{
 		o: o, secret: make([]byte, 32), protection: http.NewCrossOriginProtection(),
-		folding: make(chan struct{}, 1), listing: make(chan struct{}, 2), retrying: make(chan struct{}, 1), others: newAsker(), stopped: make(chan struct{}),
+		words: map[explain.Language]wording.Words{}, folding: make(chan struct{}, 1), listing: make(chan struct{}, 2), retrying: make(chan struct{}, 1), others: newAsker(), stopped: make(chan struct{}),
 	}
 	_, _ = rand.Read(c.secret) // never fails (crypto/rand)
 	var err error
-	if c.words, err = readCatalogues(); err != nil {
-		return nil, fmt.Errorf("make the console: %w", err)
+	for _, language := range explain.Languages() {
+		if c.words[language], err = wording.In(language); err != nil {
+			return nil, fmt.Errorf("make the console: %w", err)
+		}
 	}
 	if c.pages, err = readPages(); err != nil {
 		return nil, fmt.Errorf("make the console: %w", err)
@@ -136,7 +139,7 @@ func (c *Console) handle() {
 	add("POST /command", processor.AccessOperator, c.command)
 }
 
-// problem is an error for the person in front of the page: a key of the catalogue, and what it is about.
+// problem is an error for the person in front of the page: a key of the words, and what it is about.
 type problem struct {
 	status int
 	key    string

@@ -52,6 +52,14 @@ func (c *Console) showHeld(w http.ResponseWriter, r *http.Request, v *visit) err
 	return nil
 }
 
+// newest are the newest of a list that came from several partitions, the newest first. The list stays as it is.
+func newest[T any](list []T, most int, at func(T) time.Time) []T {
+	list = slices.Clone(list)
+	slices.Reverse(list) // of two of one moment the one that came last
+	sortNewest(list, at)
+	return list[:min(len(list), most)]
+}
+
 func sortNewest[T any](list []T, at func(T) time.Time) {
 	slices.SortStableFunc(list, func(a, b T) int { return at(b).Compare(at(a)) })
 }

@@ -54,28 +54,98 @@ func (t *tally) issuedBy(dimension string) []issued {
 	return list
 }
 
+// choice is what a visitor wants to see of what was issued.
+type choice struct {
+	By, Per string // "rule", "campaign" or "tier"; "hour" or "day"
+	Of      string // the one that is looked at
+	One     bool   // one is; Of may be empty: no campaign, no tier
+}
+
+func chosen(r *http.Request) choice {
+	c := choice{By: "rule", Per: "hour", Of: r.FormValue("of"), One: r.Form.Has("of")}
+	if by := r.FormValue("by"); by == "campaign" || by == "tier" {
+		c.By = by
+	}
+	if r.FormValue("per") == "day" {
+		c.Per = "day"
+	}
+	return c
+}
+
+// steps are the hours of a step, the number of the first step since 1970, and how many there are up to now. A day is UTC's: the page says so.
+func (c *choice) steps(now time.Time) (hours, first, count int64) {
+	hours, count = 1, chartHours
+	if c.Per == "day" {
+		hours, count = 24, int64(lookBack/(24*time.Hour))+1
+	}
+	return hours, now.Unix()/3600/hours - count + 1, count
+}
+
+// money tells what points cost.
+type money struct {
+	value    programme.PointValue
+	Currency programme.Currency // of the programme in force
+}
+
+// Known says whether it is known what a point is worth, and in which currency.
+func (m money) Known() bool { return !m.value.IsZero() && m.Currency.Code != "" }
+
+// Of is what points are worth, exact.
+func (m money) Of(points int64) string {
+	if !m.Known() {
+		return ""
+	}
+	return grouped(m.value.Text(points, m.Currency.Digits))
+}
+
+// step is what was issued in an hour or a day.
+type step struct {
+	At time.Time
+	points
+}
+
+// over adds up by steps of time, the newest first; those with nothing are left out.
+func (t *tally) over(c choice, now time.Time) []step {
+	hours, first, count := c.steps(now)
+	sums := make([]points, count)
+	for at, p := range t.cells {
+		if i := at.hour/hours - first; i >= 0 && i < count && (!c.One || at.by(c.By) == c.Of) {
+			sums[i].add(p)
+		}
+	}
+	var list []step
+	for i := count - 1; i >= 0; i-- {
+		if sums[i].Entries > 0 {
+			list = append(list, step{time.Unix((first+i)*hours*3600, 0), sums[i]})
+		}
+	}
+	return list
+}
+
 func (c *Console) showRules(w http.ResponseWriter, r *http.Request, v *visit) error {
-	by, per := chartChoice(r)
 	data := struct {
 		*visit
-		By, Per string
-		Rows    []issued
-		Total   points
-		Missed  int64
-		Quiet   []*programme.Rule // that have given nothing
-		State   string
-	}{visit: v, By: by, Per: per}
-	state := c.feed.look(func(t *tally, _ *fleet) { data.Rows, data.Missed = t.issuedBy(by), t.missed })
+		choice
+		Rows   []issued
+		Total  points
+		Steps  []step
+		Money  money
+		Missed int64
+		Quiet  []*programme.Rule // that have given nothing
+		State  string
+	}{visit: v, choice: chosen(r)}
+	state := c.feed.look(func(t *tally, _ *fleet) {
+		data.Rows, data.Missed, data.Steps = t.issuedBy(data.By), t.missed, t.over(data.choice, v.Now)
+	})
 	for i := range data.Rows {
 		data.Total.add(&data.Rows[i].points)
 	}
 	data.State = v.feedText(state)
-	if control, err := c.control(r.Context()); by == "rule" && err == nil {
+	if control, err := c.control(r.Context()); err == nil {
 		if p := control.Versions().At(v.Now); p != nil {
-			for _, rule := range p.Rules {
-				if !slices.ContainsFunc(data.Rows, func(x issued) bool { return x.ID == rule.ID }) {
-					data.Quiet = append(data.Quiet, rule)
-				}
+			data.Money = money{c.o.Config.PointValue, p.Currency}
+			if data.By == "rule" {
+				data.Quiet = quiet(p, data.Rows)
 			}
 		}
 	}
@@ -83,15 +153,14 @@ func (c *Console) showRules(w http.ResponseWriter, r *http.Request, v *visit) er
 	return nil
 }
 
-func chartChoice(r *http.Request) (by, per string) {
-	by, per = "rule", "hour"
-	if b := r.FormValue("by"); b == "campaign" || b == "tier" {
-		by = b
+// quiet are the rules that have issued nothing.
+func quiet(p *programme.Programme, rows []issued) (rules []*programme.Rule) {
+	for _, rule := range p.Rules {
+		if !slices.ContainsFunc(rows, func(x issued) bool { return x.ID == rule.ID }) {
+			rules = append(rules, rule)
+		}
 	}
-	if r.FormValue("per") == "day" {
-		per = "day"
-	}
-	return by, per
+	return rules
 }
 
 // series is a line of a chart: points granted in each hour or day.
@@ -102,26 +171,21 @@ type series struct {
 
 // issuance is the data of the chart.
 func (c *Console) issuance(w http.ResponseWriter, r *http.Request, v *visit) error {
-	by, per := chartChoice(r)
-	step, count := int64(1), int64(chartHours)
-	if per == "day" {
-		step, count = 24, int64(lookBack/(24*time.Hour))+1
-	}
-	last := v.Now.Unix() / 3600 / step // a day is UTC's: the chart says so
-	first := last - count + 1
+	wanted := chosen(r)
+	hours, first, count := wanted.steps(v.Now)
 	data := struct {
 		Times  []int64  `json:"times"`
 		Series []series `json:"series"`
 	}{}
 	for i := range count {
-		data.Times = append(data.Times, (first+i)*step*3600)
+		data.Times = append(data.Times, (first+i)*hours*3600)
 	}
 	c.feed.look(func(t *tally, _ *fleet) {
 		values := map[string][]int64{}
 		sums := map[string]int64{}
 		for at, p := range t.cells {
-			if i := at.hour/step - first; i >= 0 && i < count && p.Granted > 0 {
-				id := at.by(by)
+			id := at.by(wanted.By)
+			if i := at.hour/hours - first; i >= 0 && i < count && p.Granted > 0 && (!wanted.One || id == wanted.Of) {
 				if values[id] == nil {
 					values[id] = make([]int64, count)
 				}
@@ -132,7 +196,7 @@ func (c *Console) issuance(w http.ResponseWriter, r *http.Request, v *visit) err
 		ids := slices.SortedFunc(maps.Keys(sums), func(a, b string) int { return cmp.Or(cmp.Compare(sums[b], sums[a]), cmp.Compare(a, b)) })
 		for n, id := range ids {
 			if n < chartSeries {
-				data.Series = append(data.Series, series{v.NameOf(by, id), values[id]})
+				data.Series = append(data.Series, series{v.NameOf(wanted.By, id), values[id]})
 				continue
 			}
 			if n == chartSeries {

@@ -1,9 +1,6 @@
 package console
 
 import (
-	"embed"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,53 +10,10 @@ import (
 	"accrue/rules/explain"
 )
 
-//go:embed text/*.json
-var textFiles embed.FS
-
 const (
 	languageCookie = "accrue_lang"
 	languageLife   = 365 * 24 * time.Hour
 )
-
-// catalogue has all that pages say, by key. {0}, {1} stand for what is filled in.
-type catalogue map[string]string
-
-func readCatalogues() (map[explain.Language]catalogue, error) {
-	all := map[explain.Language]catalogue{}
-	for _, language := range explain.Languages() {
-		text, err := textFiles.ReadFile("text/" + string(language) + ".json")
-		if err != nil {
-			return nil, fmt.Errorf("read the words of pages: %w", err)
-		}
-		words := catalogue{}
-		if err := json.Unmarshal(text, &words); err != nil {
-			return nil, fmt.Errorf("read the words of pages: %s: %w", language, err)
-		}
-		all[language] = words
-	}
-	return all, nil
-}
-
-// T says a text in the visitor's language.
-func (v *visit) T(key string, with ...any) string {
-	text, ok := v.words[key]
-	if !ok {
-		return key
-	}
-	for i, value := range with {
-		text = strings.ReplaceAll(text, fmt.Sprintf("{%d}", i), fmt.Sprint(value))
-	}
-	return text
-}
-
-// Word says a word of the engine (an outcome, a state); one that a later version brings is shown as it is.
-func (v *visit) Word(group string, word any) string {
-	key := group + "." + fmt.Sprint(word)
-	if text, ok := v.words[key]; ok {
-		return text
-	}
-	return fmt.Sprint(word)
-}
 
 // Other is the language that can be changed to.
 func (v *visit) Other() explain.Language {
@@ -79,16 +33,6 @@ func (v *visit) InOther() string {
 	query.Set("lang", string(v.Other()))
 	u.RawQuery = query.Encode()
 	return u.RequestURI()
-}
-
-// Kind says in words what an event of a member is; the engine's own words are those of rules.FactDescription.
-func (v *visit) Kind(kind string) string {
-	if what, which, ok := strings.Cut(kind, " "); ok {
-		if _, known := v.words["kind."+what]; known {
-			return v.T("kind."+what) + " " + v.Word("kind."+what, which)
-		}
-	}
-	return v.Word("kind", kind)
 }
 
 // language is the one that was asked for now (?lang), or before, or that the browser prefers. The first is remembered.

@@ -14,6 +14,7 @@ import (
 	"accrue/processor"
 	"accrue/rules"
 	"accrue/schemas"
+	"accrue/state"
 )
 
 // Bounds of the page of a member.
@@ -39,7 +40,7 @@ func (c *Console) describe(ctx context.Context, member string, asked bool) (d ru
 	if member == "" || len(member) > maxMember || !utf8.ValidString(member) {
 		return d, "", &problem{http.StatusUnprocessableEntity, "error.member", nil}
 	}
-	rows, from := c.rowsHere(member), fromHere
+	rows, from := c.rowsHere(member, member), fromHere
 	if rows == nil {
 		if asked {
 			return d, "", &problem{http.StatusMisdirectedRequest, "error.elsewhere", nil}
@@ -50,9 +51,11 @@ func (c *Console) describe(ctx context.Context, member string, asked bool) (d ru
 		}
 		if d, err = c.askOwner(ctx, member, shards); err == nil {
 			return d, fromOwner, known(&d)
+		} else if errors.Is(err, errErased) {
+			return d, fromOwner, &problem{http.StatusGone, "error.erased", nil}
 		}
 		c.o.Log.Debug("a member's instance was not asked", "err", err)
-		if rows, err = c.fromChangelog(ctx, member, shards); err != nil {
+		if rows, err = c.fromChangelog(ctx, processor.Home(member, shards), member); err != nil {
 			return d, "", err
 		}
 		from = fromChangelog
@@ -66,6 +69,9 @@ func (c *Console) describe(ctx context.Context, member string, asked bool) (d ru
 		return d, "", &problem{http.StatusServiceUnavailable, "error.versions", nil}
 	}
 	account, err := ledger.Open(member, rows)
+	if err == nil && account.New() {
+		return d, from, c.unknown(ctx, ledger, member)
+	}
 	if err == nil {
 		d, err = account.Describe()
 	}
@@ -73,6 +79,33 @@ func (c *Console) describe(ctx context.Context, member string, asked bool) (d ru
 		err = known(&d)
 	}
 	return d, from, err
+}
+
+// unknown says of a member of whom nothing is held whether that was erased.
+func (c *Console) unknown(ctx context.Context, ledger *rules.Ledger, member string) error {
+	key := state.KeyName(rules.ErasuresKey)
+	rows := c.rowsHere(member, key)
+	if rows == nil {
+		shards, err := c.shards(ctx)
+		if err != nil {
+			return err
+		}
+		if rows, err = c.fromChangelog(ctx, processor.Home(member, shards), key); err != nil {
+			return err
+		}
+	}
+	erasures, err := ledger.OpenErasures(rows)
+	if err != nil {
+		return err
+	}
+	_, erased, err := erasures.Find(member)
+	switch {
+	case err != nil:
+		return err
+	case erased:
+		return &problem{http.StatusGone, "error.erased", nil}
+	}
+	return &problem{http.StatusNotFound, "error.nobody", nil}
 }
 
 // known says that nothing is held of a member, if so.

@@ -79,8 +79,8 @@ func (c *Console) flow(v *visit) flow {
 		if f != nil {
 			out.Lag = number(f.Lag)
 		}
-		for i := len(t.recent) - 1; i >= 0 && len(out.Recent) < shownRecent; i-- {
-			out.Recent = append(out.Recent, recentOf(v, t.recent[i]))
+		for _, d := range newest(t.recent, shownRecent, func(d *schemas.Decision) time.Time { return d.DecidedAt }) {
+			out.Recent = append(out.Recent, recentOf(v, d))
 		}
 	})
 	out.State = v.feedText(r)
@@ -93,7 +93,7 @@ func recentOf(v *visit, d *schemas.Decision) recent {
 		Word: v.Word("outcome", d.Outcome), Why: d.Reason,
 	}
 	if d.AvailablePoints != 0 {
-		r.Points = "+" + number(d.AvailablePoints)
+		r.Points = signed(d.AvailablePoints)
 	} else if d.PendingPoints != 0 {
 		r.Points = v.T("points.held", number(d.PendingPoints))
 	}
@@ -159,9 +159,8 @@ func (c *Console) showOverview(w http.ResponseWriter, r *http.Request, v *visit)
 		Alerts   []*schemas.FraudAlert
 	}{visit: v, Flow: c.flow(v)}
 	c.feed.look(func(t *tally, _ *fleet) {
-		data.Alerts = slices.Clone(t.alerts[max(0, len(t.alerts)-shownAlerts):])
+		data.Alerts = newest(t.alerts, shownAlerts, func(a *schemas.FraudAlert) time.Time { return a.DecidedAt })
 	})
-	slices.Reverse(data.Alerts)
 	if e := c.o.Engine(); e != nil {
 		data.NotReady, data.Instance = e.NotReady(), e.Instance()
 		if s, ok := e.Programmes(); ok {

@@ -44,31 +44,41 @@ func readPages() (map[string]*template.Template, error) {
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"number": number,
-		"signed": func(n int64) string {
-			if n > 0 {
-				return "+" + number(n)
-			}
-			return number(n)
-		},
+		"signed": signed,
 		// An attribute of htmx is no address to html/template.
 		"query":   url.QueryEscape,
 		"moment":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
+		"day":     func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 		"minute":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
 		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}
 }
 
 // number writes a whole number with its thousands apart.
-func number(n int64) string {
-	digits := strconv.FormatInt(n, 10)
-	sign := ""
-	if n < 0 {
-		sign, digits = "−", digits[1:]
+func number(n int64) string { return grouped(strconv.FormatInt(n, 10)) }
+
+// signed is a number with its sign, also above 0.
+func signed(n int64) string {
+	if n > 0 {
+		return "+" + number(n)
 	}
+	return number(n)
+}
+
+// grouped writes a decimal with its thousands apart.
+func grouped(decimal string) string {
+	digits, negative := strings.CutPrefix(decimal, "-")
+	digits, fraction, pointed := strings.Cut(digits, ".")
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]
 	}
-	return sign + digits
+	if pointed {
+		digits += "." + fraction
+	}
+	if negative {
+		digits = "−" + digits
+	}
+	return digits
 }
 
 // serveAsset serves one of our files; any other name is none.

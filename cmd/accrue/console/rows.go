@@ -46,13 +46,14 @@ func (m *memberRows) sorted() *memberRows {
 	return m
 }
 
-// rowsHere reads a member's rows from the store of this process. None: another serves the shard, or nobody does now.
-func (c *Console) rowsHere(member string) *memberRows {
+// rowsHere reads the rows of a key that lives with a member (the member's own, or its shard's erasures) from the store of this process. None:
+// another serves the shard, or nobody does now.
+func (c *Console) rowsHere(member, key string) *memberRows {
 	e := c.o.Engine()
 	if e == nil || e.Shards() == 0 || !serves(e, processor.Home(member, e.Shards())) {
 		return nil
 	}
-	m, err := fromStore(e.Store(), processor.Home(member, e.Shards()), member)
+	m, err := fromStore(e.Store(), processor.Home(member, e.Shards()), key)
 	if err != nil { // the store is being closed: the changelog has all that it had
 		return nil
 	}
@@ -93,20 +94,20 @@ func serves(e *processor.Engine, shard int32) bool {
 }
 
 // fromStore copies the rows in one pass, so that they are of one moment whatever the lane applies meanwhile.
-func fromStore(store *state.Store, shard int32, member string) (*memberRows, error) {
+func fromStore(store *state.Store, shard int32, key string) (*memberRows, error) {
 	if store == nil {
 		return nil, state.ErrClosed
 	}
 	m := &memberRows{rows: map[string][]byte{}}
-	err := store.Shard(shard).Rows(member, func(key, value []byte) bool {
-		m.rows[string(key)] = bytes.Clone(value)
+	err := store.Shard(shard).Rows(key, func(row, value []byte) bool {
+		m.rows[string(row)] = bytes.Clone(value)
 		return true
 	})
 	return m.sorted(), err
 }
 
-// fromChangelog folds one member's records out of the changelog of the shard. It reads all of it, so one is read at a time.
-func (c *Console) fromChangelog(ctx context.Context, member string, shards int32) (*memberRows, error) {
+// fromChangelog folds one key's records out of the changelog of a shard. It reads all of it, so one is read at a time.
+func (c *Console) fromChangelog(ctx context.Context, shard int32, key string) (*memberRows, error) {
 	select {
 	case c.folding <- struct{}{}:
 	case <-ctx.Done():
@@ -118,13 +119,13 @@ func (c *Console) fromChangelog(ctx context.Context, member string, shards int32
 		return nil, err
 	}
 	m := &memberRows{rows: map[string][]byte{}}
-	err = processor.FoldChangelog(ctx, client, c.o.Config.App, processor.Home(member, shards), func(records []state.Record, _ state.Position) error {
+	err = processor.FoldChangelog(ctx, client, c.o.Config.App, shard, func(records []state.Record, _ state.Position) error {
 		for _, r := range records {
 			whose, row, err := state.DecodeKey(r.Key)
 			switch {
 			case err != nil:
 				return err
-			case whose != member:
+			case whose != key:
 			case r.Value == nil:
 				delete(m.rows, string(row))
 			default:

@@ -38,10 +38,14 @@ type cell struct {
 
 // points are what entries of one cell came to.
 type points struct {
-	Entries              int64
-	Granted, Held, Taken int64 // at once or by a release; still to be released when written; taken back or expired, above 0
-	Expired              int64
+	Entries        int64
+	Granted, Taken int64 // of entries above and below 0, available and held ones together, as a backtest counts them; Taken is above 0
+	Held           int64 // of Granted: what was held at first
+	Expired        int64 // above 0; not in Taken
 }
+
+// Net is what the points cost: granted, less what was taken back.
+func (p points) Net() int64 { return p.Granted - p.Taken }
 
 func (p *points) add(q *points) {
 	p.Entries += q.Entries
@@ -213,13 +217,13 @@ func (t *tally) entry(g *schemas.PointGrant) {
 	}
 	t.titles[g.RuleID] = g.RuleTitle
 	p.Entries++
-	switch {
+	switch delta := g.AvailableDelta + g.PendingDelta; {
 	case g.Entry == schemas.EntryExpired:
-		p.Expired -= g.AvailableDelta
-	case g.AvailableDelta > 0:
-		p.Granted += g.AvailableDelta
-	default:
-		p.Taken -= g.AvailableDelta
+		p.Expired -= delta
+	case delta > 0:
+		p.Granted += delta
+	default: // a release moves points, and is neither
+		p.Taken -= delta
 	}
 	if g.Entry == schemas.EntryHeld {
 		p.Held += g.PendingDelta

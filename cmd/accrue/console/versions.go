@@ -30,7 +30,7 @@ func (c *Console) control(ctx context.Context) (*processor.Control, error) {
 // versionRow is a version as it is listed.
 type versionRow struct {
 	processor.Published
-	State string // "in force", "to come", "past", "replaced", "ignored"
+	State processor.Standing
 }
 
 // part is one part of a programme in sentences.
@@ -63,7 +63,7 @@ func (c *Console) showProgramme(w http.ResponseWriter, r *http.Request, v *visit
 		ChosenID, AgainstID string
 	}{visit: v, Against: r.FormValue("against")}
 	for _, p := range control.Published {
-		data.Versions = append(data.Versions, versionRow{p, stateOf(control.Versions(), &p, v.Now)})
+		data.Versions = append(data.Versions, versionRow{p, control.Standing(&p, v.Now)})
 	}
 	slices.SortStableFunc(data.Versions, func(a, b versionRow) int { return b.Effective.Compare(a.Effective) })
 	data.Chosen = findVersion(control, r.FormValue("version"), v.Now)
@@ -81,21 +81,6 @@ func (c *Console) showProgramme(w http.ResponseWriter, r *http.Request, v *visit
 	}
 	c.write(w, r, http.StatusOK, "programme", data)
 	return nil
-}
-
-func stateOf(versions programme.Versions, p *processor.Published, now time.Time) string {
-	stands := slices.ContainsFunc(versions, func(x programme.Version) bool { return x.Programme == p.Programme })
-	switch {
-	case p.Programme == nil:
-		return "ignored"
-	case !stands:
-		return "replaced"
-	case versions.At(now) == p.Programme:
-		return "in_force"
-	case p.Effective.After(now):
-		return "to_come"
-	}
-	return "past"
 }
 
 // findVersion finds a version that can be shown; the one in force where none is named or there is no such.

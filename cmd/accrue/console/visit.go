@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"accrue/cmd/accrue/wording"
 	"accrue/processor"
 	"accrue/rules/explain"
 )
@@ -19,7 +20,7 @@ const maxForm = 64 << 10
 
 // visit is one request as pages see it.
 type visit struct {
-	words    catalogue
+	wording.Words
 	Language explain.Language
 	Access   processor.Access
 	Operator string // the name of who is signed in; empty: nobody is
@@ -52,7 +53,7 @@ func (c *Console) visited(needs processor.Access, next handler) http.Handler {
 		head.Set("Cache-Control", "no-store")
 		language := c.language(w, r)
 		v := &visit{
-			words: c.words[language], Language: language, App: c.o.Config.App, Now: time.Now().UTC(),
+			Words: c.words[language], Language: language, App: c.o.Config.App, Now: time.Now().UTC(),
 			Page: strings.Trim(r.URL.Path, "/"), Path: "/",
 		}
 		if r.Method == http.MethodGet {

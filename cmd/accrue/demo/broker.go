@@ -119,6 +119,7 @@ app: demo
 programme: %q
 data: %q
 lanes: 2
+point_value: "0.01"
 kafka:
   brokers: [%q]
 registry:

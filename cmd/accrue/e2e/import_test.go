@@ -2,101 +2,48 @@ package e2e_test
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"regexp"
-	"slices"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"accrue/schemas"
 )
 
-// Two years of orders are brought in, in the order of time, while timers are on and engines are killed with -9. Nearly all
-// that falls due lies in the past then: tiers end all the time, and orders that were still to come would have kept many of them. Each
-// member's tier goes up and down exactly as in a programme that knew all from the beginning, and is never corrected.
-func TestImportedHistoryCorrectsNoTier(t *testing.T) {
-	const copies = 2
-	t.Logf("seed %d", shared.seed)
-	random := rand.New(rand.NewPCG(shared.seed, 1))
-	s := newStage(t, "imported", programme(t, "over: 12 months", "over: 2 months"))
-	s.quiet = 10 * time.Second // longer than the pauses of whoever imports
-	a, b := s.engine("a", 2, ""), s.engine("b", 1, "")
-	s.accrue("", "topics", "apply", "--config", a.config)
-	events := twoYears(shopEvents(t, copies))
+// orderMap is a mapping for the files of this test.
+const orderMap = `
+source: shop
+times: {form: yyyy-MM-dd HH:mm, zone: UTC}
+order: {order_id: id, member_id: member, occurred_at: at, currency: {value: EUR}}
+line: {sku: sku, quantity: pieces, unit_price: price}
+`
+
+// A file that is broken in its middle is imported, mended and imported again: the second time adds what was left out, and nothing else.
+func TestImportAgain(t *testing.T) {
+	s := newStage(t, "imported", euros)
+	e := s.engine("a", 1, "")
+	s.accrue("", "topics", "apply", "--config", e.config)
+	e.start()
+	dir := t.TempDir()
+	mapping := filepath.Join(dir, "map.yaml")
+	s.write(mapping, orderMap)
+	const orders = 2000 // of four members, two rows of 1.50 and 2.50 each
+	rows := []string{"id,member,at,sku,pieces,price"}
+	for n := range orders {
+		head := fmt.Sprintf("%d,m%d,2026-01-%02d 10:%02d", n, n%4, 1+n*28/orders, n%60)
+		rows = append(rows, head+",tea,1,1.50", head+",cup,1,2.50")
+	}
+	whole := filepath.Join(dir, "whole.csv")
+	s.write(whole, strings.Join(rows, "\n"))
+	broken := filepath.Join(dir, "broken.csv")
+	rows[2001] = strings.Replace(rows[2001], "tea", `"tea`, 1) // the first row of order 1000: a quote that nobody closes
+	s.write(broken, strings.Join(rows, "\n"))
+
+	s.accrue("", "import", "--orders", broken, "--map", mapping, "--config", e.config)
 	w := s.wallet()
-
-	a.start()
-	b.start()
-	sending := make(chan error, 1)
-	go func() { sending <- s.send(a.config, events) }()
-	kills := 0
-	for len(w.answers) < len(events) {
-		more := min(len(w.answers)+300+random.IntN(900), len(events))
-		s.await("more is decided", 2*time.Minute, func() string {
-			w.read()
-			return problem(nil, len(w.answers) < more, "%d of %d records are", len(w.answers), len(events))
-		})
-		for _, e := range [][]*engine{{a}, {b}, {a, b}}[random.IntN(3)] {
-			e.kill()
-			e.start()
-			kills++
-		}
+	w.awaitPoints("m0 1996, m1 2000, m2 2000, m3 2000", time.Minute)
+	s.accrue("", "import", "--orders", whole, "--map", mapping, "--config", e.config)
+	w.awaitPoints("m0 2000, m1 2000, m2 2000, m3 2000", time.Minute)
+	if sent := w.awaitAnswers(time.Minute); len(sent) != 2*orders-1 {
+		t.Errorf("%d events are on the topic, not %d", len(sent), 2*orders-1)
 	}
-	if err := <-sending; err != nil {
-		t.Fatal(err)
-	}
-	sent := w.awaitAnswers(2 * time.Minute)
-	want := s.simulate(events)
-	w.awaitStanding(want, time.Minute) // with what falls due after the last order
-	s.awaitReady(a, b)
-	a.stop()
-	b.stop()
-	w.finish(sent, want)
-	s.accrue("", "verify", "--config", a.config)
-
-	corrected, falls := 0, 0
-	for member := range union(w.changes, want.changes) {
-		if got, expected := w.changes[member], want.changes[member]; !slices.Equal(got, expected) {
-			t.Errorf("the tier of %s went\n%s\nand not\n%s", member, strings.Join(got, "\n"), strings.Join(expected, "\n"))
-		}
-		for _, change := range w.changes[member] {
-			switch direction, _, _ := strings.Cut(change, " "); schemas.Direction(direction) {
-			case schemas.DirectionCorrected:
-				corrected++
-			case schemas.DirectionDown:
-				falls++
-			case schemas.DirectionUp, schemas.DirectionRenewed:
-			}
-		}
-	}
-	if corrected > 0 || falls < len(w.changes) {
-		t.Errorf("%d tier changes are corrections, %d of %d members' are falls", corrected, falls, len(w.changes))
-	}
-	t.Logf("%d kills, %d members, %d falls", kills, len(w.changes), falls)
-}
-
-var (
-	happenedAt = regexp.MustCompile(`"occurred_at":"([^"]+)"`)
-	idsOf      = regexp.MustCompile(`"(event_id|order_id)":"`)
-)
-
-// twoYears returns the orders among the events of a year, without what takes them back, and before them the same orders a year earlier.
-func twoYears(events []string) []string {
-	var before, orders []string
-	for _, line := range events {
-		if !strings.Contains(line, `"status":"PAID"`) {
-			continue
-		}
-		earlier := happenedAt.ReplaceAllStringFunc(line, func(text string) string {
-			at, err := time.Parse(time.RFC3339, happenedAt.FindStringSubmatch(text)[1])
-			if err != nil {
-				panic(fmt.Sprintf("the shop's %s: %v", text, err))
-			}
-			return fmt.Sprintf(`"occurred_at":%q`, at.AddDate(-1, 0, -9).Format(time.RFC3339)) // so that the two do not overlap
-		})
-		before = append(before, idsOf.ReplaceAllString(earlier, `"$1":"before-`))
-		orders = append(orders, line)
-	}
-	return append(before, orders...)
+	s.accrue("", "verify", "--config", e.config)
 }

@@ -175,9 +175,12 @@ func (w *wallet) read() {
 	})
 }
 
-// bury notes a dead letter under the place that its headers name.
+// bury notes a dead letter under the place that its headers name. A note that one was sent again is none.
 func (w *wallet) bury(r *kgo.Record) {
 	w.stage.t.Helper()
+	if letter, _, _ := processor.ParseLetter(r); letter == nil {
+		return
+	}
 	headers := map[string]string{}
 	for _, h := range slices.Backward(r.Headers) { // the engine's own stand first
 		headers[h.Key] = string(h.Value)
@@ -203,6 +206,26 @@ func (w *wallet) awaitAnswers(atMost time.Duration) map[place]bool {
 		return problem(nil, true, "%d of %d are; none for %v", len(w.answers), len(sent), w.unanswered(sent))
 	})
 	return sent
+}
+
+// awaitPoints reads until members have so many points that can be spent, in the order of names: "m0 10, m1 10".
+func (w *wallet) awaitPoints(want string, atMost time.Duration) {
+	w.stage.t.Helper()
+	w.stage.await("members have "+want, atMost, func() string {
+		w.read()
+		points := map[string]int64{}
+		for name, sum := range w.grants {
+			_, rest, _ := strings.Cut(name, " of ")
+			member, _, _ := strings.Cut(rest, " by ")
+			points[member] += sum[0]
+		}
+		var told []string
+		for _, member := range slices.Sorted(maps.Keys(points)) {
+			told = append(told, fmt.Sprintf("%s %d", member, points[member]))
+		}
+		got := strings.Join(told, ", ")
+		return problem(nil, got != want, "they have %s", got)
+	})
 }
 
 // unanswered counts the records without an answer by partition.

@@ -51,6 +51,7 @@ func (s *sorter) spill() (err error) {
 		return fmt.Errorf("making a temporary file: %w", err)
 	}
 	s.pieces = append(s.pieces, f)
+	_ = os.Remove(f.Name()) // it is read through f: what is killed leaves no orders behind. Where that cannot be, the folder is removed at the end
 	w := bufio.NewWriterSize(f, 1<<18)
 	var length []byte
 	for _, it := range s.items {
@@ -117,10 +118,10 @@ func (s *sorter) each(take func(item) error) error {
 	return nil
 }
 
-// close removes the temporary files.
+// close gives up the temporary files.
 func (s *sorter) close() {
 	for _, f := range s.pieces {
-		_ = errors.Join(f.Close(), os.Remove(f.Name())) // the folder is removed with all that is in it
+		_ = f.Close() // it was read to its end
 	}
 	s.pieces, s.items = nil, nil
 }

@@ -84,7 +84,9 @@
       const bars = uPlot.paths.bars({ size: [0.8, 40] });
       const series = data.series.map((s, i) => ({ label: s.label, fill: colour(colours[i % colours.length]), width: 0, paths: bars, points: { show: false } }));
       const text = issued.dataset.issuance.endsWith("day") ? (iso) => iso.slice(5, 10) : (iso) => iso.slice(5, 16).replace("T", " ");
-      draw(issued, text, { scales: { y: { range: (_, __, max) => [0, Math.max(10, max * 1.1)] } }, series: [{}, ...series.reverse()] }, [data.times, ...stacked.reverse()]);
+      const half = (data.times[1] - data.times[0]) / 2; // so that the first and the last bar are whole
+      const scales = { x: { range: (_, min, max) => [min - half, max + half] }, y: { range: (_, __, max) => [0, Math.max(10, max * 1.1)] } };
+      draw(issued, text, { scales, series: [{}, ...series.reverse()] }, [data.times, ...stacked.reverse()]);
     });
   }
 })();
