@@ -26,6 +26,8 @@ func (k *pauses) Resume(parts []Partition) {
 	}
 }
 
+func (k *pauses) FetchEnds(int64, []Partition) {}
+
 // backlogLane is a lane that serves one shard with two input partitions.
 func backlogLane() (l *Lane, k *pauses, orders, visits Partition) {
 	k = &pauses{paused: map[Partition]bool{}}
@@ -190,4 +192,27 @@ func TestTimeWaitsForHistory(t *testing.T) {
 	look(2*time.Second, true)
 	look(2*time.Second+timerFresh, true) // an order on time is long ago by now, and the late one is not yet
 	look(3*time.Second+timerFresh, false)
+}
+
+// Whoever takes a shard over in the middle of an import that has just paused finds all read and nothing known of what came last.
+// Time waits for more of it all the same, as long as it would have waited before; events on time end that at once.
+func TestTimeWaitsAfterATakeover(t *testing.T) {
+	l, _, orders, visits := backlogLane()
+	h, now := l.shards[0], time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	look := func(after time.Duration, want bool) {
+		t.Helper()
+		if got := h.bygone(now.Add(after), timerFresh); got != want {
+			t.Errorf("after %s: history comes in is %v", after, got)
+		}
+	}
+	l.serve(h, now)
+	look(0, true)
+	look(timerFresh, true)
+	look(timerFresh+1, false)
+	l.parts[orders].happened(now, now, timerFresh)
+	look(time.Second, true) // nothing is known of the visits
+	l.parts[visits].happened(now, now, timerFresh)
+	look(time.Second, false)
+	l.serve(h, now.Add(time.Second)) // and again
+	look(time.Second, true)
 }

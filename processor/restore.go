@@ -312,6 +312,7 @@ func (l *Lane) serve(h *held, now time.Time) {
 	for i, p := range h.parts {
 		parts[i] = p.Partition
 		p.queue = queue{empty: now}
+		p.stale, p.fresh = now, time.Time{} // whoever served it before may have been bringing history in
 	}
 	l.token++
 	h.ends = l.token

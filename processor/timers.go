@@ -86,7 +86,8 @@ func (p *position) happened(at, now time.Time, quiet time.Duration) {
 
 // bygone says that an input brings what happened long ago, and nothing else: somebody imports history, or catches up after
 // an outage of the producers. All that is there may be read, and still more of that time is to come. A single late event
-// holds nothing up where others are on time.
+// holds nothing up where others are on time. Whether it is so is not known when a shard has just been taken over, so it counts as
+// history then until an event says otherwise.
 func (h *held) bygone(now time.Time, quiet time.Duration) bool {
 	for _, p := range h.parts {
 		if !p.stale.IsZero() && now.Sub(p.stale) <= quiet && now.Sub(p.fresh) > quiet {

@@ -62,9 +62,16 @@ func (l *lots) save(w *writer, owner string, rows *rowWriter) {
 // pages are the lots on pages that are to be written, those of the last page among them, by number.
 func (l *lots) pages(full int64) []*lot {
 	var list []*lot
+	first := full
+	if len(l.dirty) > 0 {
+		first = min(first, l.dirty[0])
+	}
 	for _, from := range [...][]lot{l.open, l.closed} {
 		for i := range from {
 			page := pageOf(from[i].number)
+			if page < first { // nearly all of many
+				continue
+			}
 			if _, dirty := slices.BinarySearch(l.dirty, page); dirty || page >= full {
 				list = append(list, &from[i])
 			}

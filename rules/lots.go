@@ -125,6 +125,28 @@ func (l *lots) byNumber() []*lot {
 	return list
 }
 
+// len is how many lots there are.
+func (l *lots) len() int {
+	if l == nil {
+		return 0
+	}
+	return len(l.open) + len(l.closed)
+}
+
+// numbered finds a lot in a list by numbers; nil: it is not there.
+func numbered(list []*lot, number int64) *lot {
+	i, found := slices.BinarySearchFunc(list, number, func(x *lot, number int64) int { return cmp.Compare(x.number, number) })
+	if !found {
+		return nil
+	}
+	return list[i]
+}
+
+// isAs says that a lot is of the same grant as another, and that as much of it was granted and has expired.
+func (x *lot) isAs(y *lot) bool {
+	return x.fact == y.fact && x.rule == y.rule && x.part == y.part && x.granted == y.granted && x.expired == y.expired
+}
+
 // touch notes that the page of a lot is not as stored.
 func (l *lots) touch(number int64) {
 	page := pageOf(number)

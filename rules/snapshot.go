@@ -8,6 +8,10 @@ import (
 // spaced is how many facts a member has more before another snapshot is taken.
 const spaced = 16
 
+// lotsPerFact is how many lots are copied in the time in which a fact is decided, or more. What goes on from a standing of which
+// there is a snapshot copies all its lots first, so snapshots are farther apart where there are many.
+const lotsPerFact = 64
+
 // snapshot is the standing before a fact of the window, by how many others lie before it.
 type snapshot struct {
 	next     int
@@ -37,7 +41,7 @@ func (a *Account) takeSnapshot(f *fact) {
 	if n := len(a.snapshots); n > 0 {
 		last = a.snapshots[n-1].next
 	}
-	if a.count-last < a.ledger.spaced || a.head.due > f.dueBefore() || a.ledger.claws {
+	if a.count-last < max(a.ledger.spaced, a.head.lots.len()/lotsPerFact) || a.head.due > f.dueBefore() || a.ledger.claws {
 		return
 	}
 	a.snapshots = append(a.snapshots, snapshot{a.count, a.head.clone()})
@@ -58,7 +62,7 @@ func (a *Account) forgetSnapshots(from int) {
 // recent past, which changes most, is near one, and the number of snapshots grows with the logarithm.
 func (a *Account) spacing(start int) []int {
 	var list []int
-	for distance := 4; a.count-distance > start; distance *= 2 {
+	for distance := max(4, a.head.lots.len()/lotsPerFact); a.count-distance > start; distance *= 2 {
 		list = append(list, a.count-distance)
 	}
 	slices.Reverse(list)
