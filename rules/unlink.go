@@ -176,6 +176,11 @@ func (a *Account) forgetMember(d *deciding, e *schemas.Effect) error {
 		u.fact(f)
 	}
 	u.base()
+	if u.asked { // perhaps after the key had forgotten the member
+		uncount := d.erasure(schemas.EffectUncount, programme.ByReferrer.String()+":"+u.who)
+		uncount.FromMember, uncount.OccurredAt, uncount.CausedAt = u.who, e.OccurredAt, e.CausedAt
+		d.out.Requests = append(d.out.Requests, uncount)
+	}
 	if u.cause == nil && !u.based {
 		return nil
 	}
@@ -204,6 +209,7 @@ type unlinking struct {
 	keys    map[factKey]factKey // of awards: what their places were, and are
 	cause   *fact               // the first that named the member; nil: none did
 	based   bool                // the base did
+	asked   bool                // the key that counts for the member was asked
 }
 
 func (u *unlinking) changed(f *fact) {
@@ -238,7 +244,7 @@ func (u *unlinking) fact(f *fact) {
 			q.to = erasedMember
 			u.changed(f)
 		case programme.ByReferrer.String() + ":" + u.who:
-			q.to = erasedReferrer
+			q.to, u.asked = erasedReferrer, true
 			u.changed(f)
 		}
 	}
