@@ -139,7 +139,8 @@ func printHanging(out io.Writer, brokers []string, t *processor.OpenTransaction)
 		fmt.Fprintf(out, "  kafka-transactions.sh --bootstrap-server %s abort --topic %s --partition %d --start-offset %d\n",
 			strings.Join(brokers, ","), p.Topic, p.Partition, t.Starts[i])
 	}
-	fmt.Fprintln(out, "and move the instances' data folders away, they are restored from the changelog; accrue verify shows whether all is right")
+	fmt.Fprintln(out, "Then accrue state verify --data FOLDER says whether an instance's store has more than the changelog: it has what was committed, and is kept;")
+	fmt.Fprintln(out, "see \"Three brokers\" in deploy/docs/deployment.md. Else move the folders away, they are restored. accrue verify shows whether all is right")
 }
 
 // partitionsText is "topic/1,2 other/3".
