@@ -35,6 +35,7 @@ type Lane struct {
 	standbys  map[int32]*standby
 	offered   []int32
 	offeredAt time.Time
+	sweepAt   time.Time // when to look for old copies next; zero: no step was done yet
 
 	// The producer, and the two transactions in flight: while one ends, the next is filled, and nothing of it is produced
 	// before the outcome of the first is known.
@@ -155,6 +156,7 @@ func (l *Lane) Step(ctx context.Context) error {
 	if err := l.followOn(now); err != nil {
 		return err
 	}
+	l.sweep(now)
 	l.ask(now)
 	l.publish()
 	return nil

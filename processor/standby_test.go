@@ -271,6 +271,37 @@ func TestStandbyThatSlept(t *testing.T) {
 	}
 }
 
+// A copy that nobody here serves or follows any more is dropped once it is too old to be trusted, but not before the lane has had an
+// hour to be given its shards.
+func TestOldCopiesAreDropped(t *testing.T) {
+	b := newBench(t)
+	b.tell(Standbys{Shards: []int32{1, 2}})
+	b.answers(1, 100, 100)
+	b.answers(2, 100, 100)
+	b.tell(Standbys{Shards: []int32{2}})
+	has := func(shard int32) bool {
+		t.Helper()
+		_, have, err := b.store.Shard(shard).Position()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return have
+	}
+	b.step(b.o.StaleAfter - time.Minute)
+	if !has(1) {
+		t.Error("it is dropped while it can be trusted")
+	}
+	b.sweepAt = time.Time{} // as if the process had just begun
+	b.step(2 * time.Minute)
+	if !has(1) {
+		t.Error("it is dropped by a lane that has not had time to be given it")
+	}
+	b.step(sweepEvery)
+	if has(1) || !has(2) {
+		t.Errorf("of the copy that is let go something is there: %v; of the one that is followed: %v", has(1), has(2))
+	}
+}
+
 // A copy of another changelog is refused. The lane is ready all the same: others serve the shard.
 func TestStandbyOfAnotherChangelog(t *testing.T) {
 	b := newBench(t)

@@ -69,3 +69,14 @@ func (w *Writers) write(shard int32, lane int, f func() error) (is bool, err err
 	}
 	return true, f()
 }
+
+// unheld does a write if no lane is the writer. Whoever becomes it meanwhile waits.
+func (w *Writers) unheld(shard int32, f func() error) error {
+	x := w.of(shard)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.held {
+		return nil
+	}
+	return f()
+}
