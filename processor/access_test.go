@@ -201,10 +201,14 @@ func TestAdviceForConnections(t *testing.T) {
 	}{
 		"nobody listens": {KafkaConfig{Brokers: []string{gone}}, "nothing listens there"},
 		"no such name":   {KafkaConfig{Brokers: []string{"broker.invalid:9092"}}, "that name is not known here"},
-		"wrong password": {with(plainCluster, func(k *KafkaConfig) { k.SASL.PasswordFile = writeFile(t, "wrong", []byte("no\n")) }),
-			"it does not accept who we are (kafka.sasl)"}, // kfake hangs up; Kafka says SASL_AUTHENTICATION_FAILED
-		"other mechanism": {with(plainCluster, func(k *KafkaConfig) { k.SASL.Mechanism, k.SASL.TokenFile = mechanismOAuth, k.SASL.PasswordFile }),
-			"have other mechanisms than kafka.sasl.mechanism"},
+		"wrong password": {
+			with(plainCluster, func(k *KafkaConfig) { k.SASL.PasswordFile = writeFile(t, "wrong", []byte("no\n")) }),
+			"it does not accept who we are (kafka.sasl)",
+		}, // kfake hangs up; Kafka says SASL_AUTHENTICATION_FAILED
+		"other mechanism": {
+			with(plainCluster, func(k *KafkaConfig) { k.SASL.Mechanism, k.SASL.TokenFile = mechanismOAuth, k.SASL.PasswordFile }),
+			"have other mechanisms than kafka.sasl.mechanism",
+		},
 		"nobody said who":      {with(plainCluster, func(k *KafkaConfig) { k.SASL = SASLConfig{} }), "it does not accept who we are (kafka.sasl)"},
 		"no TLS where some is": {over, "TLS is on one side only (kafka.tls)"},
 		"unknown authority":    {with(over, func(k *KafkaConfig) { k.TLS.Enabled = true }), "put its certificate into kafka.tls.ca_file"},

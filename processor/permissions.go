@@ -74,8 +74,10 @@ func (c Config) runPermissions() []Permission {
 	effects.Optional = true
 	return append(all, effects,
 		Permission{Resource: kmsg.ACLResourceTypeGroup, Name: c.App, Operation: kmsg.ACLOperationRead, Why: "to share the shards and to commit offsets"},
-		Permission{Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationWrite,
-			Why: "for transactions: each lane's own, and those of instances that are gone, which their successors end"})
+		Permission{
+			Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationWrite,
+			Why: "for transactions: each lane's own, and those of instances that are gone, which their successors end",
+		})
 }
 
 func (c Config) topicsPermissions() []Permission {
@@ -109,12 +111,18 @@ func (c Config) reshardPermissions() []Permission {
 			onTopic(name, kmsg.ACLOperationWrite, "for accrue topics reshard, which moves what they hold"))
 	}
 	all = append(all,
-		Permission{Resource: kmsg.ACLResourceTypeGroup, Name: c.App, Operation: kmsg.ACLOperationRead,
-			Why: "for accrue topics reshard, to see that all is stopped and to commit where the changelogs end"},
-		Permission{Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationDescribe,
-			Why: "for accrue topics reshard, to see that no transaction is open"},
-		Permission{Resource: kmsg.ACLResourceTypeTransactionalId, Name: ReshardID(c.App), Operation: kmsg.ACLOperationWrite,
-			Why: "for accrue topics reshard, which does it in one transaction"})
+		Permission{
+			Resource: kmsg.ACLResourceTypeGroup, Name: c.App, Operation: kmsg.ACLOperationRead,
+			Why: "for accrue topics reshard, to see that all is stopped and to commit where the changelogs end",
+		},
+		Permission{
+			Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationDescribe,
+			Why: "for accrue topics reshard, to see that no transaction is open",
+		},
+		Permission{
+			Resource: kmsg.ACLResourceTypeTransactionalId, Name: ReshardID(c.App), Operation: kmsg.ACLOperationWrite,
+			Why: "for accrue topics reshard, which does it in one transaction",
+		})
 	for i := range all {
 		all[i].Optional = true
 	}
@@ -145,8 +153,10 @@ func (c Config) operatePermissions() []Permission {
 	}
 	load := onTopic(state, kmsg.ACLOperationWrite, "for accrue state load, into an app that has nothing; nothing else writes there for a person")
 	load.Optional = true
-	ids := Permission{Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationDescribe,
-		Why: "to see open transactions (txn list)"}
+	ids := Permission{
+		Resource: kmsg.ACLResourceTypeTransactionalId, Name: c.App + "-", Prefixed: true, Operation: kmsg.ACLOperationDescribe,
+		Why: "to see open transactions (txn list)",
+	}
 	abort := ids
 	abort.Operation, abort.Why, abort.Optional = kmsg.ACLOperationWrite, "for accrue txn abort, accrue state load and accrue dlq retry; nothing else needs it", true
 	offsets := onTopic(offsetsTopic, kmsg.ACLOperationRead, "for accrue txn list to see what hangs where the offsets are; nothing else needs it")

@@ -126,7 +126,7 @@ func (s *shop) reshard(shards int32, at int, answered bool) (died bool, requests
 	case err = <-ended:
 	case <-ctx.Done():
 		// What is left of it can reach nobody. It is waited for, so that nothing outlives the test.
-		s.t.Cleanup(func() { _ = <-ended })
+		s.t.Cleanup(func() { s.t.Logf("what was left of it ended with: %v", <-ended) })
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -72,7 +72,7 @@ rules:
 				f.check(100)
 			}
 		}
-		order := func(id, member string, seconds, points int64, want int64) {
+		order := func(id, member string, seconds, points, want int64) {
 			f.send(rules.Event{Order: &schemas.Order{
 				EventID: id, OrderID: id, MemberID: member, Status: schemas.Paid, OccurredAt: f.at.Add(time.Duration(seconds) * time.Second),
 				Currency: "CNY", Lines: []schemas.Line{{LineID: "1", Quantity: 1, Amount: 100 * points}},

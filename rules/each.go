@@ -9,7 +9,7 @@ import (
 
 // each counts a qualifying event towards a repeated grant, and says how many grants it makes. What is counted is used up
 // when it makes a grant, also where a limit then cuts it.
-func (r *run) each(c *candidate, f *fact, p *programme.Programme, now time.Time) error {
+func (r *run) each(c *candidate, f *fact, now time.Time) error {
 	each, use := c.rule.Each, r.s.use(c.rule.ID)
 	c.amount, c.parts = exactInt(c.rule.Earn.Points), 0
 	switch {

@@ -98,8 +98,10 @@ func openErasures(t *rapid.T, ledger *rules.Ledger) *rules.Erasures {
 func (r *replay) erase(who string, at time.Time) {
 	spendable, _ := r.open(who).Points()
 	before := r.members[who].balance
-	e := rules.Event{Command: &schemas.Command{EventID: "erase", MemberID: who, OccurredAt: at, Kind: "ERASE", Operator: "ops", Reason: "asked for it"},
-		Source: schemas.Source{Topic: schemas.TopicCommands, Offset: 1 << 40}, Now: at}
+	e := rules.Event{
+		Command: &schemas.Command{EventID: "erase", MemberID: who, OccurredAt: at, Kind: "ERASE", Operator: "ops", Reason: "asked for it"},
+		Source:  schemas.Source{Topic: schemas.TopicCommands, Offset: 1 << 40}, Now: at,
+	}
 	r.advanceKeys(at)
 	r.handle(e)
 	r.erasures.Add(&e, at)

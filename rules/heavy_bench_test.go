@@ -83,7 +83,7 @@ func BenchmarkHeavyMember(b *testing.B) {
 					var a *rules.Account
 					var out rules.Outcome
 					buffer := new(rules.Buffer)
-					discard := func(key, value []byte) {}
+					discard := func(_, _ []byte) {}
 					b.ReportAllocs()
 					for n := range b.N {
 						if n%most == 0 {
@@ -114,7 +114,7 @@ func heavyAccount(b *testing.B, ledger *rules.Ledger, rows rules.Rows) *rules.Ac
 	if err := a.Handle(rules.Event{Source: ordersTopic(), Order: late}, &out); err != nil {
 		b.Fatal(err)
 	}
-	a.Save(new(rules.Buffer), func(key, value []byte) {})
+	a.Save(new(rules.Buffer), func(_, _ []byte) {})
 	return a
 }
 

@@ -159,17 +159,17 @@ rules:
 		r := w.replay(t)
 		for _, e := range inOrder(events) {
 			r.handle(e)
-			model.follow(t, r, e)
+			model.follow(r, e)
 		}
 		shuffled := w.replay(t).all(rapid.Permutation(events).Draw(t, "arrival"))
 		want := r.finish()
 		same("in another order it ends in", shuffled, r, want, shuffled.finish())
-		model.end(t, r, w.end)
+		model.end(r, w.end)
 	})
 }
 
 // follow takes over what an event did: the entries say what came when, the event what was spent.
-func (w *wallet) follow(t *rapid.T, r *replay, e rules.Event) {
+func (w *wallet) follow(r *replay, e rules.Event) {
 	w.grown(r, eventTime(&e))
 	switch {
 	case e.Redemption != nil && e.Redemption.Kind == "SPENT":
@@ -211,7 +211,7 @@ func (w *wallet) expireBefore(at time.Time, release bool) {
 	w.expire(at)
 }
 
-func (w *wallet) end(t *rapid.T, r *replay, end time.Time) {
+func (w *wallet) end(r *replay, end time.Time) {
 	w.grown(r, end)
 	expired := map[string]int64{}
 	for id, n := range r.expired {

@@ -253,7 +253,7 @@ func (r *run) amount(c *candidate, f *fact, p *programme.Programme, now time.Tim
 	earn := c.rule.Earn
 	switch {
 	case c.rule.Each != nil:
-		return r.each(c, f, p, now)
+		return r.each(c, f, now)
 	case c.rule.On == programme.OnReferral:
 		c.amount = exactInt(earn.Referee)
 	case earn.Rate.Den != 0:

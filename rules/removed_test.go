@@ -18,7 +18,8 @@ func TestARuleIsRemovedWhileItIsAsked(t *testing.T) {
 		header + `  - {id: launch, on: check_in, earn: {points: 5}, budget: 100}
 fraud:
   - {id: burst, on: check_in, measure: count, by: device, within: 1h, over: 1, action: deny}
-`, header}}
+`, header,
+	}}
 	w.ready(t)
 	r := w.replay(t).stored()
 	r.mail = &[]schemas.Effect{}

@@ -43,11 +43,11 @@ func (s *series[T]) end() int64 { return s.first + int64(s.len()) }
 
 // at is the element at a place, from 0 on.
 func (s *series[T]) at(i int) T {
-	if n := s.old.len(); i < n {
+	n := s.old.len()
+	if i < n {
 		return s.old.at(i)
-	} else {
-		return s.items[i-n]
 	}
+	return s.items[i-n]
 }
 
 // clone returns a copy that shares the elements but never writes where the original might.

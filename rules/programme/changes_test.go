@@ -70,9 +70,11 @@ func TestCompare(t *testing.T) {
 				"new: tiers.becomes: {gold: golden}",
 		},
 		"another order": {
-			edits: []string{"rules:\n", "rules:\n  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}\n",
+			edits: []string{
+				"rules:\n", "rules:\n  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}\n",
 				"\"gold\", boost: {of: [spend], by: 20%}}\n  - {id: visit, on: check_in, earn: {points: 5}, limit: {times: 1, per: day}}\n",
-				"\"gold\", boost: {of: [spend], by: 20%}}\n"},
+				"\"gold\", boost: {of: [spend], by: 20%}}\n",
+			},
 			want: "changed: the order of rules was spend, gold, visit, becomes visit, spend, gold",
 		},
 		"limits": {
@@ -113,7 +115,7 @@ func edited(t *testing.T, text string, edits ...string) string {
 	return text
 }
 
-func version(t *testing.T, text string, from string) programme.Version {
+func version(t *testing.T, text, from string) programme.Version {
 	t.Helper()
 	p, problems := programme.Parse(files(text))
 	if p == nil {

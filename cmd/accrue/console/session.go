@@ -113,7 +113,7 @@ func (c *Console) logout(w http.ResponseWriter, r *http.Request, _ *visit) error
 
 // setCookie sets a cookie that no script reads and no other site sends.
 func (c *Console) setCookie(w http.ResponseWriter, r *http.Request, name, value string, life time.Duration) {
-	//nolint:gosec // without TLS on the way a Secure cookie would never come back
+	// Without TLS on the way a Secure cookie would never come back.
 	http.SetCookie(w, &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: int(life / time.Second), HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
