@@ -77,6 +77,8 @@ func NewMetrics() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.addFlow()
+	m.addBudgets()
+	m.addPace()
 	m.addTransactions()
 	m.addReadiness()
 	m.addProgrammes()

@@ -87,6 +87,10 @@ func (m *Metrics) addFlow() {
 		Meaning: "Events decided `INVALID` because their member has as many events within the window as are kept (50,000, and 10,000 refunds more).",
 		Do:      "No shopper has so many: the decisions' reasons name the id that a producer uses for everybody.",
 	})
+}
+
+// addBudgets is about what all members share.
+func (m *Metrics) addBudgets() {
 	m.BudgetPoints = m.gauges(MetricInfo{
 		Name: "accrue_budget_points", Label: "rule", Unit: unitPoints,
 		Meaning: "The size of a rule's budget, of those for a day or month the newest one's. Told by the instance where the budget's owner is.",
@@ -100,6 +104,10 @@ func (m *Metrics) addFlow() {
 		Name: "accrue_budget_owed_grants", Label: "rule", Unit: "grants",
 		Meaning: "Grants that were refused and are remembered, with `queue: true`: what refunds give back goes to them first.",
 	})
+}
+
+// addPace is about what others and time bring, and how far behind all of it is.
+func (m *Metrics) addPace() {
 	m.Effects = m.counter(MetricInfo{
 		Name: "accrue_effects_total", Unit: unitRecords,
 		Meaning: "Requests of other members' accounts that were taken in: the points of who invited, asked for by the account of who was invited.",
