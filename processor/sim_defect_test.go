@@ -228,20 +228,9 @@ func simDefects() []simDefect {
 		{
 			// The account remembers, from before an abort, that it has asked.
 			name: "a request that was aborted is not made again", checkers: []string{"sums", "requests", "answers"},
-			kafka: over(func(l *simLane, o *order) {
-				asked := false
-				o.event = func(e Event) Event {
-					if ended, ok := e.(Ended); ok {
-						asked = ended.Outcome == OutcomeAborted
-					}
-					return e
-				}
-				o.produce = func(records []Output) []Output {
-					return slices.DeleteFunc(slices.Clone(records), func(r Output) bool {
-						return asked && l.o.Topics.isEffect(&Record{Partition: Partition{Topic: r.Topic}, Headers: r.Headers})
-					})
-				}
-			}),
+			kafka: over(lostAfterAborts(func(l *simLane, r *Output) bool {
+				return l.o.Topics.isEffect(&Record{Partition: Partition{Topic: r.Topic}, Headers: r.Headers})
+			})),
 		},
 		{
 			// Whoever takes over counts on from nothing.
@@ -256,18 +245,7 @@ func simDefects() []simDefect {
 		{
 			// The fact waits, and the key has never heard of it.
 			name: "a question that was aborted is not asked again", checkers: []string{"offsets", "counts", "requests", "answers", "sums"},
-			kafka: over(func(_ *simLane, o *order) {
-				aborted := false
-				o.event = func(e Event) Event {
-					if ended, ok := e.(Ended); ok {
-						aborted = ended.Outcome == OutcomeAborted
-					}
-					return e
-				}
-				o.produce = func(records []Output) []Output {
-					return slices.DeleteFunc(slices.Clone(records), func(r Output) bool { return aborted && isSimEffect(&r, schemas.EffectCount) })
-				}
-			}),
+			kafka: over(lostAfterAborts(func(_ *simLane, r *Output) bool { return isSimEffect(r, schemas.EffectCount) })),
 		},
 		{
 			name: "an answer is given twice", checkers: []string{"requests"},
@@ -285,20 +263,9 @@ func simDefects() []simDefect {
 		{
 			// The account remembers nothing of those whom it had to tell, and they go on naming who is gone.
 			name: "an erasure that was aborted is not told elsewhere again", checkers: []string{"erased"},
-			kafka: over(func(_ *simLane, o *order) {
-				aborted := false
-				o.event = func(e Event) Event {
-					if ended, ok := e.(Ended); ok {
-						aborted = ended.Outcome == OutcomeAborted
-					}
-					return e
-				}
-				o.produce = func(records []Output) []Output {
-					return slices.DeleteFunc(slices.Clone(records), func(r Output) bool {
-						return aborted && (isSimEffect(&r, schemas.EffectErased) || isSimEffect(&r, schemas.EffectUncount))
-					})
-				}
-			}),
+			kafka: over(lostAfterAborts(func(_ *simLane, r *Output) bool {
+				return isSimEffect(r, schemas.EffectErased) || isSimEffect(r, schemas.EffectUncount)
+			})),
 		},
 		{
 			// Whoever takes over takes late events for those of a new member.
@@ -335,6 +302,23 @@ func (l *simLane) without(which func(name string, value []byte) bool) func(recor
 // isSimEffect says whether an output is an effect of a kind.
 func isSimEffect(r *Output, kind string) bool {
 	return len(r.Headers) > 0 && r.Headers[0].Key == headerEffect && string(r.Headers[0].Value) == kind
+}
+
+// lostAfterAborts loses some of what is produced in the transaction after one that was aborted: whoever has asked before believes that it
+// was heard.
+func lostAfterAborts(lost func(l *simLane, r *Output) bool) func(l *simLane, o *order) {
+	return func(l *simLane, o *order) {
+		aborted := false
+		o.event = func(e Event) Event {
+			if ended, ok := e.(Ended); ok {
+				aborted = ended.Outcome == OutcomeAborted
+			}
+			return e
+		}
+		o.produce = func(records []Output) []Output {
+			return slices.DeleteFunc(slices.Clone(records), func(r Output) bool { return aborted && lost(l, &r) })
+		}
+	}
 }
 
 // order stands between a lane and its Kafka and changes orders and events on their way.
