@@ -35,7 +35,8 @@ type Lane struct {
 	standbys  map[int32]*standby
 	offered   []int32
 	offeredAt time.Time
-	sweepAt   time.Time // when to look for old copies next; zero: no step was done yet
+	sweepAt   time.Time       // when to look for old copies next; zero: no step was done yet
+	turns     map[int32]int64 // by shard, whose turn it was to write when old copies were looked for last
 
 	// The producer, and the two transactions in flight: while one ends, the next is filled, and nothing of it is produced
 	// before the outcome of the first is known.
@@ -93,6 +94,7 @@ func NewLane(kafka Kafka, o LaneOptions) *Lane {
 	return &Lane{
 		o: o, kafka: kafka, log: o.Log.With("lane", o.Number), limit: o.MaxRecords,
 		parts: make(map[Partition]*position), shards: make(map[int32]*held), standbys: make(map[int32]*standby),
+		turns: make(map[int32]int64),
 	}
 }
 

@@ -296,6 +296,12 @@ func TestOldCopiesAreDropped(t *testing.T) {
 	if !has(1) {
 		t.Error("it is dropped by a lane that has not had time to be given it")
 	}
+	b.o.Writers.take(1, 7)
+	b.o.Writers.leave(1, 7) // a sibling served it, and a third one is about to
+	b.step(sweepEvery)
+	if !has(1) {
+		t.Error("it is dropped between two lanes")
+	}
 	b.step(sweepEvery)
 	if has(1) || !has(2) {
 		t.Errorf("of the copy that is let go something is there: %v; of the one that is followed: %v", has(1), has(2))

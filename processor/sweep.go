@@ -10,7 +10,8 @@ import (
 const sweepEvery = time.Hour
 
 // sweep drops the copies of shards that no lane of this process has served or followed for so long that they would not be
-// trusted any more: members stand in them who may have been erased meanwhile.
+// trusted any more: members stand in them who may have been erased meanwhile. A shard between two lanes, which one has just given
+// up and the other is about to take, is let alone until the next time: its copy may be old for want of writes, and is needed.
 func (l *Lane) sweep(now time.Time) {
 	if l.sweepAt.IsZero() {
 		l.sweepAt = now.Add(sweepEvery)
@@ -22,7 +23,7 @@ func (l *Lane) sweep(now time.Time) {
 	shards, err := l.o.Store.Shards()
 	for _, shard := range shards {
 		if err == nil {
-			err = l.o.Writers.unheld(shard, func() error { return l.dropOld(shard, now) })
+			l.turns[shard], err = l.o.Writers.unheld(shard, l.turns[shard], func() error { return l.dropOld(shard, now) })
 		}
 	}
 	if err != nil {

@@ -15,7 +15,8 @@ type Writers struct {
 type writer struct {
 	mu   sync.Mutex // held during a write
 	lane int
-	held bool // by lane
+	held bool  // by lane
+	turn int64 // counts who took it or followed it
 }
 
 // NewWriters returns Writers for the lanes over one store.
@@ -36,6 +37,7 @@ func (w *Writers) take(shard int32, lane int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.lane, x.held = lane, true
+	x.turn++
 }
 
 // follow makes a lane the writer unless another one is, and says whether it is now.
@@ -45,6 +47,7 @@ func (w *Writers) follow(shard int32, lane int) bool {
 	defer x.mu.Unlock()
 	if !x.held {
 		x.lane, x.held = lane, true
+		x.turn++
 	}
 	return x.lane == lane
 }
@@ -70,13 +73,14 @@ func (w *Writers) write(shard int32, lane int, f func() error) (is bool, err err
 	return true, f()
 }
 
-// unheld does a write if no lane is the writer. Whoever becomes it meanwhile waits.
-func (w *Writers) unheld(shard int32, f func() error) error {
+// unheld does a write if no lane is the writer, nor was since the turn that an earlier call gave. Whoever becomes it meanwhile
+// waits. Turns begin at 0, which is that of a shard nobody had yet.
+func (w *Writers) unheld(shard int32, since int64, f func() error) (turn int64, err error) {
 	x := w.of(shard)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.held {
-		return nil
+	if x.held || x.turn != since {
+		return x.turn, nil
 	}
-	return f()
+	return x.turn, f()
 }
