@@ -17,12 +17,19 @@ type accounts struct {
 	maxBytes int64 // 0: all are kept, with their facts
 	bytes    int64
 	byMember map[string]*cached
-	all      useList
+	small    useList // an account is here or in large
+	large    useList
 	once     useList // those with facts in memory, and few bytes of them
 	often    useList // those with facts in memory that were asked for again
 
 	hits, misses int // since somebody set them back
 }
+
+// largeBytes is the size from which on an account is large: it took its facts to make it, and not just its head, which is at hand.
+const largeBytes = 8 << 10
+
+// mostSmall bounds the small accounts where there are large ones.
+func (c *accounts) mostSmall() int64 { return c.maxBytes / 4 }
 
 // mostOnce bounds the facts of once: never many, as the collector looks at all of them again and again.
 func (c *accounts) mostOnce() int64 { return min(c.maxBytes/4, 4<<20) }
@@ -55,6 +62,7 @@ type cached struct {
 	hasDue    bool
 
 	rested bool     // all its facts were in memory once, and were let go
+	all    *useList // small or large
 	awake  *useList // once, often, or nil
 	links  [2]struct{ newer, older *cached }
 }
@@ -71,7 +79,7 @@ func (c *accounts) get(member string) *cached {
 		return nil
 	}
 	c.hits++
-	c.all.touch(e)
+	e.all.touch(e)
 	if e.awake != nil {
 		e.awake.touch(e)
 	}
@@ -80,9 +88,9 @@ func (c *accounts) get(member string) *cached {
 
 // add takes an account in.
 func (c *accounts) add(member string, a owner) *cached {
-	e := &cached{member: member, account: a}
+	e := &cached{member: member, account: a, all: &c.small}
 	c.byMember[member] = e
-	c.all.push(e)
+	e.all.push(e)
 	return e
 }
 
@@ -96,8 +104,15 @@ func (c *accounts) weigh(e *cached) {
 	c.keepAwake(e)
 	c.rest(&c.once, c.mostOnce(), e)
 	c.rest(&c.often, c.mostOften(), e)
-	for c.bytes > c.maxBytes && c.all.oldest != e {
-		c.remove(c.all.oldest)
+	for c.bytes > c.maxBytes {
+		from := &c.large
+		if from.oldest == nil || from.oldest == e || c.small.bytes > c.mostSmall() && c.small.oldest != e {
+			from = &c.small
+		}
+		if from.oldest == nil || from.oldest == e {
+			return
+		}
+		c.remove(from.oldest)
 	}
 }
 
@@ -142,29 +157,47 @@ func (c *accounts) sleep(e *cached) {
 
 func (c *accounts) measure(e *cached) {
 	size, facts := int64(e.account.Size()+len(e.member)), int64(e.account.FactBytes())
+	if large := size-facts >= largeBytes; large != (e.all == &c.large) {
+		c.move(e, large)
+	}
 	c.bytes += size - e.bytes
+	e.all.bytes += size - e.bytes
 	if e.awake != nil {
 		e.awake.bytes += facts - e.facts
 	}
 	e.bytes, e.facts = size, facts
 }
 
+// move takes an account from one of small and large to the other.
+func (c *accounts) move(e *cached, large bool) {
+	e.all.unlink(e)
+	e.all.bytes -= e.bytes
+	if e.all = &c.small; large {
+		e.all = &c.large
+	}
+	e.all.push(e)
+	e.all.bytes += e.bytes
+}
+
 // remove lets go of one.
 func (c *accounts) remove(e *cached) {
 	c.sleep(e)
-	c.all.unlink(e)
+	e.all.unlink(e)
+	e.all.bytes -= e.bytes
 	c.bytes -= e.bytes
 	delete(c.byMember, e.member)
 }
 
 // forgetSince lets go of all that the transaction number or a later one changed.
 func (c *accounts) forgetSince(number uint64) {
-	for e := c.all.oldest; e != nil; {
-		next := e.links[c.all.link].newer
-		if e.changedIn >= number {
-			c.remove(e)
+	for _, list := range []*useList{&c.small, &c.large} {
+		for e := list.oldest; e != nil; {
+			next := e.links[list.link].newer
+			if e.changedIn >= number {
+				c.remove(e)
+			}
+			e = next
 		}
-		e = next
 	}
 }
 
@@ -175,7 +208,7 @@ func (c *accounts) clear() { *c = *newAccounts(c.maxBytes) }
 type useList struct {
 	link           int
 	newest, oldest *cached
-	bytes          int64 // of their facts
+	bytes          int64 // of them, or of their facts where it is these that the list is about
 }
 
 func (l *useList) touch(e *cached) {

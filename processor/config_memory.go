@@ -38,7 +38,10 @@ func (m Memory) Of(total int64) int64 {
 }
 
 // storeMemory returns what of state.memory, in bytes, the store may use.
-func storeMemory(memory int64) int64 { return memory / 2 }
+func storeMemory(memory int64) int64 { return memory / 8 * 3 }
+
+// hotMemory returns what of state.memory, in bytes, the store may use for heads of members beside that.
+func hotMemory(memory int64) int64 { return memory / 8 }
 
 // accountMemory returns what of state.memory, in bytes, the accounts in memory of all lanes may use. The last quarter is left to the
 // collector: what it has not taken back yet of accounts that were let go.

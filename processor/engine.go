@@ -226,7 +226,7 @@ func (e *Engine) awaitStore(ctx context.Context) (*state.Store, error) {
 func (e *Engine) openStore() (*state.Store, error) {
 	e.setPhase("opening the store")
 	options := state.Options{
-		FS: e.o.FS, MemoryBytes: storeMemory(e.o.MemoryBytes), FlushEvery: e.o.FlushEvery,
+		FS: e.o.FS, MemoryBytes: storeMemory(e.o.MemoryBytes), HotBytes: hotMemory(e.o.MemoryBytes), IsHot: rules.OpenReads, FlushEvery: e.o.FlushEvery,
 		DueOf: rules.HeadDue, HasDue: rules.HasDue, Log: e.o.Log, Now: e.o.Now,
 	}
 	store, err := state.Open(e.storeDir(), state.Identity{App: e.o.App}, options)

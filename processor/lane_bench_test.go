@@ -224,7 +224,7 @@ func benchLane(b testing.TB, members int, clock func() time.Time, observer Obser
 	if err != nil {
 		b.Fatal(err)
 	}
-	store, err := state.Open(b.TempDir(), state.Identity{App: testApp}, state.Options{DueOf: rules.HeadDue, MemoryBytes: 192 << 20})
+	store, err := state.Open(b.TempDir(), state.Identity{App: testApp}, state.Options{DueOf: rules.HeadDue, MemoryBytes: 192 << 20, HotBytes: 32 << 20, IsHot: rules.OpenReads})
 	if err != nil {
 		b.Fatal(err)
 	}

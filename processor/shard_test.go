@@ -126,9 +126,19 @@ func TestAccountsKeepWithinTheirBytes(t *testing.T) {
 func (c *accounts) check(t *testing.T) {
 	t.Helper()
 	var bytes, linked int64
-	for e := c.all.oldest; e != nil; e = e.links[0].newer {
-		linked++
-		bytes += e.bytes
+	for _, list := range []*useList{&c.small, &c.large} {
+		var own int64
+		for e := list.oldest; e != nil; e = e.links[0].newer {
+			linked++
+			own += e.bytes
+			if e.all != list || (e.bytes-e.facts >= largeBytes) != (list == &c.large) {
+				t.Errorf("member %s with %d bytes, %d of them facts, is in a list that it does not belong to", e.member, e.bytes, e.facts)
+			}
+		}
+		if own != list.bytes {
+			t.Errorf("a list holds %d bytes, and counts %d", own, list.bytes)
+		}
+		bytes += own
 	}
 	if linked != int64(len(c.byMember)) || bytes != c.bytes {
 		t.Errorf("%d in the list with %d bytes, %d in the map with %d bytes", linked, bytes, len(c.byMember), c.bytes)

@@ -72,7 +72,7 @@ func (p *simProcess) paused() bool { return p.w.ticks < p.pausedTo }
 // storeOptions are the store's, with flushes left to the world.
 func (p *simProcess) storeOptions() state.Options {
 	return state.Options{
-		FS: errorfs.Wrap(p.disk, p.ails), MemoryBytes: 4 << 20, FlushEvery: 1000 * time.Hour, DueOf: rules.HeadDue, HasDue: rules.HasDue, Now: p.w.clock,
+		FS: errorfs.Wrap(p.disk, p.ails), MemoryBytes: 4 << 20, HotBytes: 1 << 19, IsHot: rules.OpenReads, FlushEvery: 1000 * time.Hour, DueOf: rules.HeadDue, HasDue: rules.HasDue, Now: p.w.clock,
 	}
 }
 

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -132,6 +133,9 @@ func HasDue(key []byte) bool {
 	}
 	return false
 }
+
+// OpenReads says of which rows Open reads one by one: heads, and the pages of what outgrew them. They are worth being kept at hand.
+func OpenReads(key []byte) bool { return HasDue(key) || bytes.HasPrefix(key, []byte(pageRows)) }
 
 // Size is about how many bytes the account takes in memory.
 func (a *Account) Size() int {

@@ -129,7 +129,7 @@ func (a *Account) forget(n int, p *programme.Programme) error {
 		}
 		a.forgetID(orderHash(f.order.status, f.order.id), f.key.at)
 		if a.earns(f) && !a.isSealed(f.order.id) {
-			a.sealed.add(sealedAt{f.key.at, sealedHash(f.order.id)})
+			a.sealed.addAlone(sealedAt{f.key.at, sealedHash(f.order.id)})
 		}
 		a.unindex(f)
 	}

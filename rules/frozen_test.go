@@ -96,3 +96,23 @@ func TestFrozenSeriesIsAList(t *testing.T) {
 		}
 	})
 }
+
+// A series that has no copies is added to in place, with the same result.
+func TestAddAloneIsAdd(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var alone, other series[amountAt]
+		for n, instant := range rapid.SliceOfN(rapid.Int64Range(0, 100), 0, 300).Draw(t, "instants") {
+			if n%50 == 49 {
+				alone.takeFront(10)
+				other.takeFront(10)
+				alone.dirty, other.dirty = alone.end(), other.end()
+			}
+			v := amountAt{instant, int64(n)}
+			alone.addAlone(v)
+			other.add(v)
+		}
+		if !slices.Equal(alone.all(), other.all()) || alone.dirty != other.dirty {
+			t.Fatalf("%v, not written %d; in place: %v, %d", other.all(), other.dirty, alone.all(), alone.dirty)
+		}
+	})
+}

@@ -87,7 +87,7 @@ func (a *Account) carrying(hash uint32) (n int) {
 }
 
 func (a *Account) remember(hash uint32, at int64) {
-	a.ids.add(idAt{at, hash})
+	a.ids.addAlone(idAt{at, hash})
 	if a.idIndex != nil {
 		a.idIndex[hash]++
 	}

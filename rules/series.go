@@ -87,6 +87,15 @@ func (s *series[T]) add(v T) {
 	s.items = slices.Insert(slices.Clip(s.items), i, v)
 }
 
+// addAlone is add for a series that was never cloned: what comes a little late moves the few elements behind it, and copies none of
+// those before it.
+func (s *series[T]) addAlone(v T) {
+	i := s.notAfter(v.at())
+	s.dirty = min(s.dirty, s.first+int64(i))
+	i = s.thaw(i)
+	s.items = slices.Insert(s.items, i, v)
+}
+
 // takeFront removes the first n elements.
 func (s *series[T]) takeFront(n int) {
 	s.items = s.items[s.old.takeFront(n):]

@@ -23,8 +23,17 @@ const (
 func start() time.Time { return time.UnixMilli(1_790_000_000_000).UTC() }
 
 func options(fs vfs.FS) state.Options {
-	return state.Options{FS: fs, MemoryBytes: 1 << 20, FlushEvery: time.Hour, DueOf: dueOf, HasDue: func(key []byte) bool { return string(key) == "h" }, Now: start}
+	return state.Options{
+		FS: fs, MemoryBytes: 1 << 20, HotBytes: 1, IsHot: isHot, FlushEvery: time.Hour, Now: start,
+		DueOf: dueOf, HasDue: func(key []byte) bool { return string(key) == "h" },
+	}
 }
+
+// isHot says that some of the tests' rows are hot.
+func isHot(key []byte) bool { return string(key) != "f" && len(key) < 2 }
+
+// tooLargeToBeHot is more bytes than what is kept at hand of a hot row with the tests' memory.
+const tooLargeToBeHot = 600
 
 // dueOf reads the tests' heads: row "h", whose value may begin with "due=<ms> ".
 func dueOf(key, value []byte) (time.Time, bool) {

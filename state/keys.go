@@ -98,6 +98,16 @@ func splitMember(key []byte) (member string, row []byte, err error) {
 	}
 }
 
+// rowOf is the row of splitMember alone, for keys that are known to be well formed.
+func rowOf(key []byte) []byte {
+	for from := 1; ; from += 2 { // behind the class
+		i := bytes.IndexByte(key[from:], escape)
+		if from += i; key[from+1] == memberEnd {
+			return key[from+2:]
+		}
+	}
+}
+
 // appendDue appends the part of a due row's key after its class: the time in ms such that bytes order as
 // time does, also before 1970, and the member, which needs no escape at the end of a key.
 func appendDue(dst []byte, due time.Time, member string) []byte {

@@ -22,6 +22,8 @@ type Shard struct {
 	mu sync.Mutex
 	// position is the stored position; nil where it has not been read yet.
 	position atomic.Pointer[storedPosition]
+	// generation is that of the shard's hot rows.
+	generation atomic.Uint32
 }
 
 // storedPosition is a position or, where it is not found, the knowledge that there is none.
@@ -77,15 +79,20 @@ func (sh *Shard) loadPosition() (*storedPosition, error) {
 func (sh *Shard) Drop() error {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return sh.write(func(b *pebble.Batch) error {
+	err := sh.write(func(b *pebble.Batch) error {
 		return b.DeleteRange(appendShard(nil, sh.n), append(appendShard(nil, sh.n), classEnd), nil)
 	}, &storedPosition{})
+	sh.generation.Store(sh.store.hot.generation())
+	return err
 }
 
 // Apply takes in a committed transaction: the overlay's rows, its due rows and the position, in one
 // Pebble batch (S1). The position must be of the same log as the stored one and not before it, else
 // ErrPosition. An error means that nothing was applied. The overlay can be read further on.
-func (sh *Shard) Apply(o *Overlay, p Position) error {
+func (sh *Shard) Apply(o *Overlay, p Position) error { return sh.apply(o, p, sh.store.hot.apply) }
+
+// apply is Apply, and says what becomes of the hot rows.
+func (sh *Shard) apply(o *Overlay, p Position, hot func(generation uint32, shard int32, o *Overlay)) error {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	old, err := sh.loadPosition()
@@ -99,7 +106,12 @@ func (sh *Shard) Apply(o *Overlay, p Position) error {
 		p.AppliedAt = sh.store.options.Now()
 	}
 	p.AppliedAt = time.UnixMilli(p.AppliedAt.UnixMilli()).UTC() // as it will be read again
-	return sh.write(func(b *pebble.Batch) error { return sh.fill(b, o, p) }, &storedPosition{Position: p, found: true})
+	if err := sh.write(func(b *pebble.Batch) error { return sh.fill(b, o, p) }, &storedPosition{Position: p, found: true}); err != nil {
+		sh.generation.Store(sh.store.hot.generation()) // it is not known what of it Pebble has
+		return err
+	}
+	hot(sh.generation.Load(), sh.n, o)
+	return nil
 }
 
 // checkPosition is the guard against two writers, against a changelog that was created anew and against
@@ -196,7 +208,7 @@ func (sh *Shard) Replay(records []Record, p Position) error {
 			return fmt.Errorf("replay below offset %d to shard %d: %w", p.Offset, sh.n, err)
 		}
 	}
-	return sh.Apply(o, p)
+	return sh.apply(o, p, sh.store.hot.forget)
 }
 
 // replaceDue puts the due rows in the place of those that follow from the rows which o replaces.
@@ -363,6 +375,24 @@ func (sh *Shard) iterate(doing string, lower, upper []byte, visit func(it *pebbl
 		return s.readError(fmt.Sprintf("%s of shard %d", doing, sh.n), err)
 	}
 	return nil
+}
+
+// getRow is get, for a row that may be hot. It makes the row's key among those in scratch.
+func (sh *Shard) getRow(key, row, buf []byte, scratch *[]byte) (value []byte, found bool, err error) {
+	s := sh.store
+	if s.hot == nil || !s.hot.isHot(row) {
+		return sh.get(key, buf)
+	}
+	if err := s.enter(); err != nil {
+		return nil, false, err
+	}
+	*scratch = hotKey((*scratch)[:0], sh.generation.Load(), key)
+	value, found = s.hot.get(*scratch, buf)
+	s.gate.leave()
+	if found {
+		return value, true, nil
+	}
+	return sh.get(key, buf)
 }
 
 // get reads one row into buf.

@@ -27,6 +27,10 @@ type Options struct {
 	// MemoryBytes bounds block cache and memtables together; 0: DefaultMemoryBytes, at least 1 MiB. See
 	// pebbleOptions for how they share it. Overlays and the accounts of the caller are not in it.
 	MemoryBytes int64
+	// HotBytes is the memory, beside MemoryBytes, for rows that IsHot names; 0: none.
+	HotBytes int64
+	// IsHot says which rows (by their keys without member) are read one by one, again and again.
+	IsHot func(key []byte) bool
 	// FlushEvery bounds what a kill costs: so much of the changelog is read again. 0: DefaultFlushEvery.
 	FlushEvery time.Duration
 	// DueOf tells from a row (its key without member) when its member has something to do next. Replay
@@ -72,6 +76,7 @@ type Store struct {
 	health  *health
 	gate    *gate
 	closeFS func() error
+	hot     *hotRows
 
 	dirty        atomic.Bool // something was written since the last periodic flush began
 	rowsWritten  atomic.Int64
@@ -98,7 +103,7 @@ func Open(dir string, id Identity, o Options) (*Store, error) {
 	}
 	s := &Store{
 		dir: dir, id: id, options: o, gate: newGate(), shards: make(map[int32]*Shard),
-		health: newHealth(dir, o.Log, o.Now),
+		health: newHealth(dir, o.Log, o.Now), hot: newHotRows(o.HotBytes, o.IsHot),
 	}
 	began := o.Now()
 	if err := s.openPebble(); err != nil {
@@ -254,6 +259,7 @@ func (s *Store) Shard(n int32) *Shard {
 	sh := s.shards[n]
 	if sh == nil {
 		sh = &Shard{store: s, n: n}
+		sh.generation.Store(s.hot.generation())
 		s.shards[n] = sh
 	}
 	return sh

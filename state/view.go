@@ -15,6 +15,7 @@ type View struct {
 	key      []byte // shard, member, and behind them the row's key of the current call
 	fixed    int    // length of shard and member in key
 	value    []byte // the last value read from the store
+	hot      []byte // memory for its key among the hot rows
 }
 
 // View returns a view of the member's rows. The overlays are asked for at each call, newest first; nil
@@ -35,7 +36,7 @@ func (v *View) Get(key []byte) ([]byte, error) {
 			return value, nil
 		}
 	}
-	value, found, err := v.shard.get(v.key, v.value)
+	value, found, err := v.shard.getRow(v.key, key, v.value, &v.hot)
 	if err != nil || !found {
 		return nil, err
 	}
