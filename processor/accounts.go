@@ -7,35 +7,50 @@ import (
 	"accrue/schemas"
 )
 
-// accounts keeps the accounts of a shard that were used last, within a bound of bytes. An account in it is as its member's
-// rows are through the overlays: whoever changes it saves it at once, so any may be let go at any time.
-//
-// Facts are most of an account and are seldom asked for, by refunds and by what comes late. So only those accounts keep theirs
-// that were used very last, and those whose facts were asked for again after they had been let go: a busy member's many
-// facts would else be read from the store at each refund.
+// accounts are those of a shard that are in memory: of all the shards of a lane those that were used last, as its Pool bounds
+// them. An account in it is as its member's rows are through the overlays: whoever changes it saves it at once, so any may be let
+// go at any time.
 type accounts struct {
-	maxBytes int64 // 0: all are kept, with their facts
+	pool     *Pool
 	bytes    int64
 	byMember map[string]*cached
-	small    useList // an account is here or in large
-	large    useList
-	once     useList // those with facts in memory, and few bytes of them
-	often    useList // those with facts in memory that were asked for again
 
 	hits, misses int // since somebody set them back
 }
 
-// largeBytes is the size from which on an account is large: it took its facts to make it, and not just its head, which is at hand.
+// Pool bounds the bytes of the accounts that shards keep in memory. It belongs to one goroutine, as they do.
+//
+// What an account is made from differs. A small one is made from its head, which is at hand in the store. A large one is that of a busy
+// member: where it is let go, so are the snapshots of its past, and the next refund decides thousands of facts again. So small
+// ones give way first, and shards have no part of their own: the busiest member of all must fit.
+//
+// Facts are most of an account and are seldom asked for, by refunds and by what comes late. So only those accounts keep theirs
+// that were used very last, and those whose facts were asked for again after they had been let go: a busy member's many
+// facts would else be read from the store at each refund.
+type Pool struct {
+	maxBytes int64   // 0: all are kept, with their facts
+	small    useList // an account is here or in large
+	large    useList
+	once     useList // those with facts in memory, and few bytes of them
+	often    useList // those with facts in memory that were asked for again
+}
+
+// NewPool returns a pool for about so many bytes; 0: no bound.
+func NewPool(maxBytes int64) *Pool {
+	return &Pool{maxBytes: maxBytes, once: useList{link: 1}, often: useList{link: 1}}
+}
+
+// largeBytes is the size from which on an account is large, its facts aside.
 const largeBytes = 8 << 10
 
 // mostSmall bounds the small accounts where there are large ones.
-func (c *accounts) mostSmall() int64 { return c.maxBytes / 4 }
+func (p *Pool) mostSmall() int64 { return p.maxBytes / 4 }
 
 // mostOnce bounds the facts of once: never many, as the collector looks at all of them again and again.
-func (c *accounts) mostOnce() int64 { return min(c.maxBytes/4, 4<<20) }
+func (p *Pool) mostOnce() int64 { return min(p.maxBytes/4, 4<<20) }
 
 // mostOften bounds the facts of often: they need not be many, as a busy member's are read from the nearest snapshot on.
-func (c *accounts) mostOften() int64 { return min(c.maxBytes/4, 32<<20) }
+func (p *Pool) mostOften() int64 { return min(p.maxBytes/4, 32<<20) }
 
 // owner is what the shard keeps under a name: the account of a member, or what is counted under a key.
 type owner interface {
@@ -51,6 +66,7 @@ type owner interface {
 
 // cached is one account, or tally.
 type cached struct {
+	of      *accounts
 	member  string // or the name of the key (state.KeyName)
 	account owner
 	bytes   int64
@@ -67,8 +83,8 @@ type cached struct {
 	links  [2]struct{ newer, older *cached }
 }
 
-func newAccounts(maxBytes int64) *accounts {
-	return &accounts{maxBytes: maxBytes, byMember: make(map[string]*cached), once: useList{link: 1}, often: useList{link: 1}}
+func newAccounts(pool *Pool) *accounts {
+	return &accounts{pool: pool, byMember: make(map[string]*cached)}
 }
 
 // get returns the account of a member if it is here, as the one used last.
@@ -88,7 +104,7 @@ func (c *accounts) get(member string) *cached {
 
 // add takes an account in.
 func (c *accounts) add(member string, a owner) *cached {
-	e := &cached{member: member, account: a, all: &c.small}
+	e := &cached{of: c, member: member, account: a, all: &c.pool.small}
 	c.byMember[member] = e
 	e.all.push(e)
 	return e
@@ -97,38 +113,42 @@ func (c *accounts) add(member string, a owner) *cached {
 // weigh takes note of how large the account is now, and lets go of those not used for longest until all fit. The account
 // itself stays: its caller is not done with it.
 func (c *accounts) weigh(e *cached) {
-	c.measure(e)
-	if c.maxBytes == 0 {
+	if c.byMember[e.member] != e {
+		return // others have pushed it out while its caller was at it
+	}
+	p := c.pool
+	p.measure(e)
+	if p.maxBytes == 0 {
 		return
 	}
-	c.keepAwake(e)
-	c.rest(&c.once, c.mostOnce(), e)
-	c.rest(&c.often, c.mostOften(), e)
-	for c.bytes > c.maxBytes {
-		from := &c.large
-		if from.oldest == nil || from.oldest == e || c.small.bytes > c.mostSmall() && c.small.oldest != e {
-			from = &c.small
+	p.keepAwake(e)
+	p.rest(&p.once, p.mostOnce(), e)
+	p.rest(&p.often, p.mostOften(), e)
+	for p.small.bytes+p.large.bytes > p.maxBytes {
+		victim := p.large.oldest
+		if p.small.oldest != nil && p.small.oldest != e && (victim == nil || victim == e || p.small.bytes > p.mostSmall()) {
+			victim = p.small.oldest
 		}
-		if from.oldest == nil || from.oldest == e {
+		if victim == nil || victim == e {
 			return
 		}
-		c.remove(from.oldest)
+		victim.of.remove(victim)
 	}
 }
 
 // keepAwake enters an account where it belongs by its facts.
-func (c *accounts) keepAwake(e *cached) {
-	belongs := &c.once
+func (p *Pool) keepAwake(e *cached) {
+	belongs := &p.once
 	switch {
 	case e.facts == 0:
 		belongs = nil
-	case e.awake == &c.often || e.rested && e.account.Awake():
-		belongs = &c.often
+	case e.awake == &p.often || e.rested && e.account.Awake():
+		belongs = &p.often
 	}
 	if e.awake == belongs {
 		return
 	}
-	c.sleep(e)
+	e.sleep()
 	if e.awake = belongs; belongs != nil {
 		belongs.push(e)
 		belongs.bytes += e.facts
@@ -136,18 +156,18 @@ func (c *accounts) keepAwake(e *cached) {
 }
 
 // rest lets go of the facts of those not used for longest until the others' fit.
-func (c *accounts) rest(list *useList, most int64, but *cached) {
+func (p *Pool) rest(list *useList, most int64, but *cached) {
 	for list.bytes > most && list.oldest != but {
 		e := list.oldest
 		e.rested = e.rested || e.account.Awake()
 		e.account.Rest()
-		c.sleep(e)
-		c.measure(e)
+		e.sleep()
+		p.measure(e)
 	}
 }
 
 // sleep takes an account out of those with facts.
-func (c *accounts) sleep(e *cached) {
+func (e *cached) sleep() {
 	if e.awake != nil {
 		e.awake.unlink(e)
 		e.awake.bytes -= e.facts
@@ -155,12 +175,17 @@ func (c *accounts) sleep(e *cached) {
 	}
 }
 
-func (c *accounts) measure(e *cached) {
+// measure takes note of how large an account is, and whether that is large.
+func (p *Pool) measure(e *cached) {
 	size, facts := int64(e.account.Size()+len(e.member)), int64(e.account.FactBytes())
-	if large := size-facts >= largeBytes; large != (e.all == &c.large) {
-		c.move(e, large)
+	if belongs := p.listOf(size - facts); e.all != belongs {
+		e.all.unlink(e)
+		e.all.bytes -= e.bytes
+		e.all = belongs
+		e.all.push(e)
+		e.all.bytes += e.bytes
 	}
-	c.bytes += size - e.bytes
+	e.of.bytes += size - e.bytes
 	e.all.bytes += size - e.bytes
 	if e.awake != nil {
 		e.awake.bytes += facts - e.facts
@@ -168,20 +193,17 @@ func (c *accounts) measure(e *cached) {
 	e.bytes, e.facts = size, facts
 }
 
-// move takes an account from one of small and large to the other.
-func (c *accounts) move(e *cached, large bool) {
-	e.all.unlink(e)
-	e.all.bytes -= e.bytes
-	if e.all = &c.small; large {
-		e.all = &c.large
+// listOf is the list for accounts of a size.
+func (p *Pool) listOf(bytes int64) *useList {
+	if bytes >= largeBytes {
+		return &p.large
 	}
-	e.all.push(e)
-	e.all.bytes += e.bytes
+	return &p.small
 }
 
 // remove lets go of one.
 func (c *accounts) remove(e *cached) {
-	c.sleep(e)
+	e.sleep()
 	e.all.unlink(e)
 	e.all.bytes -= e.bytes
 	c.bytes -= e.bytes
@@ -190,19 +212,19 @@ func (c *accounts) remove(e *cached) {
 
 // forgetSince lets go of all that the transaction number or a later one changed.
 func (c *accounts) forgetSince(number uint64) {
-	for _, list := range []*useList{&c.small, &c.large} {
-		for e := list.oldest; e != nil; {
-			next := e.links[list.link].newer
-			if e.changedIn >= number {
-				c.remove(e)
-			}
-			e = next
+	for _, e := range c.byMember {
+		if e.changedIn >= number {
+			c.remove(e)
 		}
 	}
 }
 
 // clear lets go of all.
-func (c *accounts) clear() { *c = *newAccounts(c.maxBytes) }
+func (c *accounts) clear() {
+	for _, e := range c.byMember {
+		c.remove(e)
+	}
+}
 
 // useList is a list of accounts by their last use. An account is in one list of each link.
 type useList struct {

@@ -93,16 +93,6 @@ func (l *Lane) assigned(parts []Partition) {
 		}
 		h.parts = append(h.parts, p)
 	}
-	l.share()
-}
-
-// share divides the memory for accounts among the shards.
-func (l *Lane) share() {
-	for _, h := range l.shards {
-		if h.shard != nil {
-			h.shard.accounts.maxBytes = l.o.CacheBytes / int64(len(l.shards))
-		}
-	}
 }
 
 // revoked is told that partitions are wanted elsewhere. Until they are let go, they are still ours: what was decided for them
@@ -146,7 +136,6 @@ func (l *Lane) letGo() {
 		if l.current != nil {
 			l.current.epoch = l.epoch // it is empty: only markers were read
 		}
-		l.share()
 		// An answer on its way may be of before others had what is assigned here again by then: it is not for them.
 		l.locating = 0
 		if l.producer == open {
@@ -173,6 +162,9 @@ func (l *Lane) forget(part Partition) {
 		return
 	}
 	delete(l.shards, h.id)
+	if h.shard != nil {
+		h.shard.accounts.clear() // the others have their memory
+	}
 	l.o.Writers.leave(h.id, l.o.Number)
 	l.log.Info("shard released", "shard", h.id, "offset", h.position)
 	l.o.Observer.Released(l.o.Number, h.id)

@@ -29,6 +29,7 @@ type Lane struct {
 	epoch   int64
 	parts   map[Partition]*position
 	shards  map[int32]*held
+	pool    *Pool     // the memory for accounts
 	letting []letting // to be let go, oldest first
 
 	// What is followed, and what was asked for last since it is wanted here.
@@ -94,7 +95,7 @@ func NewLane(kafka Kafka, o LaneOptions) *Lane {
 	return &Lane{
 		o: o, kafka: kafka, log: o.Log.With("lane", o.Number), limit: o.MaxRecords,
 		parts: make(map[Partition]*position), shards: make(map[int32]*held), standbys: make(map[int32]*standby),
-		turns: make(map[int32]int64),
+		turns: make(map[int32]int64), pool: NewPool(o.CacheBytes),
 	}
 }
 

@@ -24,7 +24,7 @@ func laneOf(kafka Kafka, store *state.Store) (*Lane, *held) {
 	h := &held{id: 0, state: serving, clusterID: "c", topicID: "t"}
 	if store != nil {
 		h.store = store.Shard(0)
-		h.shard = NewShard(nil, h.store, 0)
+		h.shard = NewShard(nil, h.store, NewPool(0))
 	}
 	l.shards[0] = h
 	l.o.Writers.take(0, l.o.Number)

@@ -237,7 +237,7 @@ func TestShardUsesAnotherLedger(t *testing.T) {
 	both, err := rules.NewLedger(later)
 	fatal(t, err)
 	store := newBench(t).store
-	shard := NewShard(first, store.Shard(0), 0)
+	shard := NewShard(first, store.Shard(0), NewPool(0))
 	transaction := newTransaction(nil)
 	shard.Begin(transaction.overlay(&held{id: 0, store: store.Shard(0), shard: shard}), 1)
 	points := func(e rules.Event) int64 {

@@ -295,9 +295,8 @@ func (l *Lane) serve(h *held, now time.Time) {
 	h.state, h.position = serving, h.at
 	h.timers = timers{}
 	if h.shard == nil {
-		h.shard = NewShard(l.ledger, h.store, l.o.CacheBytes)
+		h.shard = NewShard(l.ledger, h.store, l.pool)
 		h.shard.maxRow = int(l.o.MaxRecordBytes) - recordOverhead
-		l.share()
 	}
 	h.did.To = h.at
 	h.did.Took = now.Sub(h.begun)

@@ -43,23 +43,22 @@ func (e *rowTooLarge) Error() string {
 	return fmt.Sprintf("the account of member %q would have a row of %d bytes, the changelog takes %d: raise max.message.bytes of the topics and the engine's limit", e.member, e.bytes, e.max)
 }
 
-// NewShard returns a shard over its part of the store. Accounts in memory take about cacheBytes; 0: no bound.
-func NewShard(ledger *rules.Ledger, store *state.Shard, cacheBytes int64) *Shard {
-	return &Shard{ledger: ledger, store: store, home: store.Number(), accounts: newAccounts(cacheBytes)}
+// NewShard returns a shard over its part of the store. The pool bounds its accounts in memory, and perhaps those of other shards of
+// the same goroutine.
+func NewShard(ledger *rules.Ledger, store *state.Shard, pool *Pool) *Shard {
+	return &Shard{ledger: ledger, store: store, home: store.Number(), accounts: newAccounts(pool)}
 }
 
 // NewMemoryShard returns a shard that keeps everything in memory and nothing else.
 func NewMemoryShard(ledger *rules.Ledger) *Shard {
-	return &Shard{ledger: ledger, accounts: newAccounts(0)}
+	return &Shard{ledger: ledger, accounts: newAccounts(NewPool(0))}
 }
 
 // Use decides by another ledger from now on. Accounts are opened anew: each is as its rows are, and what it worked out by the
 // ledger before goes with it.
 func (s *Shard) Use(ledger *rules.Ledger) {
-	hits, misses := s.accounts.hits, s.accounts.misses
 	s.ledger = ledger
 	s.accounts.clear()
-	s.accounts.hits, s.accounts.misses = hits, misses
 }
 
 // Begin makes o the overlay of the transaction with that number; numbers rise. Not for a memory shard.

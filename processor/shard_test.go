@@ -43,7 +43,7 @@ func paid(member string, n int, at time.Time) rules.Event {
 // What was decided in a transaction that is dropped never happened, also in memory; what an applied one changed stays.
 func TestShardDropsWhatIsNotCommitted(t *testing.T) {
 	store := testStore(t)
-	shard := NewShard(testLedger(t), store.Shard(0), 0)
+	shard := NewShard(testLedger(t), store.Shard(0), NewPool(0))
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	handle := func(n int) schemas.Outcome {
 		t.Helper()
@@ -82,7 +82,7 @@ func TestShardDropsWhatIsNotCommitted(t *testing.T) {
 // An account that is only looked at in a transaction which is dropped is forgotten with it, if it was read from what that changed.
 func TestShardDropsWhatItOnlyLookedAt(t *testing.T) {
 	store := testStore(t)
-	shard := NewShard(testLedger(t), store.Shard(0), 1) // it keeps one account
+	shard := NewShard(testLedger(t), store.Shard(0), NewPool(1)) // it keeps one account
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	shard.Begin(state.NewOverlay(), 1)
 	for _, member := range []string{"m", "other"} {
@@ -102,7 +102,7 @@ func TestShardDropsWhatItOnlyLookedAt(t *testing.T) {
 // The cache keeps within its bytes, and what it lets go of is read from the overlay again.
 func TestAccountsKeepWithinTheirBytes(t *testing.T) {
 	store := testStore(t)
-	shard := NewShard(testLedger(t), store.Shard(0), 20_000)
+	shard := NewShard(testLedger(t), store.Shard(0), NewPool(20_000))
 	shard.Begin(state.NewOverlay(), 1)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for round := range 2 {
@@ -126,12 +126,12 @@ func TestAccountsKeepWithinTheirBytes(t *testing.T) {
 func (c *accounts) check(t *testing.T) {
 	t.Helper()
 	var bytes, linked int64
-	for _, list := range []*useList{&c.small, &c.large} {
+	for _, list := range []*useList{&c.pool.small, &c.pool.large} {
 		var own int64
 		for e := list.oldest; e != nil; e = e.links[0].newer {
 			linked++
 			own += e.bytes
-			if e.all != list || (e.bytes-e.facts >= largeBytes) != (list == &c.large) {
+			if e.all != list || (e.bytes-e.facts >= largeBytes) != (list == &c.pool.large) {
 				t.Errorf("member %s with %d bytes, %d of them facts, is in a list that it does not belong to", e.member, e.bytes, e.facts)
 			}
 		}
@@ -143,7 +143,7 @@ func (c *accounts) check(t *testing.T) {
 	if linked != int64(len(c.byMember)) || bytes != c.bytes {
 		t.Errorf("%d in the list with %d bytes, %d in the map with %d bytes", linked, bytes, len(c.byMember), c.bytes)
 	}
-	for _, list := range []*useList{&c.once, &c.often} {
+	for _, list := range []*useList{&c.pool.once, &c.pool.often} {
 		var facts int64
 		for e := list.oldest; e != nil; e = e.links[1].newer {
 			facts += e.facts
@@ -161,7 +161,7 @@ func (c *accounts) check(t *testing.T) {
 // asked for once does not.
 func TestFactsThatAreAskedForOftenStay(t *testing.T) {
 	store := testStore(t)
-	shard := NewShard(testLedger(t), store.Shard(0), 400_000)
+	shard := NewShard(testLedger(t), store.Shard(0), NewPool(400_000))
 	shard.Begin(state.NewOverlay(), 1)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	hours := 0
@@ -209,7 +209,7 @@ func TestFactsThatAreAskedForOftenStay(t *testing.T) {
 // An account whose row the changelog would not take keeps nothing of the event, and the next one is decided.
 func TestShardRefusesRowsTooLarge(t *testing.T) {
 	store := testStore(t)
-	shard := NewShard(testLedger(t), store.Shard(0), 0)
+	shard := NewShard(testLedger(t), store.Shard(0), NewPool(0))
 	shard.maxRow = 2000
 	o := state.NewOverlay()
 	shard.Begin(o, 1)
