@@ -28,7 +28,7 @@ type Account struct {
 	ids    series[idAt]
 	sealed series[sealedAt]
 
-	idIndex     map[uint32]int32    // hashes of ids, counted; made when ids are many
+	idIndex     *hashBag            // of ids; made when they are many
 	sealedIndex map[uint64]struct{} // hashes of sealed; made when they are many, anew after each fold
 
 	// facts are those of the window that are in memory, ascending: with gapless all from a place on, see window.go; else those
@@ -147,7 +147,7 @@ func (a *Account) Size() int {
 	if l := a.head.lots; l != nil {
 		own += 150*(len(l.open)+len(l.closed)) + 32*l.taken.len()
 	}
-	size := 200 + 100*len(a.linked) + 60*len(a.waits) + 40*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.instants()
+	size := 200 + 100*len(a.linked) + 60*len(a.waits) + 24*len(a.ids.items) + 16*len(a.sealed.items) + 100*a.head.held.len() + 16*a.head.instants()
 	return size + own*(1+len(a.snapshots)) + a.FactBytes()
 }
 

@@ -166,14 +166,14 @@ func (a *Account) forget(n int, p *programme.Programme) error {
 
 // forgetID takes one id out. Ids lie in the order of their facts' instants.
 func (a *Account) forgetID(hash uint32, at int64) {
-	i, _ := slices.BinarySearchFunc(a.ids.items, at, func(e idAt, at int64) int { return cmp.Compare(e.instant, at) })
-	for ; i < len(a.ids.items) && a.ids.items[i].instant == at; i++ {
+	i, _ := slices.BinarySearchFunc(a.ids.items, at, func(e idAt, at int64) int { return cmp.Compare(e.at(), at) })
+	for ; i < len(a.ids.items) && a.ids.items[i].at() == at; i++ {
 		if a.ids.items[i].hash != hash {
 			continue
 		}
 		a.ids.removeAt(i)
 		if a.idIndex != nil {
-			a.idIndex[hash]--
+			a.idIndex.remove(hash)
 		}
 		return
 	}

@@ -78,18 +78,18 @@ func (a *Account) carrying(hash uint32) (n int) {
 		return n
 	}
 	if a.idIndex == nil {
-		a.idIndex = make(map[uint32]int32, 2*len(items))
+		a.idIndex = newHashBag(len(items))
 		for i := range items {
-			a.idIndex[items[i].hash]++
+			a.idIndex.add(items[i].hash)
 		}
 	}
-	return int(a.idIndex[hash])
+	return a.idIndex.count(hash)
 }
 
 func (a *Account) remember(hash uint32, at int64) {
-	a.ids.addAlone(idAt{at, hash})
+	a.ids.addAlone(newIDAt(at, hash))
 	if a.idIndex != nil {
-		a.idIndex[hash]++
+		a.idIndex.add(hash)
 	}
 }
 

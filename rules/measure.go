@@ -95,7 +95,7 @@ func (a *Account) fewIDs(t *programme.Threshold, from, to int64) bool {
 	}
 	items := a.ids.items
 	later := func(e idAt, at int64) int { // no two are equal, so that the search ends behind all that are not later
-		if e.instant <= at {
+		if e.at() <= at {
 			return -1
 		}
 		return 1

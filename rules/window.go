@@ -228,8 +228,8 @@ func (a *Account) instantsOf(hash uint32, to int64) []int64 {
 			continue
 		}
 		left--
-		if items[i].instant <= to {
-			list = append(list, items[i].instant)
+		if items[i].at() <= to {
+			list = append(list, items[i].at())
 		}
 	}
 	return list

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -19,9 +20,10 @@ const (
 	minMemoryBytes = 1 << 20
 	// memtables is how many memtables may wait before writers do. One is filled while the others are
 	// flushed; more only help where the disk is slower than the writers for a while.
-	memtables = 4
-	// memtableShare is the part of the memory that one memtable may have: together they get half.
-	memtableShare    = 2 * memtables
+	memtables = 3
+	// memtableShare is the part of the memory that one memtable may have. Large ones are worth more than
+	// blocks: each flush makes a file over all members, and the fewer there are the less is compacted.
+	memtableShare    = 4
 	memtableBytesMax = 32 << 20
 	memtableBytesMin = 64 << 10
 
@@ -30,16 +32,16 @@ const (
 	bloomBitsPer   = 10        // 1 % false positives
 	openFilesMax   = 1000
 	diskSlowAfter  = 5 * time.Second
-	levelZeroStart = 4  // sublevels of L0 that start a compaction
+	levelZeroStart = 8  // sublevels of L0 that start a compaction; each is a flush, and a compaction rewrites the level below
 	levelZeroStop  = 24 // sublevels of L0 at which writers wait: four minutes of periodic flushes
 )
 
 // pebbleOptions says all that matters instead of relying on the library's defaults.
 //
 // Memory: Pebble takes memtables out of the block cache's budget, so the cache is given all of the
-// memory; of it, up to half goes to memtables (each an eighth, at most 32 MiB, and growing from 256 KiB
-// as it is used), and the rest, at least half, holds blocks. The caller releases its hold on the cache
-// once Open has returned.
+// memory; of it, up to three quarters go to memtables (each a quarter, at most 32 MiB, and growing from
+// 256 KiB as it is used; mostly there is one), and the rest holds blocks. Rows that are read one by one are
+// hot, and not read from blocks. The caller releases its hold on the cache once Open has returned.
 func pebbleOptions(fs vfs.FS, memory int64, h *health) (opts *pebble.Options, release func()) {
 	cache := pebble.NewCache(memory)
 	opts = &pebble.Options{
@@ -61,6 +63,9 @@ func pebbleOptions(fs vfs.FS, memory int64, h *health) (opts *pebble.Options, re
 		opts.Levels[i].IndexBlockSize = indexBytes
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBitsPer)
 	}
+	// What is flushed is soon compacted, and not worth being compressed twice.
+	opts.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	opts.Levels[1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	return opts, cache.Unref
 }
 
