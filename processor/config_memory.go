@@ -37,10 +37,10 @@ func (m Memory) Of(total int64) int64 {
 	return m.Bytes
 }
 
-// storeMemory returns what of state.memory, in bytes, the store may use.
+// storeMemory returns what of state.memory, in bytes, the store may use for what is not flushed and for blocks.
 func storeMemory(memory int64) int64 { return memory / 8 * 3 }
 
-// hotMemory returns what of state.memory, in bytes, the store may use for heads of members beside that.
+// hotMemory returns what of state.memory, in bytes, the store may use beside that for heads of members (rules.OpenReads).
 func hotMemory(memory int64) int64 { return memory / 8 }
 
 // accountMemory returns what of state.memory, in bytes, the accounts in memory of all lanes may use. The last quarter is left to the

@@ -220,9 +220,8 @@ func (e *Engine) awaitStore(ctx context.Context) (*state.Store, error) {
 	}
 }
 
-// openStore opens the store with half of the memory. Accounts have a quarter, which takes the other half, as the collector lets
-// garbage grow to as much as there is. One that is damaged holds nothing
-// that the changelog does not: it is thrown away.
+// openStore opens the store with its part of the memory. One that is damaged holds nothing that the changelog does not: it is
+// thrown away.
 func (e *Engine) openStore() (*state.Store, error) {
 	e.setPhase("opening the store")
 	options := state.Options{

@@ -49,6 +49,7 @@
 //     what the store says, in the order of keys.
 //   - S9. After a Replay the due rows are those that DueOf names: every row for which it names one has its due
 //     row, and none is left of a row that was replaced or deleted.
+//   - S10. Rows that are kept at hand (Options.IsHot) are what Pebble has, or are not found there: see hot_rows.go.
 //
 // # When the process or the disk dies
 //
@@ -66,7 +67,7 @@
 //	| a later version wrote it           | ErrFormat                                                       |
 //
 // An Apply that waits for room in the memtables while the MANIFEST fails for good waits for ever, and
-// Close with it. It takes half of Options.MemoryBytes of unflushed writes at that very moment; then the
+// Close with it. It takes three quarters of Options.MemoryBytes of unflushed writes at that very moment; then the
 // process has to be killed, and nothing is lost by that.
 //
 // # Goroutines

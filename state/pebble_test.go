@@ -16,7 +16,7 @@ func TestPebbleFormatIsTheNewest(t *testing.T) {
 }
 
 func TestPebbleMemory(t *testing.T) {
-	for memory, table := range map[int64]uint64{1 << 20: 128 << 10, 64 << 20: 8 << 20, 4 << 30: 32 << 20} {
+	for memory, table := range map[int64]uint64{1 << 20: 256 << 10, 64 << 20: 16 << 20, 4 << 30: 32 << 20} {
 		opts, release := pebbleOptions(vfs.NewMem(), memory, newHealth("", Options{}.withDefaults().Log, nil))
 		defer release()
 		if opts.MemTableSize != table || opts.Cache.MaxSize() != memory {
