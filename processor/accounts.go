@@ -15,7 +15,7 @@ type accounts struct {
 	bytes    int64
 	byMember map[string]*cached
 
-	hits, misses int // since somebody set them back
+	hits, misses, facts int // since somebody set them back; facts are those that were read from the store
 }
 
 // Pool bounds the bytes of the accounts that shards keep in memory. It belongs to one goroutine, as they do.
@@ -115,6 +115,9 @@ func (c *accounts) add(member string, a owner) *cached {
 func (c *accounts) weigh(e *cached) {
 	if c.byMember[e.member] != e {
 		return // others have pushed it out while its caller was at it
+	}
+	if a, is := e.account.(*rules.Account); is {
+		c.facts += a.FactsRead()
 	}
 	p := c.pool
 	p.measure(e)

@@ -433,7 +433,8 @@ func (l *Lane) apply(t *transaction, now time.Time) error {
 		if h.shard != nil {
 			t.report.CacheHits += h.shard.accounts.hits
 			t.report.CacheMisses += h.shard.accounts.misses
-			h.shard.accounts.hits, h.shard.accounts.misses = 0, 0
+			t.report.FactsRead += h.shard.accounts.facts
+			h.shard.accounts.hits, h.shard.accounts.misses, h.shard.accounts.facts = 0, 0, 0
 		}
 	}
 	if !t.oldest.IsZero() && l.behind() {

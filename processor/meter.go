@@ -35,6 +35,7 @@ func (t *Meter) Committed(r Report) {
 	t.m.TimersFired.Add(float64(r.Advanced))
 	t.m.CacheHits.Add(float64(r.CacheHits))
 	t.m.CacheMisses.Add(float64(r.CacheMisses))
+	t.m.FactsRead.Add(float64(r.FactsRead))
 	for topic, n := range r.ByTopic {
 		t.m.Records.WithLabelValues(topic).Add(float64(n.Records))
 		t.m.ForwardedRecords.WithLabelValues(topic).Add(float64(n.Forwarded))

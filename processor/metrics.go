@@ -63,6 +63,7 @@ type Metrics struct {
 
 	CacheHits       prometheus.Counter // accounts found in memory
 	CacheMisses     prometheus.Counter // accounts read from the store
+	FactsRead       prometheus.Counter // facts read from the store to decide them again
 	CacheBytes      prometheus.Gauge   // of accounts in memory
 	CachedAccounts  prometheus.Gauge
 	StoppedAccounts prometheus.Gauge // accounts that go no further because an invariant of theirs broke

@@ -276,8 +276,12 @@ func (m *Metrics) addAccounts() {
 	m.CacheHits = m.counter(MetricInfo{Name: "accrue_account_cache_hits_total", Unit: unitAccounts, Meaning: "Accounts found in memory."})
 	m.CacheMisses = m.counter(MetricInfo{
 		Name: "accrue_account_cache_misses_total", Unit: unitAccounts,
-		Meaning: "Accounts read from the local store.",
-		Do:      "Many beside few hits: `state.memory` is small for the members at work.",
+		Meaning: "Accounts made anew from the local store. That costs little where a member's head is all that it takes.",
+	})
+	m.FactsRead = m.counter(MetricInfo{
+		Name: "accrue_facts_read_total", Unit: unitRecords,
+		Meaning: "Earlier events of members that were read from the local store, to decide them again with a refund or what came late.",
+		Do:      "More than `accrue_records_total` rises: `state.memory` is small for the busiest members, whose past is read again and again. Raise it.",
 	})
 	m.CacheBytes = m.gauge(MetricInfo{Name: "accrue_account_cache_bytes", Unit: unitBytes, Meaning: "What the accounts in memory take."})
 	m.CachedAccounts = m.gauge(MetricInfo{Name: "accrue_cached_accounts", Unit: unitAccounts, Meaning: "Accounts in memory."})

@@ -46,6 +46,7 @@ type Report struct {
 	Rows        int               // changelog records among what was produced
 	CacheHits   int               // accounts found in memory, since the report before, aborted transactions included
 	CacheMisses int               // accounts read from the store
+	FactsRead   int               // facts read from the store to decide them again
 	Lag         time.Duration     // age of its oldest record when it was committed, if others wait behind it; else 0
 	Took        time.Duration     // from its first record to its commit
 }

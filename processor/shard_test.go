@@ -122,6 +122,42 @@ func TestAccountsKeepWithinTheirBytes(t *testing.T) {
 	shard.accounts.check(t)
 }
 
+// Shards that share a pool share its bytes: the account of a busy member stays while those of many others come and go in another
+// shard, and what a shard held is the others' once it is let go.
+func TestPoolIsForAllShards(t *testing.T) {
+	const bytes = 100_000
+	store, pool := testStore(t), NewPool(bytes)
+	var shards [2]*Shard
+	for n := range shards {
+		shards[n] = NewShard(testLedger(t), store.Shard(int32(n)), pool)
+		shards[n].Begin(state.NewOverlay(), 1)
+	}
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	handle := func(shard *Shard, member string, n int) {
+		t.Helper()
+		if out, err := shard.Handle(paid(member, n, at.Add(time.Duration(n)*time.Minute))); err != nil || out.Decision.Outcome != schemas.OutcomeGranted {
+			t.Fatal(out.Decision, err)
+		}
+	}
+	for n := range 400 {
+		handle(shards[0], "busy", n)
+	}
+	for i := range 400 {
+		handle(shards[1], fmt.Sprintf("m%d", i), 1)
+	}
+	if shards[0].accounts.byMember["busy"] == nil || pool.large.newest == nil {
+		t.Error("the busy member has made room for members of whom one order is known")
+	}
+	all := shards[0].accounts.bytes + shards[1].accounts.bytes
+	if all > bytes || all != pool.small.bytes+pool.large.bytes || len(shards[1].accounts.byMember) < 10 {
+		t.Errorf("%d bytes, %d of them small and %d large, %d accounts in the other shard", all, pool.small.bytes, pool.large.bytes, len(shards[1].accounts.byMember))
+	}
+	shards[1].accounts.clear()
+	if pool.small.bytes != 0 || pool.small.newest != nil || pool.large.bytes != shards[0].accounts.bytes {
+		t.Errorf("%d small and %d large bytes are left of %d", pool.small.bytes, pool.large.bytes, shards[0].accounts.bytes)
+	}
+}
+
 // check compares lists, sums and map with each other.
 func (c *accounts) check(t *testing.T) {
 	t.Helper()
@@ -195,9 +231,15 @@ func TestFactsThatAreAskedForOftenStay(t *testing.T) {
 		handle(order("calm", i))
 	}
 	refund("calm", 0)
+	if n := shard.accounts.facts; n != 0 {
+		t.Errorf("%d facts were read, of members who had all of theirs in memory", n)
+	}
 	for round := range 3 {
 		refund("busy", round)
 		others(round)
+	}
+	if shard.accounts.facts == 0 {
+		t.Error("no fact was read of a member whose facts were let go")
 	}
 	if !whole("busy") || whole("calm") {
 		t.Errorf("all facts in memory: busy %t, calm %t", whole("busy"), whole("calm"))

@@ -43,6 +43,7 @@ type Account struct {
 	kept      []*fact              // facts beside the window, all of them with allKept
 	allKept   bool
 	past      []*fact    // awards whose place is folded away, those that were read
+	factsRead int        // since the last FactsRead
 	snapshots []snapshot // ascending
 	keeps     *keeps     // of the facts; only while whole. nil: there are none
 
@@ -132,6 +133,13 @@ func HasDue(key []byte) bool {
 		return true
 	}
 	return false
+}
+
+// FactsRead is how many facts were read from the rows, to decide them again, since the call before.
+func (a *Account) FactsRead() int {
+	n := a.factsRead
+	a.factsRead = 0
+	return n
 }
 
 // OpenReads says of which rows Open reads one by one: heads, and the pages of what outgrew them. They are worth being kept at hand.

@@ -122,6 +122,7 @@ func (a *Account) scanFacts(begin []byte, after *factKey, known map[factKey]*fac
 		}
 		f := known[place]
 		if err == nil && f == nil {
+			a.factsRead++
 			f, err = decodeFact(place, value)
 		}
 		if err != nil {

@@ -34,7 +34,7 @@ func newHotRows(bytes int64, isHot func(row []byte) bool) *hotRows {
 		return nil
 	}
 	h := &hotRows{isHot: isHot}
-	h.cache = freecache.NewCacheCustomTimer(int(bytes), &h.ticks)
+	h.cache = freecache.NewCacheCustomTimer(int(bytes/4*3), &h.ticks) // with rows of some 200 bytes its index takes the rest
 	return h
 }
 

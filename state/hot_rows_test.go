@@ -11,7 +11,7 @@ import (
 	"accrue/state"
 )
 
-// Whatever lanes, standbys and restarts do to them, rows that are kept at hand are what the store has.
+// Whatever lanes, standbys and restarts do to them, rows that are kept at hand are what the store has: S10.
 func TestHotRowsAreWhatTheStoreHas(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fs := vfs.NewMem()
