@@ -77,9 +77,9 @@ func (c *crashRun) batch(t *testing.T) {
 		return
 	}
 	o := state.NewOverlay()
-	size := 1 + c.rng.IntN(2000)
+	size := 1 + c.rng.IntN(4000)
 	if c.rng.IntN(20) == 0 {
-		size = 40_000 // with a few rows larger than a memtable
+		size = 80_000 // with a few rows larger than a memtable
 	}
 	for range 1 + c.rng.IntN(8) {
 		member, key := fmt.Sprint("m", c.rng.IntN(20)), fmt.Sprint("r", c.rng.IntN(4))
