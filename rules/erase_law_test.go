@@ -35,7 +35,14 @@ func TestNothingIsLeftOfTheErased(t *testing.T) {
 		}
 		linked += r.named(who)
 		others := r.others(who)
-		r.erase(who, w.end.Add(time.Duration(rapid.IntRange(-900, 0).Draw(t, "hours before the end"))*time.Hour))
+		at := w.end.Add(time.Duration(rapid.IntRange(-900, 0).Draw(t, "hours before the end")) * time.Hour)
+		arrives := at // a command may be dated back, but arrives behind what has arrived
+		for i := range events[:when] {
+			if newest := events[i].OccurredAt(); newest.After(arrives) {
+				arrives = newest
+			}
+		}
+		r.erase(who, at, arrives)
 		if got := r.others(who); got != others {
 			t.Fatalf("others had\n%s\nand have\n%s", others, got)
 		}
@@ -94,17 +101,17 @@ func openErasures(t *rapid.T, ledger *rules.Ledger) *rules.Erasures {
 	return e
 }
 
-// erase sends the command that erases a member.
-func (r *replay) erase(who string, at time.Time) {
+// erase sends the command that erases a member, and is dated at a time.
+func (r *replay) erase(who string, at, arrives time.Time) {
 	spendable, _ := r.open(who).Points()
 	before := r.members[who].balance
 	e := rules.Event{
 		Command: &schemas.Command{EventID: "erase", MemberID: who, OccurredAt: at, Kind: "ERASE", Operator: "ops", Reason: "asked for it"},
-		Source:  schemas.Source{Topic: schemas.TopicCommands, Offset: 1 << 40}, Now: at,
+		Source:  schemas.Source{Topic: schemas.TopicCommands, Offset: 1 << 40}, Now: arrives,
 	}
-	r.advanceKeys(at)
+	r.advanceKeys(arrives)
 	r.handle(e)
-	r.erasures.Add(&e, at)
+	r.erasures.Add(&e, arrives)
 	if r.outcome != schemas.OutcomeNothing || !strings.Contains(r.decision.Reason, "erased by ops") {
 		r.fatalf("the erasure is decided %+v", r.decision)
 	}

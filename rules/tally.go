@@ -145,9 +145,9 @@ func (t *Tally) Take(e *schemas.Effect, now time.Time, out *Outcome) error {
 	list.events[i].said = list.measure(i, e.Since.UnixMilli())
 	t.change(list, &list.events[i])
 	t.answer(list, i, e, now, out)
-	if t.latest = max(t.latest, c.at); t.due == 0 {
-		t.due = c.until
-		t.touched = true
+	t.latest = max(t.latest, c.at)
+	if due := tidyAt(c.until); t.due == 0 || due < t.due {
+		t.due, t.touched = due, true
 	}
 	t.forget(list, t.latest)
 	for len(list.events) > MostCounted {
@@ -260,11 +260,20 @@ func (t *Tally) Advance(to, _ time.Time, out *Outcome) error {
 	for i := range t.lists {
 		t.forget(&t.lists[i], to.UnixMilli())
 		for j := range t.lists[i].events {
-			t.due = max(t.due, t.lists[i].events[j].until)
+			if due := tidyAt(t.lists[i].events[j].until); t.due == 0 || due < t.due {
+				t.due = due
+			}
 		}
 	}
 	t.lists = slices.DeleteFunc(t.lists, func(l tallyList) bool { return len(l.events) == 0 })
 	return nil
+}
+
+// tidyAt is when an event whose time is over is dropped at the latest, if nothing is counted under the key any more: at the next full
+// hour, so that a busy key is looked at once an hour.
+func tidyAt(until int64) int64 {
+	const hour = 3600 * 1000
+	return (until + hour - 1) / hour * hour
 }
 
 // forget drops the oldest events whose time is over.

@@ -156,18 +156,21 @@ func TestTalliesAreBounded(t *testing.T) {
 	if len(rows) != rules.MostCounted+1 {
 		t.Errorf("there are %d rows", len(rows))
 	}
-	for range 3 {
+	for hour := range 4 { // what was counted from 10:00 to 12:48 is dropped two days later, hour by hour
 		due, ok := tally.Due()
-		if !ok {
-			break
+		if want := at.Add(time.Duration(48+hour) * time.Hour); !ok || !due.Equal(want) {
+			t.Fatalf("something is to be dropped at %s (%v), it should be %s", due, ok, want)
 		}
+		before := len(rows)
 		if tally, err = w.ledger.OpenTally("device:d", rows); err != nil {
 			t.Fatal(err)
 		}
 		if err := tally.Advance(due, due, &out); err != nil {
 			t.Fatal(err)
 		}
-		tally.Save(&buffer, rows.put)
+		if tally.Save(&buffer, rows.put); len(rows) >= before && hour > 0 { // those of 10:00 have made room for the last
+			t.Fatalf("nothing is dropped at %s", due)
+		}
 	}
 	if _, ok := tally.Due(); ok || len(rows) != 0 {
 		t.Errorf("in the end there are %d rows, more to come: %v", len(rows), ok)
