@@ -2,7 +2,7 @@ package rules
 
 // hashBag is a bag of hashes: it counts how often each is in it. It is a table of open addressing with linear probing, and a
 // hash that is in it twice has two places. A busy member has tens of thousands of ids, and this takes 4 to 11 bytes for each, where a Go
-// map takes several times that. The zero hashBag is empty.
+// map takes several times that. newHashBag makes one.
 type hashBag struct {
 	places []uint32 // 0: free; as many as a power of two
 	used   int
